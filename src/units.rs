@@ -62,6 +62,7 @@ impl PageSize {
     }
 
     /// In bytes, as a length in memory.
+    #[expect(clippy::len_without_is_empty, reason = "no page is empty")]
     pub const fn len(self) -> usize {
         self.0 as usize
     }

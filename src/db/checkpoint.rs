@@ -1,0 +1,116 @@
+//! Reclaiming the log: PASSIVE first, under the write lock second, TRUNCATE only when nobody is in the way.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::error::Error;
+use super::live::Live;
+use super::open;
+use super::tail::Sink;
+use crate::units::FrameNo;
+
+/// How long one attempt waits for the application's write lock.
+const WRITE_LOCK_WAIT: Duration = Duration::from_millis(100);
+
+/// How a checkpoint ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reclaimed {
+    /// All of the log is in the database file: the next writer starts it over.
+    All,
+    /// An application's reader still needs frames, or its writer did not let us in: later more.
+    Some,
+    /// Another checkpointer is at work.
+    Busy,
+}
+
+pub(super) fn reclaim(live: &mut Live, sink: &mut dyn Sink) -> Result<Reclaimed, Error> {
+    live.move_pin(sink)?;
+    let captured = live.position().frame;
+    let checkpointer = connect(live)?;
+    let passive = run(&checkpointer, "PASSIVE")?;
+    live.move_pin(sink)?;
+    if passive.busy {
+        return Ok(Reclaimed::Busy);
+    }
+    if complete(live)? {
+        return Ok(Reclaimed::All);
+    }
+    // Held back below what our pin had seen: a reader of the application, which no lock of ours would hurry.
+    if passive.backfilled < captured {
+        return Ok(Reclaimed::Some);
+    }
+    under_write_lock(live, &checkpointer, sink)
+}
+
+/// Writers kept adding frames: keep them out for the moment that the rest takes.
+fn under_write_lock(live: &mut Live, checkpointer: &Connection, sink: &mut dyn Sink) -> Result<Reclaimed, Error> {
+    let lock = connect(live)?;
+    lock.busy_timeout(WRITE_LOCK_WAIT).map_err(Error::sqlite("wait for the write lock", live.path()))?;
+    if lock.execute_batch("BEGIN IMMEDIATE").is_err() {
+        return Ok(Reclaimed::Some);
+    }
+    let outcome = live.move_pin(sink).and_then(|_| run(checkpointer, "PASSIVE"));
+    let outcome = match outcome {
+        // Another checkpointer waits for the lock that we hold: let go of it at once.
+        Ok(passive) if passive.busy => Ok(Reclaimed::Busy),
+        Ok(_) => live
+            .move_pin(sink)
+            .and_then(|_| complete(live))
+            .map(|all| if all { Reclaimed::All } else { Reclaimed::Some }),
+        Err(error) => Err(error),
+    };
+    // Nothing was written under the lock: log and wal-index are byte for byte what they were.
+    if let Err(error) = lock.execute_batch("ROLLBACK") {
+        tracing::warn!(%error, "cannot give the write lock back; closing the connection that holds it");
+    }
+    outcome
+}
+
+pub(super) fn truncate(live: &mut Live, sink: &mut dyn Sink) -> Result<bool, Error> {
+    live.move_pin(sink)?;
+    if !complete(live)? {
+        return Ok(false);
+    }
+    let checkpointer = connect(live)?;
+    let done = match run(&checkpointer, "TRUNCATE") {
+        Ok(truncated) => !truncated.busy,
+        Err(error) if error.is_transient() => false,
+        Err(error) => return Err(error),
+    };
+    live.move_pin(sink)?;
+    Ok(done)
+}
+
+struct Checkpoint {
+    busy: bool,
+    backfilled: FrameNo,
+}
+
+fn run(connection: &Connection, mode: &'static str) -> Result<Checkpoint, Error> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let result = connection.query_row(&sql, [], |row| {
+        let (busy, backfilled) = (row.get::<_, i64>(0)?, row.get::<_, i64>(2)?);
+        Ok(Checkpoint { busy: busy != 0, backfilled: FrameNo(u32::try_from(backfilled).unwrap_or(0)) })
+    });
+    match result {
+        Ok(checkpoint) => Ok(checkpoint),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+            Ok(Checkpoint { busy: true, backfilled: FrameNo(0) })
+        }
+        Err(source) => Err(Error::Sqlite { what: "run a checkpoint", source }),
+    }
+}
+
+fn complete(live: &Live) -> Result<bool, Error> {
+    let index = live.index()?;
+    Ok(index.backfilled == index.max_frame)
+}
+
+/// A connection that never waits, and that checkpoints as durably as SQLite can.
+fn connect(live: &Live) -> Result<Connection, Error> {
+    let connection = open::connect(live.path())?;
+    open::require_wal(&connection, live.path(), open::Options { set_wal: false, ..live.options() })?;
+    connection.busy_timeout(Duration::ZERO).map_err(Error::sqlite("open the database", live.path()))?;
+    Ok(connection)
+}

@@ -1,0 +1,218 @@
+//! A live database under observation: two pins hand over hand, the tail of the log, and checkpoints.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{self, Reclaimed};
+use super::error::Error;
+use super::handle;
+use super::open::{self, FileId, Options};
+use super::pin::Pin;
+use super::tail::{Captured, Sink, Tail};
+use crate::units::{FrameNo, PageNo, PageSize};
+use crate::wal::{Index, Position};
+
+/// How often at least the files are asked whether they are still the ones that were opened.
+const IDENTITY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A database that an application may be writing to.
+///
+/// From [`Live::open`] on, one of two connections always holds a read transaction. [`Live::advance`] moves it: it
+/// begins the second transaction, captures up to the present end of the log, and only then ends the first. So the log
+/// can be started over at most once between two captures, and not before all of it was captured:
+///
+/// - If the new pin has a mark ≥ 1, the log cannot be started over while it is held.
+/// - If it has mark 0, everything before it was backfilled and, by the capture, taken. What is written later cannot be
+///   backfilled under mark 0, so the log cannot be started over a second time.
+///
+/// Blocking throughout: it belongs on a thread of its own, and stays there.
+#[derive(Debug)]
+pub struct Live {
+    path: PathBuf,
+    options: Options,
+    /// The first of the two holds a read transaction.
+    pins: [Pin; 2],
+    tail: Tail,
+    /// The wal-index as it was when the pin was moved last; `None` if the pin may be behind it.
+    seen: Option<Index>,
+    identity: Identity,
+    /// The log was started over since the database file was last synced.
+    unsynced_file: bool,
+}
+
+#[derive(Debug)]
+struct Identity {
+    database: Option<FileId>,
+    wal: Option<FileId>,
+    asked: Instant,
+}
+
+impl Live {
+    /// Opens a database in WAL mode and begins to hold it.
+    ///
+    /// With `resume`, goes on at a place in the log kept earlier, and passes what was committed since then to `sink`;
+    /// otherwise begins at the present end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PositionLost`] if the log no longer holds the place; others say why the database cannot be replicated.
+    pub fn open(
+        path: &Path,
+        options: Options,
+        resume: Option<&Position>,
+        sink: &mut dyn Sink,
+    ) -> Result<(Live, Captured), Error> {
+        let path = open::resolve(path)?;
+        open::check(&path, options)?;
+        let pins = [Pin::open(&path, options)?, Pin::open(&path, options)?];
+        pins[0].hold(&path)?;
+        let (tail, captured) = Tail::attach(&pins[0], resume, sink)?;
+        let identity = Identity {
+            database: FileId::of(&path),
+            wal: FileId::of(&open::beside(&path, "-wal")),
+            asked: Instant::now(),
+        };
+        let live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true };
+        live.require_identity()?;
+        Ok((live, captured))
+    }
+
+    /// The path with links resolved.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The page size of the database.
+    pub fn page_size(&self) -> PageSize {
+        self.tail.page_size()
+    }
+
+    /// The pages of the database after the last commit captured.
+    pub fn pages(&self) -> u32 {
+        self.tail.pages()
+    }
+
+    /// Where capture stands in the log.
+    pub fn position(&self) -> Position {
+        self.tail.position()
+    }
+
+    /// The frames in the log that is in use; the file may be longer, since it does not shrink at a restart.
+    pub fn frames(&self) -> FrameNo {
+        self.seen.map_or(self.tail.position().frame, |index| index.max_frame)
+    }
+
+    /// Moves the pin if anything was committed or checkpointed since the last time. If nothing was, this compares a
+    /// hundred bytes of memory and returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_transient`]: try again, nothing is lost, the old pin stays. [`Error::is_loss`]: begin anew.
+    pub fn advance(&mut self, sink: &mut dyn Sink) -> Result<Option<Captured>, Error> {
+        let ask = self.identity.asked.elapsed() >= IDENTITY_INTERVAL;
+        let unchanged = match (self.seen, self.pins[0].index()) {
+            (Some(seen), Ok(now)) => seen == now,
+            // Torn for good: a writer died. The next transaction makes SQLite recover.
+            _ => false,
+        };
+        if ask || !unchanged {
+            self.require_identity()?;
+            self.identity.asked = Instant::now();
+        }
+        if unchanged { Ok(None) } else { self.move_pin(sink).map(Some) }
+    }
+
+    /// Moves the pin, whether or not anything seems to have changed.
+    pub(super) fn move_pin(&mut self, sink: &mut dyn Sink) -> Result<Captured, Error> {
+        let before = self.pins[0].index().ok();
+        self.pins[1].hold(&self.path)?;
+        match self.tail.capture(&self.pins[1], sink) {
+            Ok((captured, index)) => {
+                self.pins[0].release();
+                self.pins.swap(0, 1);
+                // Committed between the new pin and the capture: the pin is behind, so move it once more next time.
+                self.seen = Some(index).filter(|_| before == Some(index));
+                self.unsynced_file |= captured.restarted;
+                Ok(captured)
+            }
+            Err(error) => {
+                self.pins[1].release();
+                self.seen = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads pages as they were at the last commit captured: `images` becomes their images, one after the other.
+    ///
+    /// A page beyond the end of the file is zeros.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file layer; after a failed capture, [`Error::Mismatch`] until one succeeds.
+    pub fn read_pages(&mut self, pages: &[PageNo], images: &mut Vec<u8>) -> Result<(), Error> {
+        self.tail.read_pages(&self.pins[0], pages, images)
+    }
+
+    /// Makes everything captured durable on this machine, so that a replica is never ahead of the disk.
+    ///
+    /// # Errors
+    ///
+    /// If the disk refuses: then nothing of it may be uploaded.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let failed = Error::file("sync the WAL");
+        handle::wal(&self.pins[0].connection).and_then(|wal| wal.sync()).map_err(&failed)?;
+        if self.unsynced_file {
+            handle::database(&self.pins[0].connection).and_then(|file| file.sync()).map_err(&failed)?;
+            self.unsynced_file = false;
+        }
+        Ok(())
+    }
+
+    /// Copies the log into the database file so that the next writer starts it over, unless the application's readers
+    /// hold it back. Passes what is committed meanwhile to `sink`.
+    ///
+    /// A writer of the application waits at most some milliseconds, and only if writers kept a first, passive attempt
+    /// from completing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::advance`]. A checkpoint that others prevent is not an error.
+    pub fn reclaim(&mut self, sink: &mut dyn Sink) -> Result<Reclaimed, Error> {
+        checkpoint::reclaim(self, sink)
+    }
+
+    /// Gives the disk space of an exceptionally long log back: truncates the file if nobody is in the way right now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::advance`]. Not being able to truncate is not an error: `false` says so.
+    pub fn truncate(&mut self, sink: &mut dyn Sink) -> Result<bool, Error> {
+        checkpoint::truncate(self, sink)
+    }
+
+    /// The length of the WAL file in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file layer.
+    pub fn wal_len(&self) -> Result<u64, Error> {
+        handle::wal(&self.pins[0].connection).and_then(|wal| wal.len()).map_err(Error::file("measure the WAL"))
+    }
+
+    /// The wal-index as it is now.
+    pub(super) fn index(&self) -> Result<Index, Error> {
+        self.pins[0].index()
+    }
+
+    pub(super) fn options(&self) -> Options {
+        self.options
+    }
+
+    fn require_identity(&self) -> Result<(), Error> {
+        let moved = handle::has_moved(&self.pins[0].connection).map_err(Error::file("look at the database file"))?;
+        let same = FileId::of(&self.path) == self.identity.database
+            && FileId::of(&open::beside(&self.path, "-wal")) == self.identity.wal;
+        if moved || !same { Err(Error::Replaced(self.path.clone())) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,76 @@
+//! A connection that holds, or can hold, a read transaction.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::error::Error;
+use super::handle::{self, SharedMemory};
+use super::open;
+use crate::wal::{Index, IndexError};
+
+/// How often a wal-index that is being written is read again before it counts as torn.
+const SETTLE_TRIES: u32 = 100;
+
+/// One of the two connections that take turns in holding the WAL.
+#[derive(Debug)]
+pub(super) struct Pin {
+    pub(super) connection: Connection,
+}
+
+impl Pin {
+    /// Opens the connection and makes sure that it can hold the WAL: WAL mode, and a wal-index that can be read.
+    ///
+    /// If not, the connection is closed before this returns.
+    pub(super) fn open(path: &Path, options: open::Options) -> Result<Pin, Error> {
+        let connection = open::connect(path)?;
+        open::require_wal(&connection, path, options)?;
+        let pin = Pin { connection };
+        pin.hold(path)?;
+        let index = pin.index();
+        pin.release();
+        index.map(|_| pin)
+    }
+
+    /// Begins a read transaction, which also makes SQLite repair a wal-index that a dead writer left torn.
+    pub(super) fn hold(&self, path: &Path) -> Result<(), Error> {
+        let failed = || Error::sqlite("begin a read transaction", path);
+        self.connection.execute_batch("BEGIN").map_err(failed())?;
+        // Reads the header of page 1 and no schema: the cheapest statement that takes a read mark.
+        match self.connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0)) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.release();
+                Err(failed()(error))
+            }
+        }
+    }
+
+    /// Ends the read transaction. Nothing was written, so nothing can fail that matters.
+    pub(super) fn release(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "cannot end a read transaction");
+        }
+    }
+
+    /// The wal-index at this moment, read again while it is being written.
+    pub(super) fn index(&self) -> Result<Index, Error> {
+        let file = handle::database(&self.connection).map_err(Error::file("reach the database file"))?;
+        let mut last = IndexError::Torn;
+        for attempt in 0..SETTLE_TRIES {
+            match file.shared_memory().map_err(Error::file("map the wal-index"))? {
+                SharedMemory::None => return Err(Error::Index(IndexError::Uninitialised)),
+                SharedMemory::Bytes(bytes) => match Index::parse(&bytes) {
+                    Ok(index) => return Ok(index),
+                    Err(error) => last = error,
+                },
+            }
+            if attempt > 3 {
+                std::thread::yield_now();
+            }
+        }
+        Err(Error::Index(last))
+    }
+}

@@ -1,0 +1,186 @@
+//! Capture against a live SQLite: what the sink was given, put together, is the database.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use waloy::db::{self, Ignore, Live, Reclaimed, Sink};
+use waloy::units::PageNo;
+
+/// Keeps the newest image of every page, as a replica does.
+#[derive(Default)]
+struct Model {
+    pages: BTreeMap<u32, Vec<u8>>,
+    count: u32,
+}
+
+impl Sink for Model {
+    fn page(&mut self, page: PageNo, image: &[u8]) {
+        self.pages.insert(page.get(), image.to_vec());
+    }
+
+    fn commit(&mut self, pages_after: u32) {
+        self.pages.retain(|&page, _| page <= pages_after);
+        self.count = pages_after;
+    }
+}
+
+impl Model {
+    /// Begins with every page as of the last commit captured.
+    fn of(live: &mut Live) -> Model {
+        let mut model = Model { pages: BTreeMap::new(), count: live.pages() };
+        let all: Vec<PageNo> = (1..=live.pages()).filter_map(PageNo::new).collect();
+        let mut images = Vec::new();
+        live.read_pages(&all, &mut images).unwrap();
+        for (page, image) in all.iter().zip(images.chunks_exact(live.page_size().len())) {
+            model.pages.insert(page.get(), image.to_vec());
+        }
+        model
+    }
+
+    fn assert_is(&self, live: &mut Live) {
+        let now = Model::of(live);
+        assert_eq!(self.count, now.count, "pages");
+        assert!(self.pages == now.pages, "a page differs");
+    }
+}
+
+fn create(path: &Path, page_size: u32) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    connection
+        .execute_batch(&format!(
+            "PRAGMA page_size = {page_size}; PRAGMA journal_mode = WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, x BLOB);"
+        ))
+        .unwrap();
+    connection
+}
+
+fn open(path: &Path) -> Live {
+    Live::open(path, db::Options::default(), None, &mut Ignore).unwrap().0
+}
+
+#[test]
+fn what_was_captured_is_the_database_for_every_page_size() {
+    for page_size in [512, 1024, 4096, 65_536] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let app = create(&path, page_size);
+        let mut live = open(&path);
+        assert_eq!(live.page_size().get(), page_size);
+        let mut model = Model::of(&mut live);
+        for round in 0..30 {
+            app.execute("INSERT INTO t(x) VALUES (randomblob(3000))", []).unwrap();
+            if round % 7 == 3 {
+                app.execute("DELETE FROM t WHERE id % 2 = 0", []).unwrap();
+                app.execute_batch("VACUUM").unwrap();
+            }
+            let captured = live.advance(&mut model).unwrap().expect("something was committed");
+            assert!(captured.commits >= 1);
+            model.assert_is(&mut live);
+            if round % 5 == 0 {
+                assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
+            }
+            assert_eq!(live.advance(&mut model).unwrap(), None, "nothing happened");
+        }
+    }
+}
+
+#[test]
+fn the_log_is_started_over_while_it_is_pinned_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    let mut restarts = 0;
+    for _ in 0..200 {
+        app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+        assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
+        app.execute("INSERT INTO t(x) VALUES (randomblob(100))", []).unwrap();
+        restarts += u32::from(live.advance(&mut model).unwrap().unwrap().restarted);
+    }
+    assert_eq!(restarts, 200);
+    assert!(live.wal_len().unwrap() < 100_000, "the log stayed short");
+    model.assert_is(&mut live);
+}
+
+#[test]
+fn a_log_of_an_exceptional_transaction_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    app.execute("INSERT INTO t(x) VALUES (zeroblob(30000000))", []).unwrap();
+    assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
+    assert!(live.wal_len().unwrap() > 30_000_000);
+    assert!(live.truncate(&mut model).unwrap());
+    assert_eq!(live.wal_len().unwrap(), 0);
+    app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    live.advance(&mut model).unwrap();
+    model.assert_is(&mut live);
+}
+
+#[test]
+fn writers_and_foreign_checkpoints_of_every_mode_lose_no_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    drop(create(&path, 4096));
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut threads = Vec::new();
+    for writer in 0..2 {
+        let (path, stop) = (path.clone(), stop.clone());
+        threads.push(std::thread::spawn(move || {
+            let app = Connection::open(&path).unwrap();
+            app.busy_timeout(Duration::from_secs(10)).unwrap();
+            if writer == 0 {
+                app.execute_batch("PRAGMA wal_autocheckpoint = 20").unwrap();
+            }
+            while !stop.load(Ordering::Relaxed) {
+                app.execute("INSERT INTO t(x) VALUES (randomblob(5000))", []).unwrap();
+                app.execute("DELETE FROM t WHERE id < (SELECT max(id) - 100 FROM t)", []).unwrap();
+                app.execute_batch("BEGIN; UPDATE t SET x = randomblob(50); ROLLBACK").unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }));
+    }
+    let (checkpointer_path, checkpointer_stop) = (path.clone(), stop.clone());
+    threads.push(std::thread::spawn(move || {
+        let app = Connection::open(&checkpointer_path).unwrap();
+        app.busy_timeout(Duration::from_millis(300)).unwrap();
+        for mode in ["TRUNCATE", "RESTART", "FULL", "PASSIVE"].iter().cycle() {
+            if checkpointer_stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let _: i64 = app.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0)).unwrap();
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }));
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    let (began, mut restarts, mut commits) = (Instant::now(), 0, 0);
+    let mut reclaimed = 0;
+    while began.elapsed() < Duration::from_secs(4) {
+        match live.advance(&mut model) {
+            Ok(captured) => {
+                let captured = captured.unwrap_or_default();
+                restarts += u32::from(captured.restarted);
+                commits += captured.commits;
+                model.assert_is(&mut live);
+            }
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+        if live.frames().0 > 200 {
+            reclaimed += u32::from(live.reclaim(&mut model).unwrap() == Reclaimed::All);
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    while live.advance(&mut model).unwrap().is_some() {}
+    model.assert_is(&mut live);
+    assert!(restarts > 10 && commits > 100, "{restarts} restarts, {commits} commits, {reclaimed} reclaimed");
+}
