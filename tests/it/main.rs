@@ -1,1 +1,5 @@
+//! The integration tests, in one binary: the SDK takes long to link.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
 mod capture;
+mod format;

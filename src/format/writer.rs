@@ -1,0 +1,219 @@
+//! Writing a page file as a stream, in memory that does not grow with the pages.
+
+use sha2::{Digest as _, Sha256};
+
+use super::record::{self, ENTRY_LEN, FRAME_LEN, INDEX_RECORD_LEN, PLACE_LEN, SECTIONS_LEN, kind};
+use super::summary::Layout;
+use super::{Error, HEADER_LEN, Header, Summary, TRAILER_LEN};
+use crate::compress::{Compression, Compressor};
+use crate::ids::Digest;
+use crate::units::{PageHash, PageNo};
+
+/// How many bytes of page images the writer puts into one chunk: enough for a good ratio, few enough to read one page.
+const FILL_LEN: usize = 128 * 1024;
+
+/// Writes one page file. Bytes are taken out while it grows.
+///
+/// The same header, calls and summary give the same bytes, with the same version of the compressor.
+#[derive(Debug)]
+pub struct PageFileWriter {
+    header: Header,
+    head: [u8; HEADER_LEN],
+    compressor: Compressor,
+    /// Bytes ready to be taken, and how many were taken before.
+    out: Vec<u8>,
+    taken: u64,
+    /// The chunk under way.
+    pages: Vec<(PageNo, PageHash)>,
+    images: Vec<u8>,
+    /// The last page added since the last flush.
+    last: Option<PageNo>,
+    /// The body of the index record under way, and how many chunks it has.
+    index: Vec<u8>,
+    chunks: u32,
+    /// The body of the directory.
+    directory: Vec<u8>,
+    /// Images added before the chunk under way.
+    count: u64,
+}
+
+/// The end of a page file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finished {
+    /// The last bytes.
+    pub bytes: Vec<u8>,
+    /// The digest.
+    pub digest: Digest,
+    /// The length of the whole page file.
+    pub len: u64,
+}
+
+impl PageFileWriter {
+    /// Begins one.
+    ///
+    /// # Errors
+    ///
+    /// If a reader would refuse the header, or the compression is not built in.
+    ///
+    /// # Panics
+    ///
+    /// If the header says another codec than that of `compression`.
+    pub fn new(header: &Header, compression: Compression) -> Result<PageFileWriter, Error> {
+        assert_eq!(header.codec, compression.codec(), "the header names the codec that is used");
+        header.check()?;
+        let head = header.encode();
+        Ok(PageFileWriter {
+            header: header.clone(),
+            head,
+            compressor: Compressor::new(compression)?,
+            out: head.to_vec(),
+            taken: 0,
+            pages: Vec::new(),
+            images: Vec::new(),
+            last: None,
+            index: Vec::new(),
+            chunks: 0,
+            directory: Vec::new(),
+            count: 0,
+        })
+    }
+
+    /// Adds pages: `images` is their images one after the other. Within one call, and until [`PageFileWriter::flush`],
+    /// pages ascend; a page that was added before the last flush may come again and then counts.
+    ///
+    /// The hashes are taken as they are: a wrong one makes a page file that nobody can read.
+    ///
+    /// # Errors
+    ///
+    /// If the compressor finds no memory.
+    ///
+    /// # Panics
+    ///
+    /// If they do not ascend, the lock page is among them, or `images` has another length.
+    pub fn add(&mut self, pages: &[(PageNo, PageHash)], images: &[u8]) -> Result<(), Error> {
+        let page_size = self.header.page_size;
+        assert_eq!(images.len(), pages.len() * page_size.len(), "every page has one image");
+        for (&(page, hash), image) in pages.iter().zip(images.chunks_exact(page_size.len())) {
+            assert!(self.last.is_none_or(|last| last < page), "pages ascend until a flush");
+            assert_ne!(page, page_size.lock_page(), "the lock page is never stored");
+            if self.images.len() + image.len() > FILL_LEN {
+                self.end_chunk()?;
+            }
+            self.last = Some(page);
+            self.pages.push((page, hash));
+            self.images.extend_from_slice(image);
+        }
+        Ok(())
+    }
+
+    /// Ends the chunk under way, so that pages may begin again from the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PageFileWriter::add`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.last = None;
+        self.end_chunk()
+    }
+
+    /// Takes the bytes that are ready to go, in order.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.taken += self.out.len() as u64;
+        std::mem::take(&mut self.out)
+    }
+
+    /// How many bytes [`PageFileWriter::take`] would give.
+    pub fn ready(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Ends the page file.
+    ///
+    /// # Errors
+    ///
+    /// If a reader would refuse the summary; those of [`PageFileWriter::add`].
+    pub fn finish(mut self, summary: &Summary) -> Result<Finished, Error> {
+        self.end_chunk()?;
+        self.end_index();
+        summary.check(&self.header, self.count)?;
+        if FRAME_LEN + self.directory.len() > SECTIONS_LEN {
+            return Err(Error::Range { what: "length of the directory", value: self.directory.len() as i128 });
+        }
+        let sections = [&record::frame(kind::DIRECTORY, self.directory.len())[..], &self.directory].concat();
+        let directory = self.offset();
+        let len = directory + (sections.len() + TRAILER_LEN) as u64;
+        let trailer = summary.encode(Layout { directory, len, images: self.count });
+        let mut hash = Sha256::new();
+        hash.update(self.head);
+        hash.update(&sections);
+        hash.update(trailer);
+        let digest = Digest(hash.finalize().into());
+        self.out.extend_from_slice(&sections);
+        self.out.extend_from_slice(&trailer);
+        self.out.extend_from_slice(&digest.0);
+        Ok(Finished { bytes: self.out, digest, len })
+    }
+
+    /// Where the next record begins.
+    fn offset(&self) -> u64 {
+        self.taken + self.out.len() as u64
+    }
+
+    fn end_chunk(&mut self) -> Result<(), Error> {
+        if self.pages.is_empty() {
+            return Ok(());
+        }
+        let runs = encode_runs(&self.pages);
+        let entry_len = ENTRY_LEN + runs.len() + 8 * self.pages.len();
+        if FRAME_LEN + self.index.len() + entry_len > INDEX_RECORD_LEN {
+            self.end_index();
+        }
+
+        let (offset, start) = (self.offset(), self.out.len());
+        self.out.extend_from_slice(&[0; FRAME_LEN]);
+        let count = (runs.len() / 8) as u32;
+        self.out.extend_from_slice(&count.to_le_bytes());
+        self.out.extend_from_slice(&runs);
+        self.compressor.compress(&self.images, &mut self.out)?;
+        let len = self.out.len() - start;
+        self.out[start..start + FRAME_LEN].copy_from_slice(&record::frame(kind::CHUNK, len - FRAME_LEN));
+
+        self.index.extend_from_slice(&offset.to_le_bytes());
+        self.index.extend_from_slice(&(len as u32).to_le_bytes());
+        self.index.extend_from_slice(&count.to_le_bytes());
+        self.index.extend_from_slice(&Sha256::digest(&self.out[start..]));
+        self.index.extend_from_slice(&runs);
+        self.pages.iter().for_each(|(_, hash)| self.index.extend_from_slice(&hash.0.to_le_bytes()));
+        self.chunks += 1;
+        self.count += self.pages.len() as u64;
+        self.pages.clear();
+        self.images.clear();
+        Ok(())
+    }
+
+    fn end_index(&mut self) {
+        if self.chunks == 0 {
+            return;
+        }
+        let (offset, start) = (self.offset(), self.out.len());
+        self.out.extend_from_slice(&record::frame(kind::INDEX, self.index.len()));
+        self.out.append(&mut self.index);
+        let len = self.out.len() - start;
+        self.directory.reserve(PLACE_LEN);
+        self.directory.extend_from_slice(&offset.to_le_bytes());
+        self.directory.extend_from_slice(&(len as u32).to_le_bytes());
+        self.directory.extend_from_slice(&self.chunks.to_le_bytes());
+        self.directory.extend_from_slice(&Sha256::digest(&self.out[start..]));
+        self.chunks = 0;
+    }
+}
+
+/// The runs of these ascending pages: as few as there can be.
+fn encode_runs(pages: &[(PageNo, PageHash)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for run in pages.chunk_by(|(a, _), (b, _)| a.get() + 1 == b.get()) {
+        bytes.extend_from_slice(&run[0].0.get().to_le_bytes());
+        bytes.extend_from_slice(&(run.len() as u32).to_le_bytes());
+    }
+    bytes
+}
