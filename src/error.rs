@@ -41,6 +41,28 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind with this exit code; [`Kind::Failure`] for a code that none has.
+    pub fn from_exit_code(code: u8) -> Kind {
+        Kind::ALL.into_iter().find(|kind| kind.exit_code() == code).unwrap_or(Kind::Failure)
+    }
+
+    const ALL: [Kind; 14] = [
+        Kind::Failure,
+        Kind::Usage,
+        Kind::Damaged,
+        Kind::Stale,
+        Kind::Partial,
+        Kind::TargetExists,
+        Kind::NotCovered,
+        Kind::Database,
+        Kind::Unavailable,
+        Kind::NoBackup,
+        Kind::Locked,
+        Kind::BadKey,
+        Kind::Denied,
+        Kind::Internal,
+    ];
+
     /// The exit code of the command line.
     pub const fn exit_code(self) -> u8 {
         match self {

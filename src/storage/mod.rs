@@ -1,1 +1,146 @@
-//! (stub)
+//! Where objects are kept: S3, a directory, memory.
+//!
+//! A store is a flat map from keys to immutable bytes. Keys are relative to the store's own prefix, in ASCII, with `/`
+//! between their parts, and never begin or end with it.
+//!
+//! What every store promises, and the conformance suite holds it to:
+//!
+//! - When a put returns, the object is durable, whole, and seen by every later read and listing.
+//! - A put that fails leaves the old object or the new one, whole; which of them, only a read tells.
+//! - [`Store::put_if_absent`] never replaces an object, as far as the store honours it.
+//! - Listings are in the byte order of keys, and complete: a store that cannot list everything fails.
+
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::units::Timestamp;
+
+mod error;
+mod fs;
+mod key;
+mod location;
+mod memory;
+mod retry;
+mod s3;
+
+pub use error::{Error, ErrorKind};
+pub use fs::DirStore;
+pub use location::{Location, LocationError};
+pub use memory::MemoryStore;
+pub use retry::{Retry, Retrying};
+pub use s3::{PartSize, S3Options, S3Store};
+
+/// An object in a listing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meta {
+    /// Its key, relative to the store.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When the store took it, by the store's clock, if it tells.
+    pub modified: Option<Timestamp>,
+}
+
+/// One answer to a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Listing {
+    /// Objects in the byte order of their keys.
+    pub objects: Vec<Meta>,
+    /// With [`Depth::Folder`], the prefixes that end in `/` just below the one asked for, in order.
+    pub folders: Vec<String>,
+    /// There is more: list again after this key.
+    pub next: Option<String>,
+}
+
+/// How far down a listing goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Depth {
+    /// Every key that begins with the prefix.
+    All,
+    /// Keys without a further `/`; the others are told as folders, one each.
+    Folder,
+}
+
+/// What became of a conditional put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Put {
+    /// The object is ours and durable.
+    Created,
+    /// There was one under this key already; it is as it was.
+    Exists,
+}
+
+/// A place for objects.
+#[async_trait::async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Where this is, for people: `s3://bucket/prefix`, or an absolute path.
+    fn location(&self) -> String;
+
+    /// Puts an object, over one that is there. When this returns, it is durable.
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error>;
+
+    /// Puts an object unless there is one. When this returns [`Put::Created`], it is durable.
+    ///
+    /// After an error the object may be there all the same: a second call then says [`Put::Exists`], and the caller
+    /// tells by the object's digest whether it is its own.
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error>;
+
+    /// The whole object, of at most `limit` bytes ([`ErrorKind::TooLarge`] otherwise).
+    async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error>;
+
+    /// Exactly these bytes of an object; [`ErrorKind::Truncated`] if it ends before them.
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error>;
+
+    /// What a listing would say of one object.
+    async fn head(&self, key: &str) -> Result<Meta, Error>;
+
+    /// The first objects (1,000 or so) whose keys begin with `prefix` and come after `after` in byte order.
+    async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error>;
+
+    /// Deletes an object; one that is not there is no error.
+    async fn delete(&self, key: &str) -> Result<(), Error>;
+
+    /// Begins an object of unknown length. Nothing is visible before it is finished.
+    async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error>;
+
+    /// Gives up an upload begun by an earlier process; one that is not there is no error.
+    async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error>;
+}
+
+/// An object on its way, in parts. Dropped unfinished, it is given up where the store can do so by itself.
+#[async_trait::async_trait]
+pub trait Upload: fmt::Debug + Send + Sync {
+    /// What [`Store::abort_upload`] takes, also in another process.
+    fn id(&self) -> &str;
+
+    /// Adds bytes. Waits while as much is on its way as the store's bound on memory allows.
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error>;
+
+    /// Makes the object visible unless there is one under the key. When this returns [`Put::Created`], it is durable.
+    ///
+    /// After an error it may be called again; it may have succeeded all the same, as with [`Store::put_if_absent`].
+    async fn finish_if_absent(&mut self) -> Result<Put, Error>;
+
+    /// Gives it up, and frees what the store kept of it.
+    async fn abort(&mut self) -> Result<(), Error>;
+}
+
+/// Every object whose key begins with `prefix` and comes after `after`, with as many requests as that takes.
+///
+/// # Errors
+///
+/// Those of [`Store::list`].
+pub async fn list_all(store: &dyn Store, prefix: &str, after: Option<&str>) -> Result<Vec<Meta>, Error> {
+    let mut found = Vec::new();
+    let mut after = after.map(str::to_owned);
+    loop {
+        let listing = store.list(prefix, after.as_deref(), Depth::All).await?;
+        found.extend(listing.objects);
+        match listing.next {
+            Some(next) => after = Some(next),
+            None => return Ok(found),
+        }
+    }
+}

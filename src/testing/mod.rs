@@ -1,1 +1,4 @@
-//! (stub)
+//! What the tests of this crate, and of custom stores, are made of: feature `testing`.
+
+pub mod conformance;
+pub mod faulty;

@@ -3,3 +3,5 @@
 
 mod capture;
 mod format;
+mod s3_server;
+mod stores;

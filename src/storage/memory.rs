@@ -1,0 +1,161 @@
+//! A store in memory: for tests, and for those who want to see what a replica is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload, key};
+
+/// Objects in memory. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
+}
+
+/// Where it is, for people.
+const LOCATION: &str = "memory:";
+
+/// How many entries one listing has.
+const PAGE: usize = 1000;
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        Error::new(ErrorKind::NotFound, "read", format!("{LOCATION}/{key}"), "no such object")
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for MemoryStore {
+    fn location(&self) -> String {
+        LOCATION.into()
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        key::check("write", LOCATION, key)?;
+        self.objects().insert(key.to_owned(), bytes);
+        Ok(())
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+        key::check("write", LOCATION, key)?;
+        let mut objects = self.objects();
+        if objects.contains_key(key) {
+            return Ok(Put::Exists);
+        }
+        objects.insert(key.to_owned(), bytes);
+        Ok(Put::Created)
+    }
+
+    async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        key::check("read", LOCATION, key)?;
+        let bytes = self.objects().get(key).cloned().ok_or_else(|| self.missing(key))?;
+        if bytes.len() as u64 > limit {
+            let message = format!("{} bytes, more than {limit}", bytes.len());
+            return Err(Error::new(ErrorKind::TooLarge, "read", format!("{LOCATION}/{key}"), message));
+        }
+        Ok(bytes)
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        key::check("read", LOCATION, key)?;
+        let bytes = self.objects().get(key).cloned().ok_or_else(|| self.missing(key))?;
+        if range.start > range.end || range.end > bytes.len() as u64 {
+            let message = format!("it has {} bytes, not {}", bytes.len(), range.end);
+            return Err(Error::new(ErrorKind::Truncated, "read", format!("{LOCATION}/{key}"), message));
+        }
+        Ok(bytes.slice(range.start as usize..range.end as usize))
+    }
+
+    async fn head(&self, key: &str) -> Result<Meta, Error> {
+        key::check("read", LOCATION, key)?;
+        let objects = self.objects();
+        let bytes = objects.get(key).ok_or_else(|| self.missing(key))?;
+        Ok(Meta { key: key.to_owned(), size: bytes.len() as u64, modified: None })
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
+        key::check_prefix(LOCATION, prefix)?;
+        let objects = self.objects();
+        let mut listing = Listing::default();
+        let mut folders = BTreeSet::new();
+        let mut last = None;
+        for (key, bytes) in objects.range(prefix.to_owned()..) {
+            if !key.starts_with(prefix) {
+                break;
+            }
+            let folder = match depth {
+                Depth::Folder => key[prefix.len()..].find('/').map(|at| &key[..=prefix.len() + at]),
+                Depth::All => None,
+            };
+            let seen = folder.unwrap_or(key);
+            if after.is_some_and(|after| seen <= after) || folder.is_some_and(|folder| folders.contains(folder)) {
+                continue;
+            }
+            if listing.objects.len() + folders.len() == PAGE {
+                listing.next = last;
+                break;
+            }
+            last = Some(seen.to_owned());
+            match folder {
+                Some(folder) => drop(folders.insert(folder.to_owned())),
+                None => listing.objects.push(Meta { key: key.clone(), size: bytes.len() as u64, modified: None }),
+            }
+        }
+        listing.folders = folders.into_iter().collect();
+        Ok(listing)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        key::check("delete", LOCATION, key)?;
+        self.objects().remove(key);
+        Ok(())
+    }
+
+    async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
+        key::check("write", LOCATION, key)?;
+        Ok(Box::new(MemoryUpload { store: self.clone(), key: key.to_owned(), bytes: Vec::new() }))
+    }
+
+    async fn abort_upload(&self, _key: &str, _id: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct MemoryUpload {
+    store: MemoryStore,
+    key: String,
+    bytes: Vec<u8>,
+}
+
+#[async_trait::async_trait]
+impl Upload for MemoryUpload {
+    fn id(&self) -> &str {
+        "memory"
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish_if_absent(&mut self) -> Result<Put, Error> {
+        self.store.put_if_absent(&self.key, Bytes::from(self.bytes.clone())).await
+    }
+
+    async fn abort(&mut self) -> Result<(), Error> {
+        self.bytes = Vec::new();
+        Ok(())
+    }
+}

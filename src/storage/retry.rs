@@ -1,0 +1,218 @@
+//! Trying again: what fails for a moment is asked once more, a little later.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Depth, Error, Listing, Meta, Put, Store, Upload};
+
+/// How often and how fast to try again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retry {
+    /// Requests for one operation, the first included; at least 1.
+    pub tries: u32,
+    /// The longest wait before the second try; it doubles from try to try.
+    pub first: Duration,
+    /// The longest wait of all.
+    pub cap: Duration,
+}
+
+impl Default for Retry {
+    /// Ten tries, waiting at most 50 ms, 100 ms … 1 s: some three seconds in all if the store refuses at once.
+    fn default() -> Retry {
+        Retry { tries: 10, first: Duration::from_millis(50), cap: Duration::from_secs(1) }
+    }
+}
+
+impl Retry {
+    /// Only one try.
+    pub const NEVER: Retry = Retry { tries: 1, first: Duration::ZERO, cap: Duration::ZERO };
+
+    /// The longest wait after this many failed tries.
+    fn ceiling(&self, failed: u32) -> Duration {
+        let factor = 1u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first.saturating_mul(factor).min(self.cap)
+    }
+
+    /// A wait between nothing and the ceiling ("full jitter"), so that many clients do not come back at once.
+    ///
+    /// Source: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
+    fn wait(&self, failed: u32) -> Duration {
+        let part = u32::from_le_bytes(crate::clock::random()) as f64 / f64::from(u32::MAX);
+        self.ceiling(failed).mul_f64(part)
+    }
+
+    /// Does something until it succeeds, fails for good, or was tried often enough.
+    ///
+    /// # Errors
+    ///
+    /// The last error.
+    pub async fn run<T, F>(&self, mut action: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let began = Instant::now();
+        let mut attempt = 1;
+        loop {
+            let error = match action().await {
+                Err(error) if error.is_transient() && attempt < self.tries => error,
+                done => return done,
+            };
+            let wait = self.wait(attempt);
+            tracing::debug!(attempt, elapsed = ?began.elapsed(), ?wait, %error, "trying again");
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+}
+
+/// A store that tries again when another fails for a moment.
+///
+/// A conditional put whose first reply was lost answers [`Put::Exists`] here: the caller tells by the object's digest
+/// whether it is its own, as after any other ambiguous error.
+#[derive(Clone, Debug)]
+pub struct Retrying {
+    store: Arc<dyn Store>,
+    retry: Retry,
+}
+
+impl Retrying {
+    /// The same store, more patient.
+    pub fn new(store: Arc<dyn Store>, retry: Retry) -> Retrying {
+        Retrying { store, retry }
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Retrying {
+    fn location(&self) -> String {
+        self.store.location()
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.retry.run(|| self.store.put(key, bytes.clone())).await
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+        self.retry.run(|| self.store.put_if_absent(key, bytes.clone())).await
+    }
+
+    async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        self.retry.run(|| self.store.get(key, limit)).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.retry.run(|| self.store.get_range(key, range.clone())).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Meta, Error> {
+        self.retry.run(|| self.store.head(key)).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
+        self.retry.run(|| self.store.list(prefix, after, depth)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.retry.run(|| self.store.delete(key)).await
+    }
+
+    async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
+        let upload = self.retry.run(|| self.store.upload(key)).await?;
+        Ok(Box::new(RetryingUpload { upload, retry: self.retry }))
+    }
+
+    async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
+        self.retry.run(|| self.store.abort_upload(key, id)).await
+    }
+}
+
+#[derive(Debug)]
+struct RetryingUpload {
+    upload: Box<dyn Upload>,
+    retry: Retry,
+}
+
+impl RetryingUpload {
+    /// [`Retry::run`] for an action that borrows the upload mutably.
+    async fn run<T>(&mut self, step: Step<T>) -> Result<T, Error> {
+        let upload = tokio::sync::Mutex::new(&mut self.upload);
+        self.retry
+            .run(|| async {
+                let mut upload = upload.lock().await;
+                step(upload.as_mut()).await
+            })
+            .await
+    }
+}
+
+/// One of the last calls of an upload, which may be repeated.
+type Step<T> = for<'a> fn(&'a mut dyn Upload) -> std::pin::Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+#[async_trait::async_trait]
+impl Upload for RetryingUpload {
+    fn id(&self) -> &str {
+        self.upload.id()
+    }
+
+    /// Not repeated: how much was taken before an error is not known. Stores repeat single parts by themselves.
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.upload.write(bytes).await
+    }
+
+    async fn finish_if_absent(&mut self) -> Result<Put, Error> {
+        self.run(|upload| upload.finish_if_absent()).await
+    }
+
+    async fn abort(&mut self) -> Result<(), Error> {
+        self.run(|upload| upload.abort()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::ErrorKind;
+
+    fn unavailable() -> Error {
+        Error::new(ErrorKind::Unavailable, "read", "memory:a", "not now")
+    }
+
+    #[test]
+    fn waits_double_up_to_the_cap() {
+        let retry = Retry::default();
+        let ceilings: Vec<u128> = (1..8).map(|failed| retry.ceiling(failed).as_millis()).collect();
+        assert_eq!(ceilings, [50, 100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(retry.ceiling(u32::MAX), Duration::from_secs(1));
+        assert!((0..100).all(|_| retry.wait(1) <= Duration::from_millis(50)));
+    }
+
+    #[tokio::test]
+    async fn what_fails_for_a_moment_is_tried_so_often_and_no_more() {
+        let retry = Retry { tries: 4, first: Duration::from_micros(1), cap: Duration::from_micros(1) };
+        let mut calls = 0;
+        let failed: Result<(), Error> = retry
+            .run(|| {
+                calls += 1;
+                async { Err(unavailable()) }
+            })
+            .await;
+        assert!(failed.unwrap_err().is_transient());
+        assert_eq!(calls, 4);
+    }
+
+    #[tokio::test]
+    async fn what_fails_for_good_is_not_tried_again() {
+        let mut calls = 0;
+        let failed: Result<(), Error> = Retry::default()
+            .run(|| {
+                calls += 1;
+                async { Err(Error::new(ErrorKind::Denied, "read", "memory:a", "access denied")) }
+            })
+            .await;
+        assert_eq!(failed.unwrap_err().kind, ErrorKind::Denied);
+        assert_eq!(calls, 1);
+    }
+}

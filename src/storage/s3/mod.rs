@@ -1,0 +1,153 @@
+//! A prefix of a bucket of S3, or of another store that speaks its protocol.
+//!
+//! What is taken from the protocol, and what is made sure of here because some store gets it wrong:
+//!
+//! - **Conditional**: `If-None-Match: *` on `PutObject` and on `CompleteMultipartUpload`. 412 means that there is an
+//!   object; 409 that another request is deciding it just now, so again. A store that ignores the header is found out
+//!   by the one who opens a replica, not here.
+//! - **Reads**: a ranged read is believed only with the `Content-Range` that was asked for, whatever the status; no
+//!   reply is taken for whole before it has the announced length.
+//! - **Listings**: begin after a key, not at a token, so that they go on in another process; the order is checked.
+//!   Keys are asked for unencoded: some stores say that they encode them and do not. XML cannot carry control
+//!   characters, which no key of waloy's has.
+//! - **Missing**: an object is missing only if the store says `NoSuchKey`. Any other 404 is a missing bucket, or a
+//!   server that is no store.
+//! - **Repeating** is the business of [`Retrying`](crate::storage::Retrying); the SDK's own is off. Only the parts of
+//!   a multipart upload are repeated here.
+
+mod client;
+mod error;
+mod list;
+mod options;
+mod part;
+mod read;
+mod upload;
+mod write;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_sdk_s3::Client;
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use self::error::Call;
+use self::upload::S3Upload;
+use super::{Depth, Error, Listing, Meta, Put, Retry, Store, Upload, key};
+
+pub use options::S3Options;
+pub use part::PartSize;
+
+/// A prefix of a bucket. Clones share connections and limits.
+#[derive(Clone, Debug)]
+pub struct S3Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    bucket: String,
+    /// Empty, or ending in `/`.
+    prefix: String,
+    requests: Semaphore,
+    retry: Retry,
+    part_size: PartSize,
+    spool: PathBuf,
+}
+
+impl S3Store {
+    /// The store for this prefix, which may be empty. No request is sent to it yet.
+    ///
+    /// # Errors
+    ///
+    /// Options that make no sense.
+    pub async fn open(bucket: &str, prefix: &str, options: &S3Options) -> Result<S3Store, crate::error::Error> {
+        let client = client::client(options).await?;
+        let prefix = prefix.trim_matches('/');
+        let inner = Inner {
+            client,
+            bucket: bucket.to_owned(),
+            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+            requests: Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            retry: options.retry,
+            part_size: options.part_size,
+            spool: options.spool.clone().unwrap_or_else(std::env::temp_dir),
+        };
+        Ok(S3Store { inner: Arc::new(inner) })
+    }
+}
+
+impl Inner {
+    fn location(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix).trim_end_matches('/').to_owned()
+    }
+
+    /// The key in the bucket.
+    fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// A request about an object, for what is said of its failure.
+    fn call(&self, operation: &'static str, api: &'static str, key: &str) -> Call {
+        Call { operation, api, object: format!("s3://{}/{}{key}", self.bucket, self.prefix) }
+    }
+
+    fn check(&self, operation: &'static str, key: &str) -> Result<(), Error> {
+        key::check(operation, &self.location(), key)
+    }
+
+    /// Waits until one more request may be sent.
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.requests.acquire().await.expect("the semaphore is never closed")
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for S3Store {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.inner.put(key, bytes).await
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+        self.inner.put_if_absent(key, bytes).await
+    }
+
+    async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        self.inner.get(key, limit).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.inner.get_range(key, range).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Meta, Error> {
+        self.inner.head(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
+        self.inner.list(prefix, after, depth).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.inner.delete(key).await
+    }
+
+    /// A multipart upload, begun when the first part is full: [`Upload::id`] is empty until then. What fits into one
+    /// part is put in one request.
+    ///
+    /// Three parts of the process are in memory at most, the others in files: no upload waits for another.
+    async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
+        self.inner.check("write", key)?;
+        Ok(Box::new(S3Upload::new(self.inner.clone(), key)))
+    }
+
+    async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
+        self.inner.abort(key, id).await
+    }
+}

@@ -1,0 +1,196 @@
+//! The parts of a multipart upload: how large, where they are kept, how many at once.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many parts an object may have. Source: the limits of Amazon S3, as the other two.
+pub(super) const MAX_PARTS: u32 = 10_000;
+const MIN_LEN: u64 = 5 * 1024 * 1024;
+const MAX_LEN: u64 = 5 * 1024 * 1024 * 1024;
+
+/// What one part may take in memory; a larger one is kept in a file.
+const IN_MEMORY: u64 = 8 * 1024 * 1024;
+
+/// The parts that the whole process has in memory, from their first byte until they are sent: 24 MiB.
+///
+/// Nobody waits for one of them: an upload may hold a part that is half full while its writer waits for another upload,
+/// and two such writers would wait for each other. A part that finds no room here is kept in a file.
+static PARTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(3)));
+
+/// How large the parts of a multipart upload are. S3 takes at most 10,000 of them, so they must grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PartSize {
+    /// Bytes of the first parts, at least 5 MiB. Parts above 8 MiB are kept in a file until they are sent.
+    pub first: u64,
+    /// After so many parts the size doubles, again and again, up to 5 GiB.
+    pub doubled_after: u32,
+}
+
+impl Default for PartSize {
+    /// 8 MiB, doubled after 1,000 parts: in memory up to objects of 8 GiB, and enough for more than 5 TiB.
+    fn default() -> PartSize {
+        PartSize { first: IN_MEMORY, doubled_after: 1000 }
+    }
+}
+
+impl PartSize {
+    /// The length of a part, by its number from 1.
+    pub(super) fn len(self, number: u32) -> u64 {
+        let doublings = number.saturating_sub(1) / self.doubled_after.max(1);
+        let factor = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
+        self.first.saturating_mul(factor).clamp(MIN_LEN, MAX_LEN)
+    }
+}
+
+/// A part being filled or sent.
+#[derive(Debug)]
+pub(super) struct Part {
+    bytes: Kept,
+    len: u64,
+    room: u64,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Memory(BytesMut),
+    Sealed(Bytes),
+    File(Spool),
+}
+
+impl Part {
+    /// An empty part for so many bytes: in memory if it is small and the process may have one more there.
+    pub(super) fn begin(len: u64, spool: &Path) -> io::Result<Part> {
+        let permit = (len <= IN_MEMORY).then(|| Arc::clone(&PARTS).try_acquire_owned().ok()).flatten();
+        let bytes = match permit {
+            Some(_) => Kept::Memory(BytesMut::with_capacity(len as usize)),
+            None => Kept::File(Spool::create(spool)?),
+        };
+        Ok(Part { bytes, len: 0, room: len, _permit: permit })
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.room == 0
+    }
+
+    /// Takes bytes from the front, as many as there is room for.
+    pub(super) fn take(&mut self, bytes: &mut Bytes) -> io::Result<()> {
+        let taken = bytes.split_to(bytes.len().min(usize::try_from(self.room).unwrap_or(usize::MAX)));
+        match &mut self.bytes {
+            Kept::Memory(kept) => kept.extend_from_slice(&taken),
+            Kept::File(kept) => kept.file.write_all(&taken)?,
+            Kept::Sealed(_) => return Err(io::Error::other("the part is closed")),
+        }
+        self.len += taken.len() as u64;
+        self.room -= taken.len() as u64;
+        Ok(())
+    }
+
+    /// Nothing more comes: from now on the bytes can be had any number of times.
+    pub(super) fn seal(&mut self) {
+        if let Kept::Memory(bytes) = &mut self.bytes {
+            self.bytes = Kept::Sealed(std::mem::take(bytes).freeze());
+        }
+        self.room = 0;
+    }
+
+    /// The bytes, if they are in memory and the part is sealed.
+    pub(super) fn bytes(&self) -> Option<Bytes> {
+        match &self.bytes {
+            Kept::Sealed(bytes) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    /// The body of a request.
+    pub(super) async fn body(&self) -> io::Result<ByteStream> {
+        match &self.bytes {
+            Kept::Sealed(bytes) => Ok(ByteStream::from(bytes.clone())),
+            Kept::Memory(_) => Err(io::Error::other("the part is open")),
+            Kept::File(spool) => ByteStream::from_path(&spool.path).await.map_err(io::Error::other),
+        }
+    }
+}
+
+/// A temporary file of our own. Dropped, it is deleted.
+#[derive(Debug)]
+struct Spool {
+    file: File,
+    path: PathBuf,
+}
+
+impl Spool {
+    fn create(folder: &Path) -> io::Result<Spool> {
+        let random = u64::from_le_bytes(crate::clock::random());
+        let path = folder.join(format!("waloy-part-{}-{random:016x}", std::process::id()));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Spool { file, path })
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_are_enough_for_five_tebibytes() {
+        let size = PartSize::default();
+        assert_eq!(size.len(1), 8 << 20);
+        assert_eq!(size.len(1000), 8 << 20);
+        assert_eq!(size.len(1001), 16 << 20);
+        let whole: u64 = (1..=MAX_PARTS).map(|number| size.len(number)).sum();
+        assert!(whole > 5 << 40, "{whole}");
+        assert!((1..=MAX_PARTS).all(|number| (MIN_LEN..=MAX_LEN).contains(&size.len(number))));
+        assert_eq!(PartSize { first: 1, doubled_after: 0 }.len(u32::MAX), MAX_LEN);
+    }
+
+    #[tokio::test]
+    async fn a_large_part_is_in_a_file_that_goes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::begin(9 << 20, folder.path()).unwrap();
+        let mut bytes = Bytes::from(vec![7; 10 << 20]);
+        part.take(&mut bytes).unwrap();
+        assert!(part.is_full() && bytes.len() == 1 << 20);
+        part.seal();
+        for _ in 0..2 {
+            let body = part.body().await.unwrap().collect().await.unwrap().into_bytes();
+            assert!(body.len() == 9 << 20 && body.iter().all(|byte| *byte == 7));
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(part);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// A snapshot that was being uploaded held a part while a segment was uploaded in between: with three databases at
+    /// that at once, all waited for ever.
+    #[test]
+    fn a_part_that_finds_no_room_in_memory_is_kept_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut parts: Vec<Part> = (0..5).map(|_| Part::begin(5 << 20, folder.path()).unwrap()).collect();
+        assert!(std::fs::read_dir(folder.path()).unwrap().count() >= 2);
+        for part in &mut parts {
+            part.take(&mut Bytes::from_static(b"page")).unwrap();
+            part.seal();
+            assert_eq!(part.len(), 4);
+        }
+        drop(parts);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,69 @@
+//! Single requests that change something.
+
+use std::time::Duration;
+
+use aws_sdk_s3::config::Config;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+
+use super::Inner;
+use super::client::{STALL, timeouts};
+use super::error::{code, status};
+use crate::storage::{Error, Put};
+
+impl Inner {
+    pub(super) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.check("write", key)?;
+        let call = self.call("write", "PutObject", key);
+        let _turn = self.turn().await;
+        let patience = patience(bytes.len() as u64);
+        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
+        let answer = request.customize().config_override(patience).send().await;
+        answer.map(drop).map_err(|error| call.failed(&error))
+    }
+
+    pub(super) async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+        self.check("write", key)?;
+        let call = self.call("write", "PutObject", key);
+        let _turn = self.turn().await;
+        let patience = patience(bytes.len() as u64);
+        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
+        match request.if_none_match("*").customize().config_override(patience).send().await {
+            Ok(_) => Ok(Put::Created),
+            Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
+            Err(error) => Err(call.failed(&error)),
+        }
+    }
+
+    pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.check("delete", key)?;
+        let call = self.call("delete", "DeleteObject", key);
+        let _turn = self.turn().await;
+        match self.client.delete_object().bucket(&self.bucket).key(self.full(key)).send().await {
+            Ok(_) => Ok(()),
+            // AWS says 204; some others say what they mean.
+            Err(error) if code(&error) == Some("NoSuchKey") => Ok(()),
+            Err(error) => Err(call.failed(&error)),
+        }
+    }
+
+    pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), Error> {
+        self.check("delete", key)?;
+        if id.is_empty() {
+            return Ok(());
+        }
+        let call = self.call("delete", "AbortMultipartUpload", key);
+        let _turn = self.turn().await;
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(self.full(key)).upload_id(id);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if code(&error) == Some("NoSuchUpload") => Ok(()),
+            Err(error) => Err(call.failed(&error)),
+        }
+    }
+}
+
+/// Limits for a request with so many bytes of body: more time, for links of 64 KiB a second.
+pub(super) fn patience(len: u64) -> aws_sdk_s3::config::Builder {
+    Config::builder().timeout_config(timeouts(STALL + Duration::from_secs(len / (64 * 1024))))
+}

@@ -1,0 +1,298 @@
+//! A store with faults made to order: the same calls fail in the same way every time.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::storage::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload};
+
+/// What is asked of a store, and counted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Operation {
+    /// [`Store::put`].
+    Put,
+    /// [`Store::put_if_absent`].
+    PutIfAbsent,
+    /// [`Store::get`].
+    Get,
+    /// [`Store::get_range`].
+    GetRange,
+    /// [`Store::head`].
+    Head,
+    /// [`Store::list`].
+    List,
+    /// [`Store::delete`].
+    Delete,
+    /// [`Store::upload`].
+    Upload,
+    /// [`Upload::write`].
+    Write,
+    /// [`Upload::finish_if_absent`].
+    Finish,
+    /// [`Upload::abort`] and [`Store::abort_upload`].
+    Abort,
+}
+
+/// When a request fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// It never reaches the store.
+    Before,
+    /// The store does what was asked, and the reply is lost.
+    After,
+}
+
+/// A store whose requests can be counted and made to fail. Clones share counts and faults.
+#[derive(Clone, Debug)]
+pub struct FaultyStore {
+    store: Arc<dyn Store>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    counts: BTreeMap<Operation, u64>,
+    faults: Vec<Fault>,
+    down: bool,
+    delay: Duration,
+}
+
+#[derive(Debug)]
+struct Fault {
+    /// `None` for any.
+    operation: Option<Operation>,
+    /// So many requests that it applies to are let through first.
+    skip: u64,
+    effect: Effect,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    Fail(When, ErrorKind),
+    Flip { offset: u64, mask: u8 },
+}
+
+impl FaultyStore {
+    /// A store without faults yet.
+    pub fn new(store: Arc<dyn Store>) -> FaultyStore {
+        FaultyStore { store, state: Arc::default() }
+    }
+
+    /// Lets the `n`-th request from now fail, from 1, whatever it is. It fails once, as [`ErrorKind::Unavailable`].
+    pub fn fail_nth(&self, n: u64, when: When) {
+        self.add(None, n, Effect::Fail(when, ErrorKind::Unavailable));
+    }
+
+    /// Lets the `n`-th request from now fail, from 1, whatever it is, once and in this way.
+    pub fn fail_nth_of_any(&self, n: u64, when: When, kind: ErrorKind) {
+        self.add(None, n, Effect::Fail(when, kind));
+    }
+
+    /// Lets the `n`-th request of this kind from now fail, from 1, once.
+    pub fn fail_nth_of(&self, operation: Operation, n: u64, when: When, kind: ErrorKind) {
+        self.add(Some(operation), n, Effect::Fail(when, kind));
+    }
+
+    /// XORs `mask` into one byte of what the `n`-th read of this kind from now gives, from 1, once.
+    ///
+    /// `offset` counts from the first byte of the reply, and is taken modulo its length.
+    pub fn flip_nth_of(&self, operation: Operation, n: u64, offset: u64, mask: u8) {
+        self.add(Some(operation), n, Effect::Flip { offset, mask });
+    }
+
+    /// Lets every request fail, as [`ErrorKind::Unavailable`], before it reaches the store, until told otherwise.
+    pub fn set_down(&self, down: bool) {
+        self.state().down = down;
+    }
+
+    /// Makes every request take this much longer.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    /// Takes back the faults that have not happened yet.
+    pub fn clear(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Faults that have not happened yet.
+    pub fn pending(&self) -> usize {
+        self.state().faults.len()
+    }
+
+    /// Requests so far, those that failed included.
+    pub fn requests(&self) -> u64 {
+        self.state().counts.values().sum()
+    }
+
+    /// Requests of this kind so far.
+    pub fn requests_of(&self, operation: Operation) -> u64 {
+        self.state().counts.get(&operation).copied().unwrap_or(0)
+    }
+
+    fn add(&self, operation: Option<Operation>, n: u64, effect: Effect) {
+        self.state().faults.push(Fault { operation, skip: n.saturating_sub(1), effect });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, operation: Operation, key: &str, kind: ErrorKind, message: &str) -> Error {
+        let verb = match operation {
+            Operation::Get | Operation::GetRange | Operation::Head => "read",
+            Operation::List => "list",
+            Operation::Delete => "delete",
+            _ => "write",
+        };
+        Error::new(kind, verb, format!("{}/{key}", self.store.location()), message)
+    }
+
+    /// Counts a request, and does it with the faults that apply to it.
+    async fn request<T: Reply>(
+        &self,
+        operation: Operation,
+        key: &str,
+        action: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (delay, down, effects) = {
+            let mut state = self.state();
+            *state.counts.entry(operation).or_default() += 1;
+            (state.delay, state.down, state.due(operation))
+        };
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if down {
+            return Err(self.error(operation, key, ErrorKind::Unavailable, "the store is down, as ordered"));
+        }
+        for effect in &effects {
+            if let Effect::Fail(When::Before, kind) = *effect {
+                return Err(self.error(operation, key, kind, "failed before its effect, as ordered"));
+            }
+        }
+        let mut reply = action.await?;
+        for effect in effects {
+            match effect {
+                Effect::Fail(_, kind) => {
+                    return Err(self.error(operation, key, kind, "failed after its effect, as ordered"));
+                }
+                Effect::Flip { offset, mask } => reply.flip(offset, mask),
+            }
+        }
+        Ok(reply)
+    }
+}
+
+impl State {
+    /// Takes out what happens to this request, and counts it for the faults still to come.
+    fn due(&mut self, operation: Operation) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.faults.retain_mut(|fault| {
+            if fault.operation.is_some_and(|only| only != operation) {
+                return true;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                return true;
+            }
+            effects.push(fault.effect);
+            false
+        });
+        effects
+    }
+}
+
+/// What a request gives; bytes can be damaged.
+trait Reply {
+    fn flip(&mut self, _offset: u64, _mask: u8) {}
+}
+
+impl Reply for () {}
+impl Reply for Put {}
+impl Reply for Meta {}
+impl Reply for Listing {}
+impl Reply for Box<dyn Upload> {}
+impl Reply for Bytes {
+    fn flip(&mut self, offset: u64, mask: u8) {
+        let mut bytes = self.to_vec();
+        if !bytes.is_empty() {
+            let at = (offset % bytes.len() as u64) as usize;
+            bytes[at] ^= mask;
+        }
+        *self = bytes.into();
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for FaultyStore {
+    fn location(&self) -> String {
+        self.store.location()
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.request(Operation::Put, key, self.store.put(key, bytes)).await
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+        self.request(Operation::PutIfAbsent, key, self.store.put_if_absent(key, bytes)).await
+    }
+
+    async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        self.request(Operation::Get, key, self.store.get(key, limit)).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.request(Operation::GetRange, key, self.store.get_range(key, range)).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Meta, Error> {
+        self.request(Operation::Head, key, self.store.head(key)).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
+        self.request(Operation::List, prefix, self.store.list(prefix, after, depth)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.request(Operation::Delete, key, self.store.delete(key)).await
+    }
+
+    async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
+        let upload = self.request(Operation::Upload, key, self.store.upload(key)).await?;
+        Ok(Box::new(FaultyUpload { upload, store: self.clone(), key: key.to_owned() }))
+    }
+
+    async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
+        self.request(Operation::Abort, key, self.store.abort_upload(key, id)).await
+    }
+}
+
+#[derive(Debug)]
+struct FaultyUpload {
+    upload: Box<dyn Upload>,
+    store: FaultyStore,
+    key: String,
+}
+
+#[async_trait::async_trait]
+impl Upload for FaultyUpload {
+    fn id(&self) -> &str {
+        self.upload.id()
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.store.request(Operation::Write, &self.key, self.upload.write(bytes)).await
+    }
+
+    async fn finish_if_absent(&mut self) -> Result<Put, Error> {
+        self.store.request(Operation::Finish, &self.key, self.upload.finish_if_absent()).await
+    }
+
+    async fn abort(&mut self) -> Result<(), Error> {
+        self.store.request(Operation::Abort, &self.key, self.upload.abort()).await
+    }
+}
