@@ -123,6 +123,7 @@ impl Error {
                         | rusqlite::ErrorCode::DatabaseLocked
                         | rusqlite::ErrorCode::SystemIoFailure
                         | rusqlite::ErrorCode::CannotOpen
+                        | rusqlite::ErrorCode::DiskFull
                         | rusqlite::ErrorCode::FileLockingProtocolFailed
                 )
             ),
@@ -200,5 +201,17 @@ impl From<Error> for PublicError {
             Some(source) => public.because(source.to_string()),
             None => public,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_on_a_full_disk_is_tried_again() {
+        let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        let error = Error::Sqlite { what: "run a checkpoint", source: full };
+        assert!(error.is_transient() && !error.is_loss());
     }
 }

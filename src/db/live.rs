@@ -10,7 +10,7 @@ use super::open::{self, FileId, Options};
 use super::pin::Pin;
 use super::tail::{Captured, Sink, Tail};
 use crate::units::{FrameNo, PageNo, PageSize};
-use crate::wal::{Index, Position};
+use crate::wal::{FRAME_HEADER_LEN, Index, Position};
 
 /// How often at least the files are asked whether they are still the ones that were opened.
 const IDENTITY_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,6 +38,23 @@ pub struct Live {
     identity: Identity,
     /// The log was started over since the database file was last synced.
     unsynced_file: bool,
+    totals: Totals,
+}
+
+/// What was captured since the database was opened; grows only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Transactions, by the count that SQLite itself keeps.
+    pub commits: u64,
+    /// Bytes of the log that they took.
+    pub bytes: u64,
+}
+
+impl Totals {
+    fn add(&mut self, captured: Captured, page_size: PageSize) {
+        self.commits += u64::from(captured.commits);
+        self.bytes += u64::from(captured.frames) * (FRAME_HEADER_LEN as u64 + u64::from(page_size.get()));
+    }
 }
 
 #[derive(Debug)]
@@ -45,6 +62,17 @@ struct Identity {
     database: Option<FileId>,
     wal: Option<FileId>,
     asked: Instant,
+}
+
+/// Whether a database can be followed at all, before anything is made for it: opens it, and lets go of it again.
+///
+/// # Errors
+///
+/// As [`Live::open`].
+pub fn preflight(path: &Path, options: Options) -> Result<(), Error> {
+    let path = open::resolve(path)?;
+    open::check(&path, options)?;
+    Pin::open(&path, options).map(drop)
 }
 
 impl Live {
@@ -56,12 +84,7 @@ impl Live {
     /// # Errors
     ///
     /// [`Error::PositionLost`] if the log no longer holds the place; others say why the database cannot be replicated.
-    pub fn open(
-        path: &Path,
-        options: Options,
-        resume: Option<&Position>,
-        sink: &mut dyn Sink,
-    ) -> Result<(Live, Captured), Error> {
+    pub fn open(path: &Path, options: Options, resume: Option<&Position>, sink: &mut dyn Sink) -> Result<Live, Error> {
         let path = open::resolve(path)?;
         open::check(&path, options)?;
         let pins = [Pin::open(&path, options)?, Pin::open(&path, options)?];
@@ -72,9 +95,21 @@ impl Live {
             wal: FileId::of(&open::beside(&path, "-wal")),
             asked: Instant::now(),
         };
-        let live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true };
+        let mut totals = Totals::default();
+        totals.add(captured, tail.page_size());
+        let live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true, totals };
         live.require_identity()?;
-        Ok((live, captured))
+        Ok(live)
+    }
+
+    /// What was captured since [`Live::open`], by whichever call.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Whether the log has frames that no checkpoint has copied into the database file.
+    pub fn is_reclaimable(&self) -> bool {
+        self.index().is_ok_and(|index| index.backfilled < index.max_frame)
     }
 
     /// The path with links resolved.
@@ -133,6 +168,7 @@ impl Live {
                 // Committed between the new pin and the capture: the pin is behind, so move it once more next time.
                 self.seen = Some(index).filter(|_| before == Some(index));
                 self.unsynced_file |= captured.restarted;
+                self.totals.add(captured, self.tail.page_size());
                 Ok(captured)
             }
             Err(error) => {

@@ -25,6 +25,6 @@ mod tail;
 pub use checkpoint::Reclaimed;
 pub use error::Error;
 pub use handle::Code;
-pub use live::Live;
+pub use live::{Live, Totals, preflight};
 pub use open::{Options, beside, resolve};
 pub use tail::{Captured, Ignore, Sink};

@@ -58,15 +58,17 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Refuses a SQLite that corrupts databases, and files that SQLite would make unusable for their owner.
 pub(super) fn check(path: &Path, options: Options) -> Result<(), Error> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(Error::SqliteTooOld { found: rusqlite::version() });
-    }
+    require_sqlite(rusqlite::version_number())?;
     let meta = std::fs::metadata(path).map_err(|source| Error::Io { what: "look at the database", source })?;
     let user = rustix::process::geteuid();
     if !options.allow_other_user && !user.is_root() && user.as_raw() != meta.uid() {
         return Err(Error::Owner { path: path.to_owned(), owner: meta.uid(), user: user.as_raw() });
     }
     Ok(())
+}
+
+fn require_sqlite(version: i32) -> Result<(), Error> {
+    if version < OLDEST_SQLITE { Err(Error::SqliteTooOld { found: rusqlite::version() }) } else { Ok(()) }
 }
 
 /// A connection that leaves no trace: no checkpoint of its own, not even the last one to close.
@@ -103,4 +105,16 @@ pub(super) fn require_wal(connection: &Connection, path: &Path, options: Options
         found = mode("PRAGMA journal_mode = WAL", "set the journal mode")?;
     }
     if found == "wal" { Ok(()) } else { Err(Error::NotWal { path: path.to_owned(), mode: found }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlite_with_the_wal_reset_bug_is_refused_and_this_one_is_younger() {
+        assert!(matches!(require_sqlite(3_051_002), Err(Error::SqliteTooOld { .. })));
+        assert!(require_sqlite(3_051_003).is_ok());
+        assert!(require_sqlite(rusqlite::version_number()).is_ok(), "{}", rusqlite::version());
+    }
 }

@@ -96,6 +96,7 @@ impl Tail {
             self.start_over(pin, &index)?;
             return Ok(Captured::default());
         };
+        self.require_page_size(&index, Some(&header))?;
         let mut chain = Chain::start(header);
         let Some(position) = resume else {
             self.read(pin, &mut chain, index.max_frame, &mut Ignore)?;
@@ -123,9 +124,7 @@ impl Tail {
     /// capture will pass the same pages again.
     pub(super) fn capture(&mut self, pin: &Pin, sink: &mut dyn Sink) -> Result<(Captured, Index), Error> {
         let (index, header) = agree(pin)?;
-        if index.page_size.is_some_and(|size| size != self.page_size) {
-            return Err(Error::PageSize);
-        }
+        self.require_page_size(&index, header.as_ref())?;
         let Some(header) = header else {
             let restarted = self.chain.is_some();
             self.judge(&index, Found::default())?;
@@ -147,10 +146,22 @@ impl Tail {
             )));
         }
         self.torn = true;
-        let found = self.read(pin, &mut chain, index.max_frame, sink)?;
-        let commits = self.judge(&index, found)?;
-        self.finish(chain, &index)?;
-        Ok((Captured { commits, frames: found.frames, restarted }, index))
+        let pages = self.pages;
+        let captured = self.read(pin, &mut chain, index.max_frame, sink).and_then(|found| {
+            let commits = self.judge(&index, found)?;
+            self.finish(chain, &index)?;
+            Ok(Captured { commits, frames: found.frames, restarted })
+        });
+        if captured.is_err() {
+            self.pages = pages;
+        }
+        Ok((captured?, index))
+    }
+
+    /// Every image must have the size that the sink was told.
+    fn require_page_size(&self, index: &Index, header: Option<&Header>) -> Result<(), Error> {
+        let sizes = [index.page_size, header.map(Header::page_size)];
+        if sizes.into_iter().flatten().all(|size| size == self.page_size) { Ok(()) } else { Err(Error::PageSize) }
     }
 
     /// The log was started over and is empty: everything is in the file.
@@ -254,7 +265,9 @@ impl Tail {
                 continue;
             }
             let mut image = vec![0u8; self.page_size.len()];
-            read_page(pin, Some(chain), known, page, &mut image)?;
+            if !read_pages(pin, Some(chain), known, page, self.page_size, &mut image)? {
+                return Err(Error::Mismatch(format!("it ends before frame {}", chain.frame())));
+            }
             sink.page(page, &image);
         }
         Ok(())
@@ -276,12 +289,20 @@ impl Tail {
         loop {
             images.clear();
             images.resize(pages.len() * self.page_size.len(), 0);
-            for (page, image) in pages.iter().zip(images.chunks_exact_mut(self.page_size.len())) {
-                read_page(pin, self.chain.as_ref(), self.map.get(page).copied(), *page, image)?;
+            let mut whole = true;
+            let mut rest = &mut images[..];
+            // Consecutive pages that are not in the log lie side by side in the file, and are read at once.
+            let in_file = |page: &PageNo| !self.map.contains_key(page);
+            for run in pages.chunk_by(|a, b| a.get() + 1 == b.get() && in_file(a) && in_file(b)) {
+                let (image, after) = rest.split_at_mut(run.len() * self.page_size.len());
+                rest = after;
+                let frame = self.map.get(&run[0]).copied();
+                whole &= read_pages(pin, self.chain.as_ref(), frame, run[0], self.page_size, image)?;
             }
             let Some(chain) = self.chain.filter(|_| !self.map.is_empty()) else { return Ok(()) };
             if read_header(pin)?.as_ref() == Some(chain.header().bytes()) {
-                return Ok(());
+                let cut = || Error::Mismatch(format!("it ends before frame {}", chain.frame()));
+                return if whole { Ok(()) } else { Err(cut()) };
             }
             self.map.clear();
         }
@@ -337,26 +358,28 @@ fn read_header(pin: &Pin) -> Result<Option<[u8; HEADER_LEN]>, Error> {
     Ok(whole.then_some(bytes))
 }
 
-fn read_page(
+/// Reads a page from its frame, or one or several from the file; `false` if the log ends before that. Beyond the end of
+/// the file a page is zeros.
+fn read_pages(
     pin: &Pin,
     chain: Option<&Chain>,
     frame: Option<FrameNo>,
-    page: PageNo,
-    image: &mut [u8],
-) -> Result<(), Error> {
+    first: PageNo,
+    page_size: PageSize,
+    images: &mut [u8],
+) -> Result<bool, Error> {
     match (chain, frame) {
         (Some(chain), Some(frame)) => {
             let wal = handle::wal(&pin.connection).map_err(Error::file("reach the WAL"))?;
             let offset = chain.frame_offset(frame) + crate::wal::FRAME_HEADER_LEN as u64;
-            wal.read_at(offset, image).map_err(Error::file("read the WAL"))?;
+            wal.read_at(offset, images).map_err(Error::file("read the WAL"))
         }
         _ => {
             let file = handle::database(&pin.connection).map_err(Error::file("reach the database file"))?;
-            let offset = u64::from(page.get() - 1) * image.len() as u64;
-            file.read_at(offset, image).map_err(Error::file("read the database"))?;
+            file.read_at(first.offset(page_size), images).map_err(Error::file("read the database"))?;
+            Ok(true)
         }
     }
-    Ok(())
 }
 
 /// The first bytes of the database file.

@@ -1,6 +1,7 @@
 //! Capture against a live SQLite: what the sink was given, put together, is the database.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use waloy::db::{self, Ignore, Live, Reclaimed, Sink};
 use waloy::units::PageNo;
+use waloy::wal::{ByteOrder, Checksum, HEADER_LEN};
 
 /// Keeps the newest image of every page, as a replica does.
 #[derive(Default)]
@@ -60,7 +62,7 @@ fn create(path: &Path, page_size: u32) -> Connection {
 }
 
 fn open(path: &Path) -> Live {
-    Live::open(path, db::Options::default(), None, &mut Ignore).unwrap().0
+    Live::open(path, db::Options::default(), None, &mut Ignore).unwrap()
 }
 
 #[test]
@@ -183,4 +185,64 @@ fn writers_and_foreign_checkpoints_of_every_mode_lose_no_page() {
     while live.advance(&mut model).unwrap().is_some() {}
     model.assert_is(&mut live);
     assert!(restarts > 10 && commits > 100, "{restarts} restarts, {commits} commits, {reclaimed} reclaimed");
+}
+
+/// Changes bytes of the WAL behind the back of SQLite, which holds no lock on that file.
+fn scribble(path: &Path, offset: u64, bytes: &[u8]) -> Vec<u8> {
+    let wal = std::fs::File::options().read(true).write(true).open(db::beside(path, "-wal")).unwrap();
+    let mut before = vec![0; bytes.len()];
+    wal.read_exact_at(&mut before, offset).unwrap();
+    wal.write_all_at(bytes, offset).unwrap();
+    before
+}
+
+/// The count of pages of a half-read transaction stayed, so that the second try took the wrong pages for new ones.
+#[test]
+fn a_capture_that_failed_half_way_leaves_everything_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    let (pages, position) = (live.pages(), live.position());
+    app.execute("INSERT INTO t(x) VALUES (randomblob(90000))", []).unwrap();
+    let half = live.wal_len().unwrap();
+    app.execute("INSERT INTO t(x) VALUES (randomblob(90000))", []).unwrap();
+    let good = scribble(&path, half + 100, &[0x5a; 16]);
+    assert!(live.advance(&mut model).unwrap_err().is_loss());
+    assert_eq!((live.pages(), live.position()), (pages, position));
+    scribble(&path, half + 100, &good);
+    assert_eq!(live.advance(&mut model).unwrap().unwrap().commits, 2);
+    model.assert_is(&mut live);
+}
+
+/// A frame that is no longer there was read as a page of zeros.
+#[test]
+fn a_log_cut_behind_sqlite_gives_no_pages_of_zeros() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    app.execute("INSERT INTO t(x) VALUES (randomblob(90000))", []).unwrap();
+    let mut live = open(&path);
+    std::fs::File::options().write(true).open(db::beside(&path, "-wal")).unwrap().set_len(5000).unwrap();
+    let all: Vec<PageNo> = (1..=live.pages()).filter_map(PageNo::new).collect();
+    let error = live.read_pages(&all, &mut Vec::new()).unwrap_err();
+    assert!(error.is_loss(), "{error}");
+}
+
+/// Nothing compared the page size in the header of the log with that of the pages given to the sink.
+#[test]
+fn a_log_of_another_page_size_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    let mut live = open(&path);
+    app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    let mut header = scribble(&path, 0, &[0; HEADER_LEN]);
+    header[8..12].copy_from_slice(&8192u32.to_be_bytes());
+    let sum = Checksum::default().update(ByteOrder::Little, &header[..24]);
+    header[24..28].copy_from_slice(&sum.0.to_be_bytes());
+    header[28..32].copy_from_slice(&sum.1.to_be_bytes());
+    scribble(&path, 0, &header);
+    assert!(matches!(live.advance(&mut Ignore), Err(db::Error::PageSize)));
 }
