@@ -1,1 +1,68 @@
-//! (stub)
+//! What waloy keeps beside the database, in `{db}.waloy/state/` or where it was told.
+//!
+//! | file | what | when it is written |
+//! |---|---|---|
+//! | `lock` | who replicates this database: process, host, since | held from start to end |
+//! | `position.json` | what the replica holds, and where in the WAL that is | after each acknowledged object |
+//! | `intent` | the next object: its place, digest and bytes | before its first PUT, removed after its acknowledgement |
+//! | `hashes` | a hash of each page of what the replica holds | after each acknowledged object |
+//! | `hashes.log` | changes to that table on their way into it | before them |
+//! | `hashes.next`, `hashes.fork` | tables for a snapshot, or a segment, that is being made | while it is |
+//!
+//! Losing all of it costs a new generation, never data. It is `0700`: the intent holds pages of the database.
+
+mod dir;
+mod hashes;
+mod intent;
+mod position;
+
+pub use dir::{Owner, StateDir};
+pub use hashes::PageHashes;
+pub use intent::Intent;
+pub use position::{Acknowledged, WalPlace};
+
+use std::path::PathBuf;
+
+use crate::error::{Error as PublicError, Kind};
+
+/// What is wrong with the state directory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process, or another manager in this one, replicates this database.
+    #[error("already replicated by {0}")]
+    Locked(Owner),
+    /// A call of the operating system failed.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { what, path, source }
+    }
+}
+
+impl From<Error> for PublicError {
+    fn from(error: Error) -> PublicError {
+        match &error {
+            Error::Locked(_) => PublicError::new(Kind::Locked, "state.locked", error.to_string())
+                .hint("one waloy a database: stop the other one first, or ask it with `waloy sync`"),
+            Error::Io { .. } => {
+                let public = PublicError::new(Kind::Database, "state.io", error.to_string());
+                match std::error::Error::source(&error) {
+                    Some(source) => public.because(source.to_string()),
+                    None => public,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The directory and its lock.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::units::Timestamp;
+
+/// Who holds the lock.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Owner {
+    /// Process id.
+    pub pid: u32,
+    /// Host name.
+    pub host: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} on {} since {}", self.pid, self.host, self.since)
+    }
+}
+
+/// The state directory of one database, locked for as long as this lives.
+///
+/// The lock is `flock`: it belongs to the open file, so that two managers in one process meet it too, and it goes with
+/// the process however that ends.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    lock: File,
+}
+
+impl StateDir {
+    /// Makes the directory if need be, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if somebody else has it.
+    pub fn lock(path: &Path, now: Timestamp) -> Result<StateDir, Error> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create", path))?;
+        let name = path.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&name)
+            .map_err(Error::io("open", &name))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::Locked(read_owner(&mut lock))),
+            Err(error) => return Err(Error::io("lock", &name)(error.into())),
+        }
+        let owner = Owner { pid: std::process::id(), host: host(), since: now.rfc3339() };
+        let text = serde_json::to_string(&owner).unwrap_or_default() + "\n";
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| lock.write_all(text.as_bytes()))
+            .map_err(Error::io("write", &name))?;
+        Ok(StateDir { path: path.to_owned(), lock })
+    }
+
+    /// Who holds the lock of this directory now, if anybody does.
+    pub fn owner(path: &Path) -> Option<Owner> {
+        let mut lock = File::open(path.join("lock")).ok()?;
+        match flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Some(read_owner(&mut lock)),
+            _ => None,
+        }
+    }
+
+    /// The path of a file in the directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Replaces a file in one step: whoever reads it sees the old or the new one, whole.
+    ///
+    /// With `durable` it is on disk when this returns; otherwise it survives the process, not the machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; the old file is still there then.
+    pub fn replace(&self, name: &str, parts: &[&[u8]], durable: bool) -> Result<(), Error> {
+        let (path, temporary) = (self.file(name), self.file(&format!("{name}.tmp")));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)
+            .map_err(Error::io("create", &temporary))?;
+        parts.iter().try_for_each(|part| file.write_all(part)).map_err(Error::io("write", &temporary))?;
+        if durable {
+            file.sync_all().map_err(Error::io("sync", &temporary))?;
+        }
+        fs::rename(&temporary, &path).map_err(Error::io("rename", &temporary))?;
+        if durable {
+            File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", &self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Reads a file whole; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        match fs::read(self.file(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", self.file(name))(error)),
+        }
+    }
+
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        match fs::remove_file(self.file(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", self.file(name))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        // So that nobody is named who is gone; the lock itself goes with the file.
+        let _ = self.lock.set_len(0);
+    }
+}
+
+fn read_owner(lock: &mut File) -> Owner {
+    let mut text = String::new();
+    let _ = lock.take(4096).read_to_string(&mut text);
+    serde_json::from_str(&text).unwrap_or(Owner { pid: 0, host: "unknown host".into(), since: "unknown".into() })
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_manager_is_told_who_has_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let first = StateDir::lock(&path, Timestamp(0)).unwrap();
+        let Err(Error::Locked(owner)) = StateDir::lock(&path, Timestamp(1)) else { panic!("locked twice") };
+        assert_eq!((owner.pid, owner.since.as_str()), (std::process::id(), "1970-01-01T00:00:00.000Z"));
+        assert_eq!(StateDir::owner(&path), Some(owner));
+        drop(first);
+        assert_eq!(StateDir::owner(&path), None);
+        StateDir::lock(&path, Timestamp(2)).unwrap();
+    }
+}

@@ -1,0 +1,167 @@
+//! What the replica holds for certain, and where in the WAL that is.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, StateDir};
+use crate::format::{Summary, WalMark};
+use crate::ids::{DatabaseId, Digest, GenerationId, ReplicaId, WriterId};
+use crate::units::{FrameNo, SegmentIndex, Timestamp};
+use crate::wal::{Checksum, Position};
+
+const NAME: &str = "position.json";
+
+/// Segments of less than this many bytes never outweigh a snapshot, however small the database is.
+const OUTWEIGHS_AT_LEAST: u64 = 1 << 20;
+
+/// The newest object that the store has acknowledged.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The format of this file: 1.
+    pub format: u32,
+    /// Where the replica is, for people and to notice another destination.
+    pub destination: String,
+    /// The replica.
+    pub replica: ReplicaId,
+    /// The database.
+    pub database: DatabaseId,
+    /// This state directory.
+    pub writer: WriterId,
+    /// The generation.
+    pub generation: GenerationId,
+    /// The newest segment; `None` if there is only the snapshot.
+    pub index: Option<u64>,
+    /// The digest of that segment, or of the snapshot.
+    pub digest: Digest,
+    /// Its time, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Transactions since the snapshot.
+    pub transactions: u64,
+    /// The pages of the database.
+    pub pages: u32,
+    /// The size of a page in bytes.
+    pub page_size: u32,
+    /// The checksum of the database, 16 hex digits.
+    pub checksum: String,
+    /// When the snapshot was taken, in milliseconds since 1970.
+    pub snapshot_at_ms: i64,
+    /// The size of the snapshot in the store, in bytes.
+    pub snapshot_bytes: u64,
+    /// The size of all segments since, in bytes.
+    pub segment_bytes: u64,
+    /// Where in the WAL this state was reached.
+    pub wal: WalPlace,
+}
+
+/// A place in the WAL as it is kept: JSON knows no arrays of 32 bytes, and people read hex.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct WalPlace {
+    /// The 32 header bytes in hex.
+    pub header: String,
+    /// The frame.
+    pub frame: u32,
+    /// The running checksum.
+    pub checksum: [u32; 2],
+}
+
+impl WalPlace {
+    /// The place as the WAL reader knows it; `None` if it is not one.
+    pub fn position(&self) -> Option<Position> {
+        let header = self.header.parse::<Digest>().ok()?.0;
+        Some(Position { header, frame: FrameNo(self.frame), checksum: Checksum(self.checksum[0], self.checksum[1]) })
+    }
+}
+
+impl From<WalMark> for WalPlace {
+    fn from(mark: WalMark) -> WalPlace {
+        WalPlace { header: Digest(mark.header).to_string(), frame: mark.frame, checksum: mark.checksum }
+    }
+}
+
+impl Acknowledged {
+    /// What was kept; `None` if there is nothing, or nothing that can be read: both mean a new start.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn load(dir: &StateDir) -> Result<Option<Acknowledged>, Error> {
+        let Some(bytes) = dir.read(NAME)? else { return Ok(None) };
+        match serde_json::from_slice::<Acknowledged>(&bytes) {
+            Ok(position) if position.format == 1 => Ok(Some(position)),
+            Ok(position) => {
+                tracing::warn!(format = position.format, "the kept position is of another version");
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the kept position cannot be read");
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same without the lock, for those who only look.
+    pub fn read(state_dir: &Path) -> Option<Acknowledged> {
+        let bytes = std::fs::read(state_dir.join(NAME)).ok()?;
+        serde_json::from_slice(&bytes).ok().filter(|position: &Acknowledged| position.format == 1)
+    }
+
+    /// Keeps it: for the life of the machine, not beyond a power loss; the store and the WAL tell then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn save(&self, dir: &StateDir) -> Result<(), Error> {
+        let mut text = serde_json::to_vec_pretty(self).expect("plain fields become JSON");
+        text.push(b'\n');
+        dir.replace(NAME, &[&text], false)
+    }
+
+    /// Forgets it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn forget(dir: &StateDir) -> Result<(), Error> {
+        dir.remove(NAME)
+    }
+
+    /// The same replica after one more segment, of so many bytes in the store.
+    #[must_use]
+    pub fn followed_by(&self, summary: &Summary, digest: Digest, stored_bytes: u64) -> Acknowledged {
+        Acknowledged {
+            index: Some(summary.last.get()),
+            digest,
+            at_ms: summary.last_time.0,
+            transactions: summary.transactions_since_snapshot,
+            pages: summary.pages_after,
+            checksum: summary.checksum_after.to_string(),
+            segment_bytes: self.segment_bytes + stored_bytes,
+            wal: WalPlace::from(summary.wal),
+            ..self.clone()
+        }
+    }
+
+    /// The place of the next segment.
+    pub fn next_index(&self) -> Option<SegmentIndex> {
+        match self.index {
+            None => Some(SegmentIndex::ZERO),
+            Some(index) => SegmentIndex::new(index)?.next(),
+        }
+    }
+
+    /// When the newest object was taken.
+    pub fn at(&self) -> Timestamp {
+        Timestamp(self.at_ms)
+    }
+
+    /// The objects of the generation so far: the snapshot and the segments.
+    pub fn objects(&self) -> u64 {
+        self.index.map_or(1, |index| index + 2)
+    }
+
+    /// Whether the segments since the snapshot outweigh it, so that a restore would read more of them than of it.
+    pub fn is_outweighed(&self) -> bool {
+        self.segment_bytes > self.snapshot_bytes.max(OUTWEIGHS_AT_LEAST)
+    }
+}
