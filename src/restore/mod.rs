@@ -1,1 +1,41 @@
-//! (stub)
+//! Restore: plan, then do.
+//!
+//! ```text
+//! Target ──plan──▶ Plan: generation, point, the fewest objects up to it
+//!                    │
+//!                    ▼  newest first, each object fetched once, several at a time
+//!                  Walk: chain checked, every page claimed by the newest object that has it
+//!                    │
+//!                    ▼  every image against its hash, written once, where it belongs
+//!                  temporary file ──pages and database checksum right──▶ fsync, rename
+//! ```
+//!
+//! - What comes out is page for page the database after a committed transaction, or an error: an older state is never
+//!   handed out in place of one that cannot be read.
+//! - Nothing of the target changes before everything has been proven. On any failure it is as it was, and no temporary
+//!   file is left; so too when the future is dropped.
+//! - Memory is bounded, whatever the size of the database or of any object: some 40 MiB, and one bit a page.
+
+mod claimed;
+mod cover;
+mod error;
+mod output;
+mod plan;
+mod report;
+mod run;
+mod seek;
+mod survey;
+mod target;
+mod walk;
+
+pub use error::Error;
+pub use output::{Existing, Output};
+pub use plan::{Plan, PlannedObject, plan};
+pub use report::Report;
+pub use run::{Options, restore};
+pub use survey::{Generation, Interval, ObjectInfo, State, Survey, survey, survey_generation, survey_objects};
+pub use target::{Point, Target, resolve_generation};
+
+pub(crate) use cover::{Uncovered, cover};
+pub(crate) use run::hash_key;
+pub(crate) use walk::{Opening, Pages, Take, Walk};

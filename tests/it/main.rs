@@ -3,5 +3,9 @@
 
 mod capture;
 mod format;
+mod handmade;
+mod restore;
 mod s3_server;
 mod stores;
+mod verify;
+mod watched;

@@ -1,0 +1,189 @@
+//! Which objects lead to a point: the fewest that join. Pure.
+
+use std::collections::HashMap;
+
+use super::Point;
+use crate::replica::{Name, Objects};
+use crate::units::SegmentIndex;
+
+/// Why there are no objects that lead to a point.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Uncovered {
+    /// There is no snapshot.
+    NoSnapshot,
+    /// This segment is missing.
+    Gap(SegmentIndex),
+    /// The point lies inside of a merged segment; the point before it can still be restored.
+    Merged(Point),
+    /// The generation ends before it, here.
+    Beyond(Point),
+}
+
+/// The best way known to a place: objects, bytes, and the last object with the place before it.
+#[derive(Clone, Copy)]
+struct Way {
+    objects: u64,
+    bytes: u64,
+    from: u64,
+    name: Name,
+    size: u64,
+}
+
+/// The fewest objects, oldest first, that together are the database at this point.
+pub(crate) fn cover(objects: &Objects, point: Point) -> Result<Vec<(Name, u64)>, Uncovered> {
+    let snapshot = objects.snapshot.ok_or(Uncovered::NoSnapshot)?;
+    let goal = point.index().map_or(0, |index| index.get() + 1);
+    let end = objects.last().map_or(0, |last| last.get() + 1);
+    if goal > end {
+        return Err(Uncovered::Beyond(objects.last().into()));
+    }
+    let ways = ways(objects);
+    let reaches = |place: u64| place == 0 || ways.contains_key(&place);
+    if !reaches(goal) {
+        let around = |&&(first, last, _): &&(SegmentIndex, SegmentIndex, u64)| {
+            reaches(first.get()) && first.get() < goal && goal <= last.get()
+        };
+        let before = (0..goal).rev().find(|&place| reaches(place)).unwrap_or(0);
+        // Merging deletes small segments from the first of a range to the last but one; a hole beside it is a hole.
+        return Err(match objects.merged.iter().find(around) {
+            Some(_) => Uncovered::Merged(point_at(before)),
+            None => Uncovered::Gap(SegmentIndex::new(before).unwrap_or(SegmentIndex::MAX)),
+        });
+    }
+    let mut chain = Vec::new();
+    let mut place = goal;
+    while place > 0 {
+        let way = ways[&place];
+        chain.push((way.name, way.size));
+        place = way.from;
+    }
+    chain.push((Name::Snapshot(objects.generation), snapshot));
+    chain.reverse();
+    Ok(chain)
+}
+
+/// The best way to every place that can be reached; place `n` is the state before segment `n`.
+fn ways(objects: &Objects) -> HashMap<u64, Way> {
+    let id = objects.generation;
+    let mut edges: Vec<(u64, u64, Name, u64)> = Vec::with_capacity(objects.segments.len() + objects.merged.len());
+    edges.extend(objects.segments.iter().map(|&(at, size)| (at.get(), at.get() + 1, Name::Segment(id, at), size)));
+    edges.extend(objects.merged.iter().map(|&(a, b, size)| (a.get(), b.get() + 1, Name::Merged(id, a, b), size)));
+    // Every edge leads upward, so that in the order of their beginnings all ways to a place are known when it is left.
+    edges.sort_unstable_by_key(|&(from, to, ..)| (from, to));
+    let mut ways: HashMap<u64, Way> = HashMap::with_capacity(edges.len());
+    for (from, to, name, size) in edges {
+        let (objects, bytes) = match ways.get(&from) {
+            Some(way) => (way.objects, way.bytes),
+            None if from == 0 => (0, 0),
+            None => continue,
+        };
+        let way = Way { objects: objects + 1, bytes: bytes + size, from, name, size };
+        let best = ways.entry(to).or_insert(way);
+        if (way.objects, way.bytes) < (best.objects, best.bytes) {
+            *best = way;
+        }
+    }
+    ways
+}
+
+/// The points whose state some object ends with, oldest first, and the smallest such object; the snapshot first.
+pub(crate) fn ends(objects: &Objects) -> Vec<(Point, Name, u64)> {
+    let id = objects.generation;
+    let mut ends: Vec<(Point, Name, u64)> = Vec::new();
+    ends.extend(objects.snapshot.map(|size| (Point::Snapshot, Name::Snapshot(id), size)));
+    ends.extend(objects.segments.iter().map(|&(at, size)| (Point::Index(at), Name::Segment(id, at), size)));
+    ends.extend(objects.merged.iter().map(|&(a, b, size)| (Point::Index(b), Name::Merged(id, a, b), size)));
+    ends.sort_unstable_by_key(|&(point, _, size)| (point, size));
+    ends.dedup_by_key(|end| end.0);
+    ends
+}
+
+fn point_at(place: u64) -> Point {
+    place.checked_sub(1).and_then(SegmentIndex::new).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::GenerationId;
+    use crate::units::Timestamp;
+
+    fn at(index: u64) -> SegmentIndex {
+        SegmentIndex::new(index).unwrap()
+    }
+
+    fn objects(segments: &[u64], merged: &[(u64, u64)]) -> Objects {
+        Objects {
+            snapshot: Some(100),
+            segments: segments.iter().map(|&index| (at(index), 10)).collect(),
+            merged: merged.iter().map(|&(first, last)| (at(first), at(last), 50)).collect(),
+            ..Objects::none(GenerationId::new(Timestamp(1), [1; 10]))
+        }
+    }
+
+    /// The chain behind the snapshot, as the numbers in its keys.
+    fn chain(objects: &Objects, point: Point) -> Result<Vec<(u64, u64)>, Uncovered> {
+        let names = cover(objects, point)?;
+        assert!(matches!(names[0].0, Name::Snapshot(_)));
+        Ok(names[1..]
+            .iter()
+            .map(|&(name, _)| match name {
+                Name::Segment(_, index) => (index.get(), index.get()),
+                Name::Merged(_, first, last) => (first.get(), last.get()),
+                other => panic!("{other}"),
+            })
+            .collect())
+    }
+
+    fn index(index: u64) -> Point {
+        Point::Index(at(index))
+    }
+
+    #[test]
+    fn without_merged_segments_it_is_the_snapshot_and_every_segment() {
+        let objects = objects(&[0, 1, 2, 3], &[]);
+        assert_eq!(chain(&objects, Point::Snapshot), Ok(vec![]));
+        assert_eq!(chain(&objects, index(2)), Ok(vec![(0, 0), (1, 1), (2, 2)]));
+        assert_eq!(chain(&objects, index(4)), Err(Uncovered::Beyond(index(3))));
+    }
+
+    #[test]
+    fn merged_segments_are_taken_where_they_make_the_chain_shorter() {
+        let objects = objects(&[0, 1, 2, 3, 4, 5, 6, 7], &[(0, 2), (3, 6), (0, 4)]);
+        assert_eq!(chain(&objects, index(6)), Ok(vec![(0, 2), (3, 6)]));
+        assert_eq!(chain(&objects, index(5)), Ok(vec![(0, 4), (5, 5)]));
+        assert_eq!(chain(&objects, index(4)), Ok(vec![(0, 4)]));
+        assert_eq!(chain(&objects, index(1)), Ok(vec![(0, 0), (1, 1)]));
+    }
+
+    #[test]
+    fn a_hole_is_named_by_its_first_segment() {
+        assert_eq!(chain(&objects(&[0, 1, 4, 5], &[]), index(5)), Err(Uncovered::Gap(at(2))));
+        assert_eq!(chain(&objects(&[1, 2], &[]), index(1)), Err(Uncovered::Gap(at(0))));
+        assert_eq!(chain(&objects(&[0, 4], &[(1, 2)]), index(4)), Err(Uncovered::Gap(at(3))));
+        assert_eq!(chain(&objects(&[0, 3], &[(2, 3)]), index(3)), Err(Uncovered::Gap(at(1))));
+    }
+
+    #[test]
+    fn a_point_inside_of_a_merged_segment_is_answered_with_the_one_before() {
+        let objects = objects(&[0, 5], &[(1, 4)]);
+        assert_eq!(chain(&objects, index(3)), Err(Uncovered::Merged(index(0))));
+        assert_eq!(chain(&objects, index(4)), Ok(vec![(0, 0), (1, 4)]));
+        assert_eq!(chain(&objects, index(5)), Ok(vec![(0, 0), (1, 4), (5, 5)]));
+    }
+
+    #[test]
+    fn without_a_snapshot_nothing_leads_anywhere() {
+        let mut objects = objects(&[0], &[]);
+        objects.snapshot = None;
+        assert_eq!(chain(&objects, index(0)), Err(Uncovered::NoSnapshot));
+    }
+
+    #[test]
+    fn the_smallest_object_stands_for_each_end() {
+        let ends = ends(&objects(&[0, 1, 2], &[(0, 2)]));
+        let names: Vec<Point> = ends.iter().map(|&(point, ..)| point).collect();
+        assert_eq!(names, [Point::Snapshot, index(0), index(1), index(2)]);
+        assert!(matches!(ends[3].1, Name::Segment(..)));
+    }
+}

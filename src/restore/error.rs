@@ -1,0 +1,243 @@
+//! What can go wrong with a restore.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Point;
+use crate::error::{Error as PublicError, Kind};
+use crate::ids::GenerationId;
+use crate::replica::{self, chain::Break};
+use crate::storage;
+use crate::units::{DbChecksum, PageNo, Timestamp};
+
+/// A restore failed; the target is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An object of the replica is damaged or cannot be read.
+    #[error(transparent)]
+    Replica(#[from] replica::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] storage::Error),
+    /// The listing answered, and there is nothing to restore.
+    #[error("no backup at {location}")]
+    NoBackup {
+        /// Where.
+        location: String,
+    },
+    /// Everything that is there is younger.
+    #[error("no backup at {location} before {earliest}; you asked for {asked}")]
+    BeforeAll {
+        /// Where.
+        location: String,
+        /// The moment asked for.
+        asked: Timestamp,
+        /// The first that is covered.
+        earliest: Timestamp,
+    },
+    /// There is no such generation.
+    #[error("no generation {id} at {location}")]
+    NoSuchGeneration {
+        /// As it was asked for.
+        id: String,
+        /// Where.
+        location: String,
+    },
+    /// Several generations begin so.
+    #[error("several generations begin with {prefix}")]
+    AmbiguousGeneration {
+        /// As it was asked for.
+        prefix: String,
+    },
+    /// The generation ends before the point asked for.
+    #[error("generation {generation} ends with {last}; you asked for {asked}")]
+    Beyond {
+        /// The generation.
+        generation: GenerationId,
+        /// The point asked for.
+        asked: Point,
+        /// Its last.
+        last: Point,
+    },
+    /// The point was merged with others.
+    #[error("{asked} of generation {generation} was merged with later ones; the point before it is {before}")]
+    Merged {
+        /// The generation.
+        generation: GenerationId,
+        /// The point asked for.
+        asked: Point,
+        /// The newest before it that can be restored.
+        before: Point,
+    },
+    /// An object does not follow the one before it.
+    #[error("{object} does not follow the object before it: {why}")]
+    Broken {
+        /// The later object, with the store's location.
+        object: String,
+        /// Why.
+        why: Break,
+    },
+    /// No object has this page.
+    #[error("generation {generation} has no page {page}, and lacks {missing} in all")]
+    Incomplete {
+        /// The generation.
+        generation: GenerationId,
+        /// The first page that is missing.
+        page: PageNo,
+        /// How many are.
+        missing: u32,
+    },
+    /// All objects are whole, but together they are not the database that was replicated.
+    #[error("database checksum {found} is not {expected}, which the replicator had for {generation}:{point}")]
+    Checksum {
+        /// The generation.
+        generation: GenerationId,
+        /// The point.
+        point: Point,
+        /// The replicator's.
+        expected: DbChecksum,
+        /// What came out.
+        found: DbChecksum,
+    },
+    /// There is a file where the database should go.
+    #[error("{} exists; refusing to overwrite it", .0.display())]
+    TargetExists(PathBuf),
+    /// Somebody has the database open that should be replaced.
+    #[error("{} is in use", .0.display())]
+    TargetInUse(PathBuf),
+    /// The target is a directory, or has none.
+    #[error("{} cannot be a database: {why}", path.display())]
+    NoTarget {
+        /// The target.
+        path: PathBuf,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Not enough room.
+    #[error("{} has {free} bytes free, and the database needs {needed}", path.display())]
+    NoSpace {
+        /// The directory.
+        path: PathBuf,
+        /// What it has.
+        free: u64,
+        /// What is needed.
+        needed: u64,
+    },
+    /// The old database cannot be prepared for being kept.
+    #[error("cannot put {} aside", path.display())]
+    PutAside {
+        /// The old database.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The local file system failed.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { what, path, source }
+    }
+
+    /// An object that was listed is not there any more.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Error::Replica(error) => error.is_missing(),
+            Error::Store(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+
+    /// What the replica holds is wrong, as opposed to a store or a disk that fails.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Error::Replica(error) => error.is_damage(),
+            Error::Store(error) => error.is_not_found(),
+            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The stable code, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Replica(error) => error.code(),
+            Error::Store(error) if error.is_not_found() => "object.missing",
+            Error::Store(_) => "storage.failed",
+            Error::NoBackup { .. } => "restore.no_backup",
+            Error::BeforeAll { .. } | Error::Beyond { .. } => "restore.not_covered",
+            Error::NoSuchGeneration { .. } => "restore.no_such_generation",
+            Error::AmbiguousGeneration { .. } => "restore.ambiguous_generation",
+            Error::Merged { .. } => "restore.merged",
+            Error::Broken { .. } => "chain.broken",
+            Error::Incomplete { .. } => "chain.incomplete",
+            Error::Checksum { .. } => "chain.checksum",
+            Error::TargetExists(_) => "restore.target_exists",
+            Error::TargetInUse(_) => "restore.target_in_use",
+            Error::NoTarget { .. } => "restore.no_target",
+            Error::NoSpace { .. } => "restore.no_space",
+            Error::PutAside { .. } => "restore.put_aside",
+            Error::Io { .. } => "restore.io",
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            // Both know better themselves.
+            Error::Replica(_) | Error::Store(_) => Kind::Failure,
+            Error::NoBackup { .. } => Kind::NoBackup,
+            Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::Beyond { .. } | Error::Merged { .. } => {
+                Kind::NotCovered
+            }
+            Error::AmbiguousGeneration { .. } | Error::NoTarget { .. } => Kind::Usage,
+            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } => Kind::Damaged,
+            Error::TargetExists(_) | Error::TargetInUse(_) => Kind::TargetExists,
+            Error::NoSpace { .. } | Error::PutAside { .. } | Error::Io { .. } => Kind::Database,
+        }
+    }
+
+    /// Lines that a person can act upon.
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Error::TargetExists(path) => {
+                let mut beside = path.clone();
+                let extension = path.extension().map_or("restored".into(), |ext| format!("restored.{}", ext.display()));
+                beside.set_extension(extension);
+                vec![
+                    format!("restore beside it: add `-o {}`", beside.display()),
+                    format!("or replace it (the old file is kept as {}.pre-restore-…): add `--force`", path.display()),
+                ]
+            }
+            Error::TargetInUse(_) => vec!["stop the programs that have it open, the replicator too".into()],
+            Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::AmbiguousGeneration { .. } => {
+                vec!["`waloy generations` lists what is covered".into()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl From<Error> for PublicError {
+    fn from(error: Error) -> PublicError {
+        let (kind, code, message, hints) = (error.kind(), error.code(), error.to_string(), error.hints());
+        let public = match error {
+            Error::Replica(error) => return error.into(),
+            Error::Store(error) => return error.into(),
+            Error::Io { source, .. } => PublicError::new(kind, code, message).because(source),
+            Error::PutAside { source, .. } => PublicError::new(kind, code, message).because(source),
+            _ => PublicError::new(kind, code, message),
+        };
+        hints.into_iter().fold(public, PublicError::hint)
+    }
+}

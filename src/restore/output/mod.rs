@@ -1,0 +1,147 @@
+//! Where a restored database goes.
+//!
+//! Nothing of the target changes before the new file is whole, proven and synced beside it. Then, in this order:
+//!
+//! 1. An old database is locked exclusively, and its WAL checkpointed into it: with the WAL moved apart and then a crash,
+//!    the file alone would open without its last commits.
+//! 2. The old file gets a second name; stale `-wal`, `-shm` and `-journal` are moved beside that. SQLite would play
+//!    them back into the restored file. The directory is synced.
+//! 3. The new file is renamed into place, over nothing but what was locked. The directory is synced.
+//!
+//! A failure undoes 2.
+
+mod aside;
+mod temp;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::units::Timestamp;
+
+pub(super) use temp::TempFile;
+
+/// What happens to a file that is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Existing {
+    /// The restore is refused.
+    #[default]
+    Refuse,
+    /// It is kept as `FILE.pre-restore-<time>`, unless somebody has it open: then the restore is refused.
+    PutAside,
+}
+
+/// Where a restored database goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Output {
+    /// The file. Its directory must exist.
+    pub path: PathBuf,
+    /// What happens to a file that is there already.
+    pub existing: Existing,
+}
+
+impl Output {
+    /// A file that must not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Output {
+        Output { path: path.into(), existing: Existing::Refuse }
+    }
+}
+
+/// A target that was looked at, and can take a database.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    path: PathBuf,
+    existing: Existing,
+}
+
+impl Prepared {
+    /// Looks at the target, so that what can be refused is refused before anything is downloaded.
+    pub(super) async fn new(output: &Output) -> Result<Prepared, Error> {
+        let output = output.clone();
+        blocking(move || {
+            let path = resolve(&output.path)?;
+            if occupied(&path)? {
+                match output.existing {
+                    Existing::Refuse => return Err(Error::TargetExists(output.path)),
+                    Existing::PutAside => drop(aside::lock(&path)?),
+                }
+            }
+            Ok(Prepared { path, existing: output.existing })
+        })
+        .await
+    }
+
+    /// A temporary file beside the target, for so many bytes.
+    pub(super) async fn temp(&self, bytes: u64) -> Result<TempFile, Error> {
+        let path = self.path.clone();
+        blocking(move || TempFile::new(&path, bytes)).await
+    }
+
+    /// Puts the temporary file in its place; says where the old database is now.
+    pub(super) async fn commit(&self, temp: TempFile, now: Timestamp) -> Result<Option<PathBuf>, Error> {
+        let prepared = self.clone();
+        blocking(move || match (occupied(&prepared.path)?, prepared.existing) {
+            (true, Existing::Refuse) => Err(Error::TargetExists(prepared.path)),
+            (true, Existing::PutAside) => aside::replace(&prepared.path, temp, now).map(Some),
+            (false, _) => aside::create(&prepared.path, temp, now).map(|()| None),
+        })
+        .await
+    }
+
+    pub(super) fn into_path(self) -> PathBuf {
+        self.path
+    }
+}
+
+/// The absolute path, with links resolved where they lead to something: a database behind a link is replaced, not
+/// the link.
+fn resolve(path: &Path) -> Result<PathBuf, Error> {
+    let no_target = |why| Error::NoTarget { path: path.to_owned(), why };
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => return Err(no_target("it is a directory")),
+        Ok(meta) if !meta.is_file() => return Err(no_target("it is not a regular file")),
+        _ => {}
+    }
+    if let Ok(path) = path.canonicalize() {
+        return Ok(path);
+    }
+    let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(parent), Some(name)) => {
+            let parent = parent.canonicalize().map_err(Error::io("find the directory", parent))?;
+            Ok(parent.join(name))
+        }
+        _ => Err(no_target("it is not a file's name")),
+    }
+}
+
+/// There is something under this name, be it a link that leads nowhere.
+fn occupied(path: &Path) -> Result<bool, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("look at", path)(error)),
+    }
+}
+
+/// The path with something appended, as SQLite names the files beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The directory of a path that [`resolve`] made.
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => unreachable!("nobody cancels the task: {error}"),
+        },
+    }
+}

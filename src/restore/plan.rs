@@ -1,0 +1,100 @@
+//! What a restore will do, before it does anything.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::seek::{join, seek};
+use super::{Error, Point, Target};
+use crate::ids::GenerationId;
+use crate::replica::{Name, ObjectReader};
+use crate::storage::Store;
+use crate::units::{DbChecksum, PageSize, Timestamp};
+
+/// A point that can be restored, and what that takes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Plan {
+    /// The location of the replica.
+    pub source: String,
+    /// The generation.
+    pub generation: GenerationId,
+    /// Its point.
+    #[serde(rename = "index")]
+    pub point: Point,
+    /// The time of the last transaction before the point.
+    #[serde(serialize_with = "text")]
+    pub at: Timestamp,
+    /// Nobody watched the database at the moment asked for: there may have been later transactions before it.
+    pub in_gap: bool,
+    /// The page size of the database.
+    #[serde(serialize_with = "bytes")]
+    pub page_size: PageSize,
+    /// Pages of the database.
+    pub pages: u32,
+    /// The checksum that the database must have.
+    #[serde(serialize_with = "text")]
+    pub checksum: DbChecksum,
+    /// What is read, oldest first: the snapshot, then segments.
+    pub objects: Vec<PlannedObject>,
+}
+
+/// An object that a restore reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct PlannedObject {
+    /// Its name.
+    #[serde(rename = "key", serialize_with = "text")]
+    pub name: Name,
+    /// Its size in the store.
+    pub bytes: u64,
+}
+
+impl Plan {
+    /// The size of the database in bytes.
+    pub fn db_bytes(&self) -> u64 {
+        u64::from(self.pages) * u64::from(self.page_size.get())
+    }
+
+    /// Bytes of all objects: what is downloaded at most, requests for parts of large objects aside.
+    pub fn stored_bytes(&self) -> u64 {
+        self.objects.iter().map(|object| object.bytes).sum()
+    }
+
+    /// Bytes of the snapshot alone.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.objects.first().map_or(0, |object| object.bytes)
+    }
+}
+
+/// Plans a restore: finds the point, and the fewest objects that lead to it. Only listings, and the outlines of a few
+/// objects are read; whether the others are whole is seen when they are.
+///
+/// # Errors
+///
+/// [`Error::NoBackup`], [`Error::BeforeAll`] and what else says that the target does not exist; damage and missing
+/// objects at or before the target; those of the store.
+pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error> {
+    let found = seek(store, target).await?;
+    let chain = join(&**store, &found.objects, found.point)?;
+    let Some(&(name, size)) = chain.last() else { unreachable!("a chain begins with its snapshot") };
+    let newest = ObjectReader::open(store, name, size).await?;
+    let outline = newest.outline();
+    Ok(Plan {
+        source: store.location(),
+        generation: found.objects.generation,
+        point: found.point,
+        at: outline.summary.last_time,
+        in_gap: found.in_gap,
+        page_size: outline.header.page_size,
+        pages: outline.summary.pages_after,
+        checksum: outline.summary.checksum_after,
+        objects: chain.into_iter().map(|(name, bytes)| PlannedObject { name, bytes }).collect(),
+    })
+}
+
+fn text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn bytes<S: Serializer>(size: &PageSize, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(size.get())
+}

@@ -1,0 +1,272 @@
+//! From a target to a point of a generation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cover::{Uncovered, cover, ends};
+use super::{Error, Point, Target};
+use crate::format::Summary;
+use crate::ids::GenerationId;
+use crate::replica::{self, Name, ObjectReader, Objects, generations, read_latest, read_manifest};
+use crate::storage::Store;
+use crate::units::{SegmentIndex, Timestamp};
+
+/// A point that was found.
+pub(super) struct Found {
+    pub(super) objects: Objects,
+    pub(super) point: Point,
+    /// Nobody watched the database at the moment asked for.
+    pub(super) in_gap: bool,
+}
+
+/// The point that a target means.
+pub(super) async fn seek(store: &Arc<dyn Store>, target: Target) -> Result<Found, Error> {
+    match target {
+        Target::Latest => latest(store).await,
+        Target::Time(at) => at_time(store, at).await,
+        Target::Generation(id, point) => in_generation(store, id, point).await,
+    }
+}
+
+/// A generation as listed, with what its manifest had promised before.
+struct Listed {
+    objects: Objects,
+    /// How many segments the manifest knew of.
+    promised: u64,
+}
+
+impl Listed {
+    /// The manifest is read first: what it promises must then be in the listing. A damaged one promises nothing.
+    async fn of(store: &dyn Store, id: GenerationId) -> Result<Listed, Error> {
+        let promised = match read_manifest(store, id).await {
+            Ok(manifest) => manifest.map_or(0, |manifest| manifest.next_index),
+            Err(error) if error.is_damage() => 0,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Listed { objects: Objects::list(store, id, None).await?, promised })
+    }
+
+    /// The end of the generation, if nothing of it is known to be missing.
+    fn end(&self, store: &dyn Store) -> Result<Point, Error> {
+        let end = Point::from(self.objects.last());
+        match SegmentIndex::new(place_after(end)) {
+            Some(next) if next.get() < self.promised => Err(self.missing(store, next)),
+            _ => Ok(end),
+        }
+    }
+
+    fn missing(&self, store: &dyn Store, index: SegmentIndex) -> Error {
+        missing(store, Name::Segment(self.objects.generation, index))
+    }
+
+    fn found(self, point: Point) -> Found {
+        Found { objects: self.objects, point, in_gap: false }
+    }
+}
+
+/// The newest state: that of the greatest generation with a snapshot.
+async fn latest(store: &Arc<dyn Store>) -> Result<Found, Error> {
+    let hint = hint(&**store).await?;
+    for id in generations(&**store).await?.into_iter().rev() {
+        let listed = Listed::of(&**store, id).await?;
+        if listed.objects.snapshot.is_none() {
+            // One that never got its snapshot has no segments either.
+            refuse_headless(&**store, &listed.objects)?;
+            continue;
+        }
+        if let Some(promised) = hint.filter(|&promised| promised > id) {
+            return Err(missing(&**store, Name::Snapshot(promised)));
+        }
+        let end = listed.end(&**store)?;
+        return Ok(listed.found(end));
+    }
+    match hint {
+        Some(promised) => Err(missing(&**store, Name::Snapshot(promised))),
+        None => Err(Error::NoBackup { location: store.location() }),
+    }
+}
+
+/// The generation that `latest` names. It is written after the snapshot, so that a snapshot it names must be there.
+async fn hint(store: &dyn Store) -> Result<Option<GenerationId>, Error> {
+    match read_latest(store).await {
+        Ok(latest) => Ok(latest.map(|latest| latest.generation)),
+        Err(error) if error.is_damage() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A point of one generation.
+async fn in_generation(store: &Arc<dyn Store>, id: GenerationId, point: Option<Point>) -> Result<Found, Error> {
+    let listed = Listed::of(&**store, id).await?;
+    if listed.objects.snapshot.is_none() {
+        refuse_headless(&**store, &listed.objects)?;
+        return Err(match generations(&**store).await?.is_empty() {
+            true => Error::NoBackup { location: store.location() },
+            false => Error::NoSuchGeneration { id: id.to_string(), location: store.location() },
+        });
+    }
+    let point = match point {
+        None => listed.end(&**store)?,
+        // Asked for by name, a segment that the manifest knows of is missing, not uncovered.
+        Some(Point::Index(index)) if Some(index) > listed.objects.last() && index.get() < listed.promised => {
+            return Err(listed.missing(&**store, index));
+        }
+        Some(point) => point,
+    };
+    Ok(listed.found(point))
+}
+
+/// The newest point that is not after this moment.
+async fn at_time(store: &Arc<dyn Store>, asked: Timestamp) -> Result<Found, Error> {
+    let (generation, following) = generation_at(store, asked).await?;
+    let listed = Listed::of(&**store, generation).await?;
+    let mut times = Times { store, ends: ends(&listed.objects), known: HashMap::new() };
+    let place = times.newest_at(asked).await?;
+    let point = times.ends[place].0;
+    let unobserved = match times.ends.get(place + 1).map(|end| end.0) {
+        // Where something is missing between the point and the next one, the state asked for may be among it.
+        Some(next) => {
+            join(&**store, &listed.objects, next)?;
+            times.summary(place + 1).await?.unobserved
+        }
+        None => {
+            listed.end(&**store)?;
+            following.and_then(|summary| summary.unobserved)
+        }
+    };
+    let in_gap = unobserved.is_some_and(|(from, to)| from <= asked && asked < to);
+    Ok(Found { in_gap, ..listed.found(point) })
+}
+
+/// The generation whose snapshot is the newest one not after this moment, and the summary of the snapshot after it.
+///
+/// The moment in a generation's id is about that of its snapshot: few snapshots are looked at, however many there are.
+async fn generation_at(store: &Arc<dyn Store>, asked: Timestamp) -> Result<(GenerationId, Option<Summary>), Error> {
+    let hint = hint(&**store).await?;
+    let ids = generations(&**store).await?;
+    if let Some(promised) = hint.filter(|hint| ids.last() < Some(hint) && hint.at() <= asked) {
+        return Err(missing(&**store, Name::Snapshot(promised)));
+    }
+    let (before, behind) = ids.split_at(ids.partition_point(|id| id.at() <= asked));
+    let (mut chosen, mut following) = (None, None);
+    for &id in behind {
+        match snapshot(store, id).await {
+            Ok(Some(summary)) if summary.last_time <= asked => chosen = Some(id),
+            Ok(Some(summary)) => {
+                following = Some(summary);
+                break;
+            }
+            Ok(None) => {}
+            // It is younger than what was asked for, by its id.
+            Err(error) if error.is_damage() => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if let Some(chosen) = chosen {
+        return Ok((chosen, following));
+    }
+    for &id in before.iter().rev() {
+        match snapshot(store, id).await? {
+            Some(summary) if summary.last_time <= asked => return Ok((id, following)),
+            Some(summary) => following = Some(summary),
+            None => refuse_headless(&**store, &Objects::list(&**store, id, None).await?)?,
+        }
+    }
+    Err(match following {
+        Some(earliest) => Error::BeforeAll { location: store.location(), asked, earliest: earliest.last_time },
+        None => Error::NoBackup { location: store.location() },
+    })
+}
+
+/// The summary of a generation's snapshot, if there is one.
+async fn snapshot(store: &Arc<dyn Store>, id: GenerationId) -> Result<Option<Summary>, replica::Error> {
+    let name = Name::Snapshot(id);
+    match store.head(&name.key()).await {
+        Ok(meta) => Ok(Some(ObjectReader::open(store, name, meta.size).await?.outline().summary.clone())),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The times of the ends of a generation, read as far as they are needed.
+struct Times<'a> {
+    store: &'a Arc<dyn Store>,
+    ends: Vec<(Point, Name, u64)>,
+    known: HashMap<usize, Summary>,
+}
+
+impl Times<'_> {
+    async fn summary(&mut self, place: usize) -> Result<Summary, Error> {
+        if let Some(summary) = self.known.get(&place) {
+            return Ok(summary.clone());
+        }
+        let (_, name, size) = self.ends[place];
+        let summary = ObjectReader::open(self.store, name, size).await?.outline().summary.clone();
+        self.known.insert(place, summary.clone());
+        Ok(summary)
+    }
+
+    /// The place of the newest end not after this moment. The first one, the snapshot, is known not to be; times never
+    /// go back. A damaged object is stepped over if its neighbours tell that it does not matter.
+    async fn newest_at(&mut self, asked: Timestamp) -> Result<usize, Error> {
+        let (mut good, mut late) = (0, self.ends.len());
+        while late - good > 1 {
+            let middle = good + (late - good) / 2;
+            match self.summary(middle).await {
+                Ok(summary) if summary.last_time <= asked => good = middle,
+                Ok(_) => late = middle,
+                Err(error) if error.is_damage() => {
+                    let (below, above) =
+                        (self.readable((good + 1..middle).rev()).await?, self.readable(middle + 1..late).await?);
+                    match (below, above) {
+                        (Some((place, time)), _) if time > asked => late = place,
+                        (_, Some((place, time))) if time <= asked => good = place,
+                        // It is the one, or none can say.
+                        _ => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(good)
+    }
+
+    /// The first of these places that can be read, and its time.
+    async fn readable(&mut self, places: impl Iterator<Item = usize>) -> Result<Option<(usize, Timestamp)>, Error> {
+        for place in places {
+            match self.summary(place).await {
+                Ok(summary) => return Ok(Some((place, summary.last_time))),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The objects up to a point; what stands in the way is an error.
+pub(super) fn join(store: &dyn Store, objects: &Objects, point: Point) -> Result<Vec<(Name, u64)>, Error> {
+    let generation = objects.generation;
+    cover(objects, point).map_err(|uncovered| match uncovered {
+        Uncovered::NoSnapshot => missing(store, Name::Snapshot(generation)),
+        Uncovered::Gap(index) => missing(store, Name::Segment(generation, index)),
+        Uncovered::Merged(before) => Error::Merged { generation, asked: point, before },
+        Uncovered::Beyond(last) => Error::Beyond { generation, asked: point, last },
+    })
+}
+
+/// Segments without their snapshot: it was there once.
+fn refuse_headless(store: &dyn Store, objects: &Objects) -> Result<(), Error> {
+    match objects.last() {
+        Some(_) => Err(missing(store, Name::Snapshot(objects.generation))),
+        None => Ok(()),
+    }
+}
+
+fn missing(store: &dyn Store, name: Name) -> Error {
+    replica::Error::missing(store, &name.key()).into()
+}
+
+fn place_after(point: Point) -> u64 {
+    point.index().map_or(0, |index| index.get() + 1)
+}

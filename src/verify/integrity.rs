@@ -1,0 +1,87 @@
+//! A restore into a temporary directory, for SQLite to look at.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Check, Finding, Options, Severity};
+use crate::clock;
+use crate::restore::{self, Error, Output, Report, Target};
+use crate::storage::Store;
+
+/// Problems that SQLite is asked for at most.
+const PROBLEMS: u32 = 100;
+
+/// A directory for its owner only, gone when this is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(parent: &Path) -> Result<Scratch, Error> {
+        let path = parent.join(format!("waloy-verify-{:016x}", u64::from_le_bytes(clock::random())));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(Scratch(path)),
+            Err(source) => Err(Error::Io { what: "create the directory", path, source }),
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "cannot remove the temporary directory");
+        }
+    }
+}
+
+/// Restores the newest state and has SQLite check it.
+pub(super) async fn restored(
+    store: &Arc<dyn Store>,
+    check: Check,
+    options: &Options,
+) -> Result<(Report, Vec<Finding>), Error> {
+    let scratch = Scratch::new(&options.scratch)?;
+    let restoring = restore::Options {
+        concurrency: options.concurrency,
+        progress: options.progress.clone(),
+        clock: options.clock.clone(),
+    };
+    let output = Output::new(scratch.0.join("restored.db"));
+    let report = restore::restore(store, Target::Latest, &output, &restoring).await?;
+    let checking = tokio::task::spawn_blocking(move || {
+        let problems = problems(&output.path, check);
+        drop(scratch);
+        problems
+    });
+    let problems = match checking.await {
+        Ok(problems) => problems,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => unreachable!("nobody cancels the task: {error}"),
+        },
+    };
+    let findings = problems.into_iter().map(|problem| {
+        Finding::general("database.corrupt", Severity::Damaged, format!("the restored database: {problem}"))
+    });
+    Ok((report, findings.collect()))
+}
+
+/// What SQLite says; nothing if it is content.
+fn problems(path: &Path, check: Check) -> Vec<String> {
+    let pragma = match check {
+        Check::Quick => "quick_check",
+        Check::Full => "integrity_check",
+    };
+    let told = || -> rusqlite::Result<Vec<String>> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        let mut statement = connection.prepare(&format!("PRAGMA {pragma}({PROBLEMS})"))?;
+        statement.query_map([], |row| row.get(0))?.collect()
+    };
+    match told() {
+        Ok(lines) => lines.into_iter().filter(|line| line != "ok").collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}

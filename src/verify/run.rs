@@ -1,0 +1,316 @@
+//! The check itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::data::{Read, Reading, page_files};
+use super::{Finding, Level, Report, Severity, Subset, integrity, listing};
+use crate::clock::{self, Clock};
+use crate::format::{Manifest, PageHasher};
+use crate::ids::GenerationId;
+use crate::progress::{Phase, Progress, Silent};
+use crate::replica::{Inventory, LATEST, Name, ObjectReader, Objects, REPLICA, read_latest, read_manifest};
+use crate::restore::{Error, hash_key};
+use crate::storage::Store;
+use crate::units::{SegmentIndex, Timestamp};
+
+/// How a check is done.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Requests at a time, at least 1.
+    pub concurrency: usize,
+    /// Is told how far it is.
+    pub progress: Arc<dyn Progress>,
+    /// Tells the age of the newest state.
+    pub clock: Arc<dyn Clock>,
+    /// The age beyond which the newest state is stale.
+    pub max_age: Option<Duration>,
+    /// Where [`Level::Restore`] makes its temporary directory.
+    pub scratch: PathBuf,
+}
+
+impl Default for Options {
+    /// Eight requests at a time; any age; the system's directory for temporary files.
+    fn default() -> Options {
+        Options {
+            concurrency: 8,
+            progress: Arc::new(Silent),
+            clock: clock::system(),
+            max_age: None,
+            scratch: std::env::temp_dir(),
+        }
+    }
+}
+
+/// Checks a replica. It is only read.
+///
+/// # Errors
+///
+/// What keeps it from being checked: [`Error::NoBackup`], a store that fails, a missing key. What is wrong with the
+/// replica is not an error, but a finding in the report.
+pub async fn verify(store: &Arc<dyn Store>, level: Level, options: &Options) -> Result<Report, Error> {
+    let began = Instant::now();
+    let inventory = Inventory::list(&**store).await?;
+    if inventory.generations.iter().all(|objects| objects.snapshot.is_none() && objects.last().is_none()) {
+        return Err(Error::NoBackup { location: store.location() });
+    }
+    let total =
+        (level == Level::ReadData(Subset::All)).then(|| inventory.generations.iter().map(Objects::stored_bytes).sum());
+    options.progress.begin(Phase::Verify, total);
+    let mut checking = Checking::new(store, level, options, inventory);
+    let checked = checking.run().await;
+    options.progress.end();
+    checked?;
+    let mut report = checking.report;
+    report.duration = began.elapsed();
+    Ok(report)
+}
+
+struct Checking<'a> {
+    store: &'a Arc<dyn Store>,
+    options: &'a Options,
+    inventory: Inventory,
+    report: Report,
+}
+
+impl Checking<'_> {
+    fn new<'a>(store: &'a Arc<dyn Store>, level: Level, options: &'a Options, inventory: Inventory) -> Checking<'a> {
+        let small = u64::from(inventory.replica.is_some()) + u64::from(inventory.latest.is_some());
+        let report = Report {
+            source: store.location(),
+            level,
+            findings: Vec::new(),
+            generations: inventory.generations.iter().filter(|objects| objects.snapshot.is_some()).count(),
+            objects_checked: small
+                + inventory.generations.iter().map(|objects| objects.names().len() as u64).sum::<u64>(),
+            bytes_read: 0,
+            newest_at: None,
+            restorable: None,
+            checksum: None,
+            duration: Duration::ZERO,
+        };
+        Checking { store, options, inventory, report }
+    }
+
+    async fn run(&mut self) -> Result<(), Error> {
+        let generations = std::mem::take(&mut self.inventory.generations);
+        let hasher = match hash_key(&**self.store).await {
+            Ok(ids) => Some(PageHasher::new(&ids.hash_key)),
+            Err(error) => {
+                self.finding(error, |code, text| Finding::at(REPLICA, code, Severity::Damaged, text))?;
+                None
+            }
+        };
+        self.latest(&generations).await?;
+        for objects in &generations {
+            self.report.findings.extend(listing::holes(objects));
+        }
+        self.range(&generations).await?;
+        let Some(newest) = generations.iter().rev().find(|objects| objects.snapshot.is_some()) else { return Ok(()) };
+        if self.report.level != Level::ReadData(Subset::All) {
+            self.manifest(newest).await?;
+        }
+        // Without the key of page hashes nothing more can be proven.
+        if let Some(hasher) = hasher {
+            self.read(newest, &generations, hasher).await?;
+        }
+        self.age();
+        Ok(())
+    }
+
+    /// What the level reads.
+    async fn read(&mut self, newest: &Objects, generations: &[Objects], hasher: PageHasher) -> Result<(), Error> {
+        match self.report.level {
+            Level::Quick => {}
+            Level::Default => self.newest(newest, hasher).await?,
+            Level::ReadData(Subset::All) => self.everything(newest, generations, hasher).await?,
+            Level::ReadData(subset) => {
+                self.newest(newest, hasher.clone()).await?;
+                let names = generations.iter().flat_map(page_files).filter(|&(name, _)| subset.has(name)).collect();
+                let mut reading = Reading::new(self.store, hasher, self.options);
+                reading.some(names).await?;
+                self.take(reading);
+            }
+            Level::Restore(check) => match integrity::restored(self.store, check, self.options).await {
+                Ok((restored, findings)) => {
+                    self.report.findings.extend(findings);
+                    self.report.bytes_read += restored.downloaded_bytes;
+                    self.report.checksum = Some(restored.checksum);
+                }
+                // The restore stops at the first problem; reading goes on to the last.
+                Err(error) if error.is_damage() => {
+                    self.newest(newest, hasher).await?;
+                    if self.report.ok() {
+                        self.finding(error, |code, text| Finding::general(code, Severity::Damaged, text))?;
+                    }
+                }
+                Err(error) => return Err(error),
+            },
+        }
+        Ok(())
+    }
+
+    async fn newest(&mut self, newest: &Objects, hasher: PageHasher) -> Result<(), Error> {
+        let mut reading = Reading::new(self.store, hasher, self.options);
+        self.report.checksum = reading.newest(newest).await?.checksum;
+        self.take(reading);
+        Ok(())
+    }
+
+    async fn everything(&mut self, newest: &Objects, all: &[Objects], hasher: PageHasher) -> Result<(), Error> {
+        let mut before: Option<(GenerationId, Read)> = None;
+        for objects in all {
+            let manifest = self.manifest(objects).await?;
+            let mut reading = Reading::new(self.store, hasher.clone(), self.options);
+            let read = reading.everything(objects).await?;
+            if let Some(before) = &before {
+                reading.follows(before, &read);
+            }
+            if let Some(manifest) = manifest {
+                reading.agrees(&manifest, objects, &read);
+            }
+            if objects.generation == newest.generation {
+                self.report.checksum = read.checksum;
+            }
+            self.take(reading);
+            before = Some((objects.generation, read));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, reading: Reading<'_>) {
+        // An object that was found unreadable by an earlier step is one problem.
+        for finding in reading.findings {
+            let known = |other: &Finding| other.object == finding.object && other.code == finding.code;
+            if !self.report.findings.iter().any(known) {
+                self.report.findings.push(finding);
+            }
+        }
+        self.report.bytes_read += reading.bytes_read;
+    }
+
+    /// `latest` is whole, and the generation that it names is there.
+    async fn latest(&mut self, generations: &[Objects]) -> Result<(), Error> {
+        let latest = match read_latest(&**self.store).await {
+            Ok(latest) => latest,
+            Err(error) => {
+                return self.finding(error.into(), |code, text| Finding::at(LATEST, code, Severity::Damaged, text));
+            }
+        };
+        let Some(latest) = latest else {
+            let message = "latest is missing; a restore does without it";
+            self.report.findings.push(Finding::at(LATEST, "object.missing", Severity::Warning, message));
+            return Ok(());
+        };
+        let name = Name::Snapshot(latest.generation);
+        let listed =
+            generations.iter().any(|objects| objects.generation == latest.generation && objects.snapshot.is_some());
+        // It may have been begun since the listing.
+        if !listed && self.is_missing(name).await? {
+            let message = format!("{name} is missing, which latest names");
+            self.report.findings.push(Finding::of(name, "object.missing", Severity::Damaged, message));
+        }
+        Ok(())
+    }
+
+    /// The manifest is whole, and every segment that it knows of is there.
+    async fn manifest(&mut self, objects: &Objects) -> Result<Option<Manifest>, Error> {
+        let name = Name::Manifest(objects.generation);
+        let manifest = match read_manifest(&**self.store, objects.generation).await {
+            Ok(Some(manifest)) => manifest,
+            Ok(None) => {
+                if objects.snapshot.is_some() {
+                    let message = format!("{name} is missing; a restore does without it");
+                    self.report.findings.push(Finding::of(name, "object.missing", Severity::Warning, message));
+                }
+                return Ok(None);
+            }
+            Err(error) => {
+                self.finding(error.into(), |code, text| Finding::of(name, code, Severity::Damaged, text))?;
+                return Ok(None);
+            }
+        };
+        let next = objects.last().map_or(0, |last| last.get() + 1);
+        if let Some(index) = SegmentIndex::new(next).filter(|_| next < manifest.next_index) {
+            // They may have been written since the listing.
+            let now = Objects::list(&**self.store, objects.generation, objects.last()).await?;
+            let reached = now.last().max(objects.last()).map_or(0, |last| last.get() + 1);
+            if reached < manifest.next_index || now.segments.first().is_none_or(|&(first, _)| first != index) {
+                let name = Name::Segment(objects.generation, index);
+                let message = format!("{name} is missing, which the manifest knows of");
+                self.report.findings.push(Finding::of(name, "object.missing", Severity::Damaged, message));
+            }
+        }
+        Ok(Some(manifest))
+    }
+
+    /// The first and last moments that can be restored: the newest object opens.
+    async fn range(&mut self, generations: &[Objects]) -> Result<(), Error> {
+        let with_snapshot = |objects: &&Objects| objects.snapshot.is_some();
+        let oldest = generations
+            .iter()
+            .find(with_snapshot)
+            .map(|objects| (Name::Snapshot(objects.generation), objects.snapshot));
+        let newest = generations.iter().rev().find(with_snapshot).map(|objects| {
+            let last = objects.last().and_then(|last| {
+                let ends = |&(name, _): &(Name, u64)| match name {
+                    Name::Segment(_, index) | Name::Merged(_, _, index) => index == last,
+                    Name::Snapshot(_) | Name::Manifest(_) => false,
+                };
+                page_files(objects).find(ends)
+            });
+            last.map_or((Name::Snapshot(objects.generation), objects.snapshot), |(name, size)| (name, Some(size)))
+        });
+        let (Some((oldest, Some(first_size))), Some((newest, Some(last_size)))) = (oldest, newest) else {
+            return Ok(());
+        };
+        let from = self.time(oldest, first_size).await?;
+        let to = if newest == oldest { from } else { self.time(newest, last_size).await? };
+        self.report.newest_at = to;
+        self.report.restorable = from.zip(to);
+        Ok(())
+    }
+
+    async fn time(&mut self, name: Name, size: u64) -> Result<Option<Timestamp>, Error> {
+        match ObjectReader::open(self.store, name, size).await {
+            Ok(reader) => {
+                self.report.bytes_read += reader.fetched();
+                Ok(Some(reader.outline().summary.last_time))
+            }
+            Err(error) => {
+                self.finding(error.into(), |code, text| Finding::of(name, code, Severity::Damaged, text))?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn is_missing(&self, name: Name) -> Result<bool, Error> {
+        match self.store.head(&name.key()).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.is_not_found() => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The newest state is not older than asked for.
+    fn age(&mut self) {
+        let (Some(newest), Some(limit)) = (self.report.newest_at, self.options.max_age) else { return };
+        let age = Duration::from_millis(self.options.clock.now().0.saturating_sub(newest.0).max(0) as u64);
+        if age > limit {
+            let message = format!("the newest state is {} s old (limit {} s)", age.as_secs(), limit.as_secs());
+            self.report.findings.push(Finding::general("stale", Severity::Stale, message));
+        }
+    }
+
+    /// Damage is a finding; everything else stops the check.
+    fn finding(&mut self, error: Error, finding: impl FnOnce(&'static str, String) -> Finding) -> Result<(), Error> {
+        if !error.is_damage() {
+            return Err(error);
+        }
+        self.report.findings.push(finding(error.code(), Finding::message(&error)));
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! Damage: an error, or the very same database.
+
+use bytes::Bytes;
+use waloy::replica::{Name, ObjectReader};
+
+use super::*;
+use crate::handmade::{Rng, store_of};
+
+/// What a restore of the newest state gives from these objects is an error, or the newest state.
+async fn same_or_error(made: &Handmade, objects: Vec<(String, Bytes)>, what: &str) -> bool {
+    let store = store_of(objects).await;
+    match restore(&store, Target::Latest).await {
+        Ok((report, bytes)) => {
+            assert!(bytes == **made.last().bytes, "{what}: another database");
+            assert_eq!(report.plan.at, made.last().at, "{what}");
+            true
+        }
+        Err(error) => {
+            assert_eq!(public(error).0, Kind::Damaged, "{what}");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_changed_byte_anywhere_is_an_error_or_does_not_matter() {
+    let made = Handmade::random(512, Compression::Zstd(3), 21, 2, 4).await;
+    let objects = made.objects().await;
+    let total: usize = objects.iter().map(|(_, bytes)| bytes.len()).sum();
+    let (mut rng, mut same) = (Rng(0xdead_beef), 0);
+    for _ in 0..2500 {
+        let (mut at, mut changed) = (rng.below(total as u64) as usize, objects.clone());
+        let object = changed.iter_mut().find(|(_, bytes)| {
+            let here = at < bytes.len();
+            at -= if here { 0 } else { bytes.len() };
+            here
+        });
+        let (key, bytes) = object.unwrap();
+        let mut damaged = bytes.to_vec();
+        damaged[at] ^= 1 << rng.below(8);
+        *bytes = Bytes::from(damaged);
+        let what = format!("byte {at} of {key}");
+        same += usize::from(same_or_error(&made, changed, &what).await);
+    }
+    assert!(same > 100 && same < 2000, "{same} did not matter");
+}
+
+#[tokio::test]
+async fn a_cut_at_any_length_is_an_error_or_does_not_matter() {
+    let made = Handmade::random(512, Compression::Lz4, 22, 2, 4).await;
+    let objects = made.objects().await;
+    let mut rng = Rng(0xcafe);
+    for round in 0..600 {
+        let mut cut = objects.clone();
+        let (key, bytes) = &mut cut[round % objects.len()];
+        let len = rng.below(bytes.len() as u64) as usize;
+        *bytes = bytes.slice(..len);
+        let what = format!("{key} cut at {len}");
+        same_or_error(&made, cut, &what).await;
+    }
+}
+
+#[tokio::test]
+async fn an_object_under_another_name_or_missing_is_an_error_or_does_not_matter() {
+    let made = Handmade::random(512, Compression::None, 23, 2, 5).await;
+    let objects = made.objects().await;
+    for a in 0..objects.len() {
+        for b in 0..objects.len() {
+            if a == b {
+                let mut fewer = objects.clone();
+                let (key, _) = fewer.remove(a);
+                same_or_error(&made, fewer, &format!("without {key}")).await;
+                continue;
+            }
+            let mut copied = objects.clone();
+            copied[a].1 = objects[b].1.clone();
+            same_or_error(&made, copied.clone(), &format!("{} is {}", objects[a].0, objects[b].0)).await;
+            copied[b].1 = objects[a].1.clone();
+            same_or_error(&made, copied, &format!("{} and {} swapped", objects[a].0, objects[b].0)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn objects_of_another_history_do_not_join() {
+    // The same ids, times and sizes, other pages.
+    let made = Handmade::random(512, Compression::None, 24, 1, 6).await;
+    let other = Handmade::random(512, Compression::None, 25, 1, 6).await;
+    let (ours, theirs) = (made.objects().await, other.objects().await);
+    for place in 0..ours.len() {
+        let mut mixed = ours.clone();
+        assert_eq!(mixed[place].0, theirs[place].0);
+        mixed[place] = theirs[place].clone();
+        let key = &theirs[place].0;
+        let needed = key.contains("/wal/") || key.ends_with("/snapshot");
+        let same = same_or_error(&made, mixed, key).await;
+        assert_eq!(same, !needed, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_replica_asks_for_its_key() {
+    let made = Handmade::random(512, Compression::None, 26, 1, 1).await;
+    let mut sealed = b"WLO1\x02\x06\0\0\0\0\0\0".to_vec();
+    sealed.extend(crc32c::crc32c(&sealed).to_be_bytes());
+    sealed.resize(400, 2);
+    made.store.put("replica", sealed.into()).await.unwrap();
+    assert_eq!(public(restore(&made.store, Target::Latest).await.unwrap_err()), (Kind::BadKey, "key.missing"));
+}
+
+#[tokio::test]
+async fn whole_objects_that_are_not_the_replicated_database_fail_its_checksum() {
+    let mut made = Handmade::random(512, Compression::None, 27, 1, 2).await;
+    made.segment(vec![5; 512 * 3], |summary| summary.checksum_after.0 ^= 1).await;
+    let error = restore(&made.store, Target::Latest).await.unwrap_err();
+    assert_eq!(public(error), (Kind::Damaged, "chain.checksum"));
+    // The next one goes on from the right one, and does not join.
+    made.commit(vec![6; 512 * 3]).await;
+    let error = restore(&made.store, Target::Latest).await.unwrap_err();
+    assert_eq!(public(error), (Kind::Damaged, "chain.broken"));
+}
+
+#[tokio::test]
+async fn an_object_is_opened_under_its_own_name_only() {
+    let mut made = Handmade::random(512, Compression::None, 28, 2, 4).await;
+    made.merge(0, 1).await;
+    made.merge(1, 2).await;
+    let names: Vec<Name> = made.objects().await.iter().filter_map(|(key, _)| Name::parse(key)).collect();
+    let names: Vec<Name> = names.into_iter().filter(|name| !matches!(name, Name::Manifest(_))).collect();
+    for &name in &names {
+        for &other in &names {
+            let bytes = made.store.get(&other.key(), u64::MAX).await.unwrap();
+            let size = bytes.len() as u64;
+            let store = store_of([(name.key(), bytes)]).await;
+            let opened = ObjectReader::open(&store, name, size).await;
+            assert_eq!(opened.is_ok(), name == other, "{other} as {name}");
+            let error = opened.err();
+            assert!(error.is_none_or(|error| error.is_damage()));
+        }
+    }
+}

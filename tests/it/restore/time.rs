@@ -1,0 +1,145 @@
+//! Which point a moment is.
+
+use waloy::ids::GenerationId;
+use waloy::replica::{Latest, Name, write_latest};
+use waloy::storage::MemoryStore;
+use waloy::units::Timestamp;
+
+use super::*;
+use crate::handmade::BEGIN;
+
+#[tokio::test]
+async fn a_moment_is_the_newest_point_not_after_it_over_all_generations() {
+    let made = Handmade::random(512, Compression::None, 5, 3, 6).await;
+    for (place, state) in made.states.iter().enumerate() {
+        for later in [0, 1, 999] {
+            let report = expect(&made.store, Target::Time(Timestamp(state.at.0 + later)), state).await;
+            assert!(!report.plan.in_gap, "{place}");
+        }
+    }
+    expect(&made.store, Target::Time(Timestamp(i64::MAX)), made.last()).await;
+}
+
+#[tokio::test]
+async fn a_moment_before_everything_is_not_covered() {
+    let made = Handmade::random(512, Compression::None, 5, 2, 2).await;
+    for at in [i64::MIN, 0, BEGIN + 999] {
+        let error = restore(&made.store, Target::Time(Timestamp(at))).await.unwrap_err();
+        assert!(matches!(error, Error::BeforeAll { earliest, .. } if earliest == made.states[0].at), "{error}");
+        assert_eq!(public(error), (Kind::NotCovered, "restore.not_covered"));
+    }
+    let beyond = Target::Generation(made.last().generation, Some(Point::Index(index(2))));
+    assert_eq!(public(restore(&made.store, beyond).await.unwrap_err()), (Kind::NotCovered, "restore.not_covered"));
+}
+
+#[tokio::test]
+async fn a_store_that_answers_and_has_nothing_has_no_backup() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let generation = GenerationId::new(Timestamp(1), [1; 10]);
+    for target in [Target::Latest, Target::Time(Timestamp(1)), Target::Generation(generation, None)] {
+        let error = restore(&store, target).await.unwrap_err();
+        assert_eq!(public(error), (Kind::NoBackup, "restore.no_backup"));
+    }
+    // A generation that never got its snapshot, and keys that are not ours.
+    store.put(&Name::Manifest(generation).key(), "x".into()).await.unwrap();
+    store.put("README", "x".into()).await.unwrap();
+    assert!(matches!(restore(&store, Target::Latest).await, Err(Error::NoBackup { .. })));
+}
+
+#[tokio::test]
+async fn a_moment_at_which_nobody_watched_is_told() {
+    let mut made = Handmade::new(512, Compression::None).await;
+    made.begin(vec![1; 512]).await;
+    let before = made.commit(vec![2; 512]).await;
+    let gap = (Timestamp(before.at.0 + 100), Timestamp(before.at.0 + 900));
+    made.segment(vec![3; 512], |summary| {
+        summary.unobserved = Some(gap);
+        summary.flags.catch_up = true;
+    })
+    .await;
+    for (later, in_gap) in [(0, false), (99, false), (100, true), (899, true), (900, false)] {
+        let report = expect(&made.store, Target::Time(Timestamp(before.at.0 + later)), &before).await;
+        assert_eq!(report.plan.in_gap, in_gap, "{later}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_at_or_before_the_target_is_never_passed_over() {
+    let made = Handmade::random(512, Compression::None, 9, 2, 6).await;
+    let second: Vec<&State> = made.states.iter().filter(|s| s.generation == made.last().generation).collect();
+    let segment = |place: u64| Name::Segment(made.last().generation, index(place)).key();
+    // In the middle: what is before it can be restored.
+    let store = made.copy().await;
+    store.delete(&segment(2)).await.unwrap();
+    for (place, state) in second.iter().enumerate() {
+        let by_time = restore(&store, Target::Time(state.at)).await;
+        let by_name = restore(&store, Target::Generation(state.generation, Some(state.point))).await;
+        // The state after segment 1 is the newest before segment 2, whose time nobody knows any more.
+        assert_eq!(by_time.is_ok(), place < 2, "{place}");
+        assert_eq!(by_name.is_ok(), place < 3, "{place}");
+        for error in [by_time.err(), by_name.err()].into_iter().flatten() {
+            assert!(error.to_string().contains(&segment(2)), "{error}");
+            assert_eq!(public(error), (Kind::Damaged, "object.missing"));
+        }
+    }
+    assert!(restore(&store, Target::Latest).await.is_err());
+    // At the end: the manifest knows of it.
+    let store = made.copy().await;
+    store.delete(&segment(5)).await.unwrap();
+    for target in [Target::Latest, Target::Time(made.last().at), Target::Generation(made.last().generation, None)] {
+        let error = restore(&store, target).await.unwrap_err();
+        assert!(error.to_string().contains(&segment(5)), "{error}");
+    }
+    expect(&store, Target::Time(second[3].at), second[3]).await;
+    // The snapshot of the newest generation, and then all of it.
+    let store = made.copy().await;
+    let snapshot = Name::Snapshot(made.last().generation).key();
+    store.delete(&snapshot).await.unwrap();
+    for emptied in [false, true] {
+        if emptied {
+            for place in 0..6 {
+                store.delete(&segment(place)).await.unwrap();
+            }
+            store.delete(&Name::Manifest(made.last().generation).key()).await.unwrap();
+        }
+        for target in [Target::Latest, Target::Time(made.last().at)] {
+            let error = restore(&store, target).await.unwrap_err();
+            assert!(error.to_string().contains(&snapshot), "{emptied} {target:?} {error}");
+            assert_eq!(public(error), (Kind::Damaged, "object.missing"));
+        }
+        expect(&store, Target::Time(made.states[5].at), &made.states[5]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_object_after_the_moment_does_not_matter() {
+    let made = Handmade::random(512, Compression::None, 9, 1, 12).await;
+    for damaged in 0..12 {
+        let store = made.copy().await;
+        let key = Name::Segment(made.last().generation, index(damaged)).key();
+        store.put(&key, "not what it was".into()).await.unwrap();
+        for (place, state) in made.states.iter().enumerate() {
+            let restored = restore(&store, Target::Time(state.at)).await;
+            match restored {
+                Ok((_, bytes)) => assert!(bytes == **state.bytes && place as u64 <= damaged),
+                // The state just before the damaged object cannot be told from that after it.
+                Err(error) => {
+                    assert!(place as u64 >= damaged, "{place} {damaged} {error}");
+                    assert_eq!(public(error).0, Kind::Damaged);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_latest_that_lags_or_is_damaged_is_only_a_hint() {
+    let made = Handmade::random(512, Compression::None, 9, 2, 2).await;
+    let lagging = Latest { generation: made.states[0].generation, counter: 9 };
+    write_latest(&*made.store, &lagging).await.unwrap();
+    expect(&made.store, Target::Latest, made.last()).await;
+    made.store.put("latest", "{}".into()).await.unwrap();
+    expect(&made.store, Target::Latest, made.last()).await;
+    made.store.delete("latest").await.unwrap();
+    expect(&made.store, Target::Latest, made.last()).await;
+}

@@ -1,0 +1,275 @@
+//! Verification: whatever is wrong is reported, and nothing else.
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use waloy::clock::Clock;
+use waloy::compress::Compression;
+use waloy::error::Kind;
+use waloy::replica::Name;
+use waloy::restore::Error;
+use waloy::storage::{MemoryStore, Store};
+use waloy::units::Timestamp;
+use waloy::verify::{Check, Level, Options, Report, Severity, Subset, verify};
+
+use super::handmade::{Handmade, Rng, index, pages_of, store_of};
+use super::watched::Watched;
+
+const ALL: Level = Level::ReadData(Subset::All);
+const LEVELS: [Level; 4] = [Level::Quick, Level::Default, ALL, Level::ReadData(Subset::Part { part: 1, of: 2 })];
+
+async fn check(store: &Arc<dyn Store>, level: Level) -> Report {
+    verify(store, level, &Options::default()).await.unwrap()
+}
+
+/// The replica is damaged, and the object with this key is named.
+async fn expect_damage(objects: Vec<(String, Bytes)>, level: Level, key: &str, what: &str) {
+    let report = check(&store_of(objects).await, level).await;
+    assert_eq!(report.kind(), Some(Kind::Damaged), "{what}: {:?}", report.findings);
+    assert!(report.findings.iter().any(|f| f.object.as_deref() == Some(key)), "{what}: {:?}", report.findings);
+    assert!(report.findings.iter().all(|f| !f.message.contains('\n') && !f.code.is_empty()));
+}
+
+#[tokio::test]
+async fn a_whole_replica_is_found_whole_at_every_level() {
+    for compression in [Compression::None, Compression::Lz4, Compression::Zstd(3)] {
+        let mut made = Handmade::random(512, compression, 51, 3, 8).await;
+        made.merge(0, 3).await;
+        made.merge(2, 5).await;
+        for level in LEVELS {
+            let report = check(&made.store, level).await;
+            assert_eq!(report.findings, [], "{level:?}");
+            assert!(report.ok());
+            assert_eq!((report.generations, report.objects_checked), (3, 2 + 3 * 10 + 2));
+            assert_eq!(report.newest_at, Some(made.last().at));
+            assert_eq!(report.restorable, Some((made.states[0].at, made.last().at)));
+            let expected = Some(made.last().checksum).filter(|_| level != Level::Quick);
+            assert_eq!(report.checksum, expected, "{level:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reading_everything_reports_one_changed_byte_anywhere() {
+    let mut made = Handmade::random(512, Compression::Zstd(3), 52, 2, 4).await;
+    made.merge(1, 2).await;
+    let objects = made.objects().await;
+    let total: usize = objects.iter().map(|(_, bytes)| bytes.len()).sum();
+    let mut rng = Rng(0xfeed);
+    for _ in 0..2500 {
+        let (mut at, mut changed) = (rng.below(total as u64) as usize, objects.clone());
+        let object = changed.iter_mut().find(|(_, bytes)| {
+            let here = at < bytes.len();
+            at -= if here { 0 } else { bytes.len() };
+            here
+        });
+        let (key, bytes) = object.unwrap();
+        let mut damaged = bytes.to_vec();
+        damaged[at] ^= 1 << rng.below(8);
+        *bytes = Bytes::from(damaged);
+        let (key, what) = (key.clone(), format!("byte {at} of {key}"));
+        expect_damage(changed, ALL, &key, &what).await;
+    }
+}
+
+#[tokio::test]
+async fn reading_everything_reports_every_cut() {
+    let made = Handmade::random(512, Compression::None, 53, 2, 3).await;
+    let objects = made.objects().await;
+    let mut rng = Rng(0xf00d);
+    for round in 0..600 {
+        let mut cut = objects.clone();
+        let (key, bytes) = &mut cut[round % objects.len()];
+        let len = rng.below(bytes.len() as u64) as usize;
+        *bytes = bytes.slice(..len);
+        let (key, what) = (key.clone(), format!("{key} cut at {len}"));
+        expect_damage(cut, ALL, &key, &what).await;
+    }
+    for place in 0..objects.len() {
+        let mut longer = objects.clone();
+        longer[place].1 = [&objects[place].1[..], b"\n"].concat().into();
+        expect_damage(longer, ALL, &objects[place].0, "longer").await;
+    }
+}
+
+#[tokio::test]
+async fn reading_everything_reports_every_object_that_is_missing_or_swapped() {
+    let made = Handmade::random(512, Compression::None, 54, 2, 4).await;
+    let objects = made.objects().await;
+    for a in 0..objects.len() {
+        let mut fewer = objects.clone();
+        let (key, _) = fewer.remove(a);
+        let report = check(&store_of(fewer).await, ALL).await;
+        let finding = report.findings.iter().find(|f| f.object.as_deref() == Some(&key));
+        let finding = finding.unwrap_or_else(|| panic!("{key}: {:?}", report.findings));
+        // A restore does without the hints.
+        let hint = key == "latest" || key.ends_with("manifest.json");
+        assert_eq!(finding.severity, if hint { Severity::Warning } else { Severity::Damaged });
+        assert_eq!(report.ok(), hint, "{key}");
+        for b in 0..a {
+            let mut swapped = objects.clone();
+            (swapped[a].1, swapped[b].1) = (objects[b].1.clone(), objects[a].1.clone());
+            expect_damage(swapped, ALL, &key, &format!("{key} and {}", objects[b].0)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_branch_of_another_history_is_reported() {
+    let made = Handmade::random(512, Compression::None, 55, 1, 6).await;
+    let other = Handmade::random(512, Compression::None, 56, 1, 6).await;
+    let (ours, theirs) = (made.objects().await, other.objects().await);
+    for place in 0..ours.len() {
+        let mut mixed = ours.clone();
+        mixed[place] = theirs[place].clone();
+        let key = &ours[place].0;
+        let report = check(&store_of(mixed).await, ALL).await;
+        let identical = ours[place].1 == theirs[place].1;
+        assert_eq!(report.ok(), identical, "{key}: {:?}", report.findings);
+    }
+}
+
+#[tokio::test]
+async fn a_generation_that_does_not_begin_where_the_one_before_it_was_is_reported() {
+    // Without manifest and last segment the older generation is whole by itself.
+    let made = Handmade::random(512, Compression::None, 57, 2, 3).await;
+    let (old, new) = (made.states[0].generation, made.last().generation);
+    made.store.delete(&Name::Segment(old, index(2)).key()).await.unwrap();
+    made.store.delete(&Name::Manifest(old).key()).await.unwrap();
+    let report = check(&made.store, ALL).await;
+    let finding = report.findings.iter().find(|f| f.severity == Severity::Damaged).unwrap();
+    assert_eq!((finding.code, finding.object.clone()), ("chain.broken", Some(Name::Snapshot(new).key())));
+}
+
+#[tokio::test]
+async fn whole_objects_that_are_not_the_replicated_database_are_reported() {
+    let mut made = Handmade::random(512, Compression::None, 62, 1, 2).await;
+    made.segment(vec![5; 512 * 3], |summary| summary.checksum_after.0 ^= 1).await;
+    for level in [Level::Default, ALL] {
+        let report = check(&made.store, level).await;
+        assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
+        assert_eq!((report.findings[0].code, report.checksum), ("chain.checksum", None));
+    }
+}
+
+#[tokio::test]
+async fn all_problems_are_reported_not_only_the_first() {
+    let made = Handmade::random(512, Compression::None, 58, 2, 8).await;
+    let (old, new) = (made.states[0].generation, made.last().generation);
+    made.store.delete(&Name::Segment(old, index(3)).key()).await.unwrap();
+    made.store.delete(&Name::Segment(new, index(2)).key()).await.unwrap();
+    made.store.put(&Name::Segment(new, index(5)).key(), "garbage".into()).await.unwrap();
+    let mut snapshot = made.store.get(&Name::Snapshot(old).key(), u64::MAX).await.unwrap().to_vec();
+    snapshot[400] ^= 1;
+    made.store.put(&Name::Snapshot(old).key(), snapshot.into()).await.unwrap();
+    made.store.put("latest", "garbage".into()).await.unwrap();
+    let report = check(&made.store, ALL).await;
+    let mut found: Vec<(&str, String)> = report.findings.iter().map(|f| (f.code, f.object.clone().unwrap())).collect();
+    found.sort();
+    let mut expected = vec![
+        ("object.missing", Name::Segment(old, index(3)).key()),
+        ("object.missing", Name::Segment(new, index(2)).key()),
+        ("object.truncated", Name::Segment(new, index(5)).key()),
+        ("object.damaged", Name::Snapshot(old).key()),
+        ("object.damaged", "latest".to_owned()),
+    ];
+    expected.sort();
+    assert_eq!(found, expected, "{:#?}", report.findings);
+    // The listing tells of what is missing at the lowest level, too.
+    let quick = check(&made.store, Level::Quick).await;
+    assert_eq!(quick.findings.iter().filter(|f| f.code == "object.missing").count(), 2);
+}
+
+#[tokio::test]
+async fn the_levels_read_what_they_say() {
+    let made = Handmade::random(512, Compression::None, 59, 2, 8).await;
+    let counting = Arc::new(Watched::new(&made.store));
+    let store: Arc<dyn Store> = counting.clone();
+    check(&store, Level::Quick).await;
+    assert!(counting.requests() <= 8, "{} requests", counting.requests());
+    // Damage in what the newest state does not need is for the levels that read it.
+    let key = Name::Segment(made.states[0].generation, index(4)).key();
+    let mut damaged = made.store.get(&key, u64::MAX).await.unwrap().to_vec();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    made.store.put(&key, damaged.into()).await.unwrap();
+    assert!(check(&store, Level::Default).await.ok());
+    assert!(!check(&store, ALL).await.ok());
+    let mut reported = 0;
+    for part in 1..=5 {
+        let report = check(&store, Level::ReadData(Subset::Part { part, of: 5 })).await;
+        reported += usize::from(!report.ok());
+    }
+    assert_eq!(reported, 1, "in exactly one part of five");
+    assert_eq!(counting.writes(), 0);
+}
+
+#[tokio::test]
+async fn a_restored_database_is_looked_at_by_sqlite() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = Connection::open(dir.path().join("app.db")).unwrap();
+    app.execute_batch(
+        "PRAGMA journal_mode = WAL; CREATE TABLE t(x UNIQUE);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT 'row ' || i FROM n",
+    )
+    .unwrap();
+    let good = pages_of(&app);
+    let scratch = tempfile::tempdir().unwrap();
+    let options = Options { scratch: scratch.path().to_owned(), ..Options::default() };
+    let mut made = Handmade::new(4096, Compression::Zstd(3)).await;
+    made.begin(good.clone()).await;
+    for level in [Level::Restore(Check::Quick), Level::Restore(Check::Full)] {
+        let report = verify(&made.store, level, &options).await.unwrap();
+        assert_eq!(report.findings, []);
+        assert_eq!(report.checksum, Some(made.last().checksum));
+    }
+    // A database that was replicated faithfully and was broken before.
+    let mut broken = good;
+    broken[4096 * 3 + 200..4096 * 4].fill(0xff);
+    made.commit(broken).await;
+    let report = verify(&made.store, Level::Restore(Check::Full), &options).await.unwrap();
+    assert!(report.findings.iter().any(|f| f.code == "database.corrupt"), "{:?}", report.findings);
+    assert_eq!(report.kind(), Some(Kind::Damaged));
+    // And a replica that cannot be restored.
+    let key = Name::Snapshot(made.last().generation).key();
+    made.store.put(&key, "garbage".into()).await.unwrap();
+    let report = verify(&made.store, Level::Restore(Check::Full), &options).await.unwrap();
+    assert!(report.findings.iter().any(|f| f.object.as_deref() == Some(&key)), "{:?}", report.findings);
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[derive(Debug)]
+struct At(i64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0)
+    }
+}
+
+#[tokio::test]
+async fn an_old_newest_state_is_stale_and_damage_outweighs_it() {
+    let made = Handmade::random(512, Compression::None, 60, 1, 2).await;
+    let aged = |seconds: i64| Options {
+        clock: Arc::new(At(made.last().at.0 + seconds * 1000)),
+        max_age: Some(Duration::from_secs(900)),
+        ..Options::default()
+    };
+    assert!(verify(&made.store, Level::Quick, &aged(900)).await.unwrap().ok());
+    let report = verify(&made.store, Level::Quick, &aged(902)).await.unwrap();
+    assert_eq!((report.kind(), report.findings[0].code), (Some(Kind::Stale), "stale"));
+    made.store.delete(&Name::Segment(made.last().generation, index(0)).key()).await.unwrap();
+    assert_eq!(verify(&made.store, Level::Quick, &aged(902)).await.unwrap().kind(), Some(Kind::Damaged));
+}
+
+#[tokio::test]
+async fn what_keeps_a_check_from_being_made_is_no_finding() {
+    let empty: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    assert!(matches!(verify(&empty, Level::Default, &Options::default()).await, Err(Error::NoBackup { .. })));
+    let made = Handmade::random(512, Compression::None, 61, 1, 2).await;
+    let store: Arc<dyn Store> = Arc::new(Watched::new(&made.store).down());
+    assert!(matches!(verify(&store, Level::Default, &Options::default()).await, Err(Error::Store(_))));
+}
