@@ -1,1 +1,40 @@
-//! (stub)
+//! The replicator: decides what to seal and when, and brings it to the store.
+//!
+//! ```text
+//!  observer (a thread)          actor (a task)
+//!  ───────────────────          ──────────────
+//!  pin, capture, checkpoint ──► batch of page images ──► sealed page file ──► intent on disk ──► PUT ──► acknowledged
+//!  collects many pages      ──► chunk by chunk       ──► snapshot or large segment, in parts
+//! ```
+//!
+//! Invariants:
+//!
+//! - At most one object is on its way at a time. Sealed, its bytes are fixed, and the intent that names it is on disk
+//!   before the first PUT: every try, also of another process, sends the same bytes.
+//! - Nothing is uploaded that is not durable on this machine: the WAL is synced before anything is sealed.
+//! - What the store has acknowledged is what the table of page hashes stands for; the next segment's checksum comes
+//!   from it.
+//! - A caller that goes away (a dropped future) takes nothing with it: the actor finishes what it does.
+
+mod actor;
+mod collect;
+mod collector;
+mod context;
+pub mod control;
+mod error;
+mod event;
+mod observer;
+mod options;
+mod page_set;
+mod parcel;
+mod pending;
+mod replicator;
+mod resume;
+mod rollover;
+mod segment;
+mod session;
+mod wake;
+
+pub use event::{Event, Report, Status, Synced};
+pub use options::{Checkpoints, Hooks, Options};
+pub use replicator::{Replicator, default_state_dir};

@@ -2,10 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
 mod capture;
+mod engine;
+mod engine_faults;
 mod format;
 mod handmade;
+mod large;
+mod locks;
+mod model;
 mod restore;
 mod s3_server;
 mod stores;
+mod stress;
+mod stress_replica;
 mod verify;
 mod watched;
+mod workload;

@@ -1,0 +1,388 @@
+//! The task that drives a session: commands, timing, trying again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::context::Context;
+use super::error::Error;
+use super::event::{Event, Report, Synced};
+use super::rollover::{Progress, Rollover};
+use super::session::Session;
+use super::wake::Wake;
+use crate::db::{Reclaimed, beside};
+use crate::error::Error as PublicError;
+use crate::format::Reason;
+
+/// After a burst of writes to the WAL was noticed, how long further ones are let gather.
+const GATHER: Duration = Duration::from_millis(10);
+/// How soon something that failed is tried again: the store has tried several times by itself already.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How late it is tried again at most, at first, and when it has failed for an hour.
+const AGAIN_AT_MOST: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
+
+/// What the replicator is asked.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Bring everything committed before to the store.
+    Sync(Reply<Option<Synced>>),
+    /// Begin a new generation; `None`: if one is due.
+    Snapshot(Option<Reason>, Reply<bool>),
+    /// Checkpoint now.
+    Checkpoint(Reply<Reclaimed>),
+    /// A last sync, then end.
+    Shutdown(Reply<Report>),
+}
+
+type Reply<T> = oneshot::Sender<Result<T, PublicError>>;
+
+/// The task.
+#[derive(Debug)]
+pub(super) struct Actor {
+    context: Arc<Context>,
+    session: Option<Session>,
+    commands: mpsc::Receiver<Command>,
+    /// Commands that came while something long was going on.
+    waiting: VecDeque<Command>,
+    wake: Wake,
+    /// No automatic upload before this.
+    not_before: Instant,
+    trouble: Option<Trouble>,
+}
+
+/// What has failed since when.
+#[derive(Debug)]
+struct Trouble {
+    since: Instant,
+    attempts: u32,
+    told: bool,
+}
+
+impl Actor {
+    pub(super) fn new(context: Arc<Context>, session: Session, commands: mpsc::Receiver<Command>) -> Actor {
+        let wake = Wake::new(&beside(&context.options.db_path, "-wal"));
+        Actor {
+            context,
+            session: Some(session),
+            commands,
+            waiting: VecDeque::new(),
+            wake,
+            not_before: Instant::now(),
+            trouble: None,
+        }
+    }
+
+    /// Runs until it is shut down, nobody can ask it any more, or another writer has taken over.
+    pub(super) async fn run(mut self) -> Result<(), PublicError> {
+        loop {
+            let command = match self.waiting.pop_front() {
+                Some(command) => Some(command),
+                None => {
+                    let automatic = self.context.options.automatic;
+                    let due = due(self.session.as_ref(), &mut self.wake, self.not_before);
+                    tokio::select! {
+                        biased;
+                        command = self.commands.recv() => match command {
+                            Some(command) => Some(command),
+                            // Dropped without a shutdown: what is not uploaded is found at the next start.
+                            None => {
+                                self.close().await;
+                                return Ok(());
+                            }
+                        },
+                        () = due, if automatic => None,
+                    }
+                }
+            };
+            match command {
+                None => {
+                    let outcome = self.cycle().await.map(drop);
+                    if let Err(error) = self.judge(outcome) {
+                        return Err(error.into());
+                    }
+                }
+                Some(Command::Shutdown(reply)) => {
+                    let report = self.last_sync().await;
+                    self.close().await;
+                    let _ = reply.send(report);
+                    return Ok(());
+                }
+                Some(command) => self.serve(command).await,
+            }
+        }
+    }
+
+    /// Everything that is due: the session, a generation, a segment.
+    async fn cycle(&mut self) -> Result<Option<Synced>, Error> {
+        self.require_session().await?;
+        self.ensure_generation().await?;
+        let synced = self.sync().await?;
+        self.roll_over_if_due().await?;
+        Ok(synced)
+    }
+
+    async fn serve(&mut self, command: Command) {
+        match command {
+            Command::Sync(reply) => {
+                let synced = self.sync_now().await;
+                if synced.is_ok() {
+                    self.recovered();
+                }
+                let _ = reply.send(self.told(synced));
+            }
+            Command::Snapshot(reason, reply) => {
+                let done = self.snapshot(reason).await;
+                let _ = reply.send(self.told(done));
+            }
+            Command::Checkpoint(reply) => {
+                let done = self.checkpoint().await;
+                let _ = reply.send(self.told(done));
+            }
+            Command::Shutdown(_) => unreachable!("the loop answers it"),
+        }
+    }
+
+    /// Like [`Actor::cycle`], without a generation that could wait.
+    async fn sync_now(&mut self) -> Result<Option<Synced>, Error> {
+        self.require_session().await?;
+        self.ensure_generation().await?;
+        self.sync().await
+    }
+
+    async fn snapshot(&mut self, reason: Option<Reason>) -> Result<bool, Error> {
+        self.require_session().await?;
+        match reason {
+            Some(reason) => {
+                // Where there is none to go on with, that is why.
+                let context = self.context.clone();
+                let session = self.session();
+                let missing = session.due(&context).filter(|_| !session.goes_on());
+                self.roll_over(missing.unwrap_or(reason)).await?;
+                Ok(true)
+            }
+            None => {
+                let context = self.context.clone();
+                let wanted = self.session().due(&context);
+                self.roll_over_if_due().await.map(|()| wanted.is_some())
+            }
+        }
+    }
+
+    async fn checkpoint(&mut self) -> Result<Reclaimed, Error> {
+        self.require_session().await?;
+        Ok(self.session().observer.call(|observer| observer.checkpoint()).await??)
+    }
+
+    async fn last_sync(&mut self) -> Result<Report, PublicError> {
+        let synced = self.sync_now().await;
+        let outcome = self.told(synced);
+        let Some(session) = &mut self.session else {
+            outcome?;
+            return Ok(self.context.status.borrow().report);
+        };
+        if session.unlisted > 0 {
+            session.publish(&self.context).await;
+        }
+        let pending = session.pending().await;
+        self.context.count(|report| report.pending = pending);
+        let report = self.context.status.borrow().report;
+        self.context.tell(Event::Stopped(report));
+        outcome.map(|_| report)
+    }
+
+    fn session(&mut self) -> &mut Session {
+        self.session.as_mut().expect("a session is required before it is used")
+    }
+
+    async fn require_session(&mut self) -> Result<(), Error> {
+        if self.session.as_ref().is_some_and(|session| session.broken || session.observer.pulse().borrow().lost) {
+            tracing::warn!("opening the database anew");
+            self.close().await;
+        }
+        if self.session.is_none() {
+            self.session = Some(Session::open(&self.context).await?);
+            self.wake = Wake::new(&beside(&self.context.options.db_path, "-wal"));
+        }
+        Ok(())
+    }
+
+    /// Lets go of the database. A thread may have to end what it does: none of the runtime waits for that.
+    async fn close(&mut self) {
+        let session = self.session.take();
+        if let Err(error) = tokio::task::spawn_blocking(move || drop(session)).await {
+            tracing::debug!(%error, "the session was not closed on a thread of its own");
+        }
+    }
+
+    /// Without a generation, or after capture lost its thread, nothing can be uploaded before a snapshot is.
+    async fn ensure_generation(&mut self) -> Result<(), Error> {
+        let context = self.context.clone();
+        let session = self.session();
+        session.deliver(&context).await?;
+        match session.due(&context).filter(|_| !session.goes_on()) {
+            Some(reason) => self.roll_over(reason).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn roll_over_if_due(&mut self) -> Result<(), Error> {
+        let context = self.context.clone();
+        match self.session().due(&context) {
+            Some(reason) => self.roll_over(reason).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn roll_over(&mut self, reason: Reason) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.session().deliver(&context).await?;
+        let mut rollover = Rollover::begin(self.session(), &context, reason).await?;
+        loop {
+            match rollover.step(self.session(), &context).await {
+                Ok(Progress::Reading) => {}
+                Ok(Progress::Read) => break,
+                Err(error) => {
+                    rollover.abandon(self.session(), &context).await?;
+                    return Err(error);
+                }
+            }
+            if let Err(error) = self.meanwhile().await {
+                rollover.abandon(self.session(), &context).await?;
+                return Err(error);
+            }
+        }
+        rollover.finish(self.session(), &context).await?;
+        self.session().deliver(&context).await?;
+        Ok(())
+    }
+
+    /// Between two steps of something long: segments are uploaded as ever, and who asks for one is answered.
+    async fn meanwhile(&mut self) -> Result<(), Error> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Sync(reply)) if self.session().goes_on() => {
+                    let synced = self.sync().await;
+                    let _ = reply.send(self.told(synced));
+                    if self.session().broken {
+                        return Err(Error::Interrupted);
+                    }
+                }
+                // Without a generation to go on with, the last sync needs this snapshot: it is made to its end.
+                Ok(Command::Shutdown(reply)) if self.session().goes_on() => {
+                    self.waiting.push_front(Command::Shutdown(reply));
+                    return Err(Error::Interrupted);
+                }
+                Ok(command) => self.waiting.push_back(command),
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                // Dropped: nobody waits for a snapshot any more.
+                Err(mpsc::error::TryRecvError::Disconnected) => return Err(Error::Interrupted),
+            }
+        }
+        let due = self.context.options.automatic && Instant::now() >= self.not_before && self.session().goes_on();
+        if due && self.session().observer.pulse().borrow().pending {
+            self.sync().await?;
+        }
+        Ok(())
+    }
+
+    async fn sync(&mut self) -> Result<Option<Synced>, Error> {
+        let context = self.context.clone();
+        let began = Instant::now();
+        let synced = self.session().sync(&context).await?;
+        if synced.is_some() {
+            self.not_before = began + context.options.sync_interval;
+        }
+        Ok(synced)
+    }
+
+    /// Notes how something ended that nobody asked for: what helps itself is tried again, the rest ends the task.
+    fn judge(&mut self, outcome: Result<(), Error>) -> Result<(), Error> {
+        let error = match outcome {
+            Ok(()) => {
+                self.recovered();
+                return Ok(());
+            }
+            Err(Error::Interrupted) => return Ok(()),
+            Err(error @ (Error::Overtaken { .. } | Error::Full(_))) => return Err(error),
+            Err(error) => error,
+        };
+        self.doubt(&error);
+        let trouble = self.trouble.get_or_insert_with(|| Trouble { since: Instant::now(), attempts: 0, told: false });
+        trouble.attempts += 1;
+        let behind = trouble.since.elapsed();
+        let most = AGAIN_AT_MOST[usize::from(behind > Duration::from_secs(3600))];
+        let delay = (AGAIN * trouble.attempts).min(most);
+        self.not_before = Instant::now() + delay;
+        let line = one_line(&error);
+        if behind > self.context.options.sync_interval * 3 && !trouble.told {
+            trouble.told = true;
+            let since = crate::units::Timestamp(self.context.now().0 - behind.as_millis() as i64);
+            self.context.status.send_modify(|status| status.degraded = Some(line.clone()));
+            self.context.tell(Event::Degraded { since, error: line.clone() });
+        }
+        self.context.tell(Event::Retry { error: line, attempt: trouble.attempts, delay });
+        Ok(())
+    }
+
+    fn recovered(&mut self) {
+        if let Some(trouble) = self.trouble.take()
+            && trouble.told
+        {
+            self.context.status.send_modify(|status| status.degraded = None);
+            self.context.tell(Event::Recovered { after: trouble.since.elapsed() });
+        }
+    }
+
+    /// The answer to somebody who asked; a session that no longer counts is opened anew next time.
+    fn told<T>(&mut self, outcome: Result<T, Error>) -> Result<T, PublicError> {
+        if let Err(error) = &outcome {
+            self.doubt(error);
+        }
+        outcome.map_err(PublicError::from)
+    }
+
+    /// After some errors what is in memory no longer counts. The session is not dropped here: a snapshot may be at work
+    /// in it.
+    fn doubt(&mut self, error: &Error) {
+        if let Some(session) = &mut self.session {
+            session.broken |= error.needs_reopening();
+        }
+    }
+}
+
+/// Returns when there is something to do that nobody asks for.
+async fn due(session: Option<&Session>, wake: &mut Wake, not_before: Instant) {
+    sleep_until(not_before).await;
+    let Some(session) = session else { return };
+    let mut pulse = session.observer.pulse();
+    loop {
+        let now = *pulse.borrow_and_update();
+        if now.pending || now.lost || session.broken || session.outbox.is_some() || !session.goes_on() {
+            return;
+        }
+        tokio::select! {
+            changed = pulse.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = wake.written() => {
+                session.observer.nudge();
+                sleep(GATHER).await;
+            }
+        }
+    }
+}
+
+fn one_line(error: &Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        line = format!("{line}: {next}");
+        cause = next.source();
+    }
+    line
+}

@@ -1,0 +1,51 @@
+//! What all parts of one replicator share.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::event::{Event, Report, Status};
+use super::options::{Hooks, Options};
+use crate::format::PageHasher;
+use crate::ids::{DatabaseId, ReplicaId, WriterId};
+use crate::state::{Acknowledged, StateDir};
+use crate::storage::Store;
+use crate::units::Timestamp;
+
+/// What does not change in the life of a replicator.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) options: Arc<Options>,
+    pub(super) hooks: Hooks,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) state: StateDir,
+    pub(super) replica: ReplicaId,
+    pub(super) database: DatabaseId,
+    pub(super) writer: WriterId,
+    pub(super) hasher: PageHasher,
+    pub(super) status: watch::Sender<Status>,
+}
+
+impl Context {
+    pub(super) fn now(&self) -> Timestamp {
+        self.hooks.clock.now()
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        (self.hooks.events)(event);
+    }
+
+    /// Changes what the replicator reports of its life.
+    pub(super) fn count(&self, change: impl FnOnce(&mut Report)) {
+        self.status.send_modify(|status| change(&mut status.report));
+    }
+
+    /// Shows what the replica holds now.
+    pub(super) fn show(&self, replica: Option<&Acknowledged>) {
+        self.status.send_modify(|status| {
+            status.generation = replica.map(|replica| replica.generation);
+            status.index = replica.and_then(|replica| crate::units::SegmentIndex::new(replica.index?));
+            status.at = replica.map(Acknowledged::at);
+        });
+    }
+}

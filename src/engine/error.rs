@@ -1,0 +1,91 @@
+//! What can go wrong with replication; what is wrong with the parts is their own.
+
+use super::observer::Ended;
+use crate::error::{Error as PublicError, Kind};
+use crate::storage::{self, ErrorKind};
+use crate::{db, format, replica, state};
+
+/// Why replication cannot go on as it did.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Db(#[from] db::Error),
+    #[error(transparent)]
+    State(#[from] state::Error),
+    #[error(transparent)]
+    Store(#[from] storage::Error),
+    #[error(transparent)]
+    Replica(#[from] replica::Error),
+    /// Only a compression that is not built in: what is written keeps the format's rules.
+    #[error(transparent)]
+    Format(#[from] format::Error),
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// Another writer has put an object where ours belongs.
+    #[error("another writer has taken over {object}")]
+    Overtaken { object: String },
+    /// The state directory belongs to another replica.
+    #[error("this database is replicated to {known}, not to {asked}")]
+    OtherDestination { known: String, asked: String },
+    /// Asked to end in the middle of a snapshot.
+    #[error("stopped before the snapshot was complete")]
+    Interrupted,
+    /// No place is left in the generation.
+    #[error("generation {0} is full")]
+    Full(crate::ids::GenerationId),
+}
+
+impl Error {
+    /// The same may succeed later without anybody's help.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Error::Db(error) => error.is_transient(),
+            Error::Store(error) => error.is_transient(),
+            Error::Replica(replica::Error::Store(error)) => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// The store said no to who asks, not to what is asked.
+    pub(super) fn is_refusal(&self) -> bool {
+        let kind = match self {
+            Error::Store(error) | Error::Replica(replica::Error::Store(error)) => error.kind,
+            _ => return false,
+        };
+        matches!(kind, ErrorKind::Denied | ErrorKind::NoBucket)
+    }
+
+    /// What is in memory no longer counts: everything has to be opened anew, from what is on disk and in the store.
+    pub(super) fn needs_reopening(&self) -> bool {
+        match self {
+            Error::Db(error) => error.is_loss(),
+            Error::State(_) | Error::Ended(_) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<Error> for PublicError {
+    fn from(error: Error) -> PublicError {
+        match error {
+            Error::Db(error) => error.into(),
+            Error::State(error) => error.into(),
+            Error::Store(error) => error.into(),
+            Error::Replica(error) => error.into(),
+            Error::Format(error) => {
+                let public = PublicError::new(Kind::Usage, "config.compression", error.to_string());
+                match error.hint() {
+                    Some(hint) => public.hint(hint),
+                    None => public,
+                }
+            }
+            Error::Ended(error) => PublicError::new(Kind::Internal, "engine.internal", error.to_string()),
+            Error::Overtaken { .. } => PublicError::new(Kind::Locked, "replica.overtaken", error.to_string())
+                .hint("one writer a prefix: stop the other one, or give this database a prefix of its own"),
+            Error::OtherDestination { .. } => PublicError::new(Kind::Usage, "replica.other", error.to_string())
+                .hint("go on there, or pass another --state-dir for a second replica"),
+            Error::Interrupted => PublicError::new(Kind::Unavailable, "engine.interrupted", error.to_string()),
+            Error::Full(_) => PublicError::new(Kind::Failure, "replica.full", error.to_string()),
+        }
+    }
+}

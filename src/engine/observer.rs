@@ -1,0 +1,298 @@
+//! The thread that owns the live database: it captures at each tick, keeps the WAL short, and answers the replicator.
+//!
+//! Everything here blocks. A connection never leaves the thread; questions come as closures, answers go back through
+//! a channel. Nothing that is asked is lost if the asker goes away.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use super::Event;
+use super::collect::Collects;
+use super::options::{Checkpoints, Hooks, Options};
+use super::pending::{Boundary, Pages, Pending, Span, Tracker};
+use crate::db::{self, Ignore, Live, Reclaimed};
+use crate::units::{PageSize, Timestamp};
+use crate::wal::{FRAME_HEADER_LEN, Position};
+
+/// How often the pin is moved at least, if anything happened.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How soon a checkpoint that readers or writers prevented is tried again.
+const RECLAIM_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the thread tells without being asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Pulse {
+    /// Something was captured that is not sealed.
+    pub(super) pending: bool,
+    /// Capture has lost its thread: the database has to be opened anew.
+    pub(super) lost: bool,
+}
+
+/// What was captured between two segments.
+#[derive(Debug)]
+pub(super) enum Batch {
+    /// The images of all changed pages at one commit.
+    Images {
+        /// The pages.
+        pages: Pages,
+        /// The transactions.
+        span: Span,
+        /// The commit.
+        boundary: Boundary,
+    },
+    /// Too many: they are collected, see [`Tracker::Segment`], and the commit is the one at which that ends.
+    Collecting {
+        /// When the first transaction was captured.
+        first: Timestamp,
+    },
+}
+
+/// The live database and what was captured of it.
+#[derive(Debug)]
+pub(super) struct Observer {
+    pub(super) live: Live,
+    pub(super) pending: Pending,
+    pub(super) collects: Collects,
+    hooks: Hooks,
+    checkpoints: Checkpoints,
+    /// Frames in the WAL above which it is checkpointed.
+    threshold: u32,
+    reclaim_not_before: Option<Instant>,
+    counted: db::Totals,
+    captured_at: Timestamp,
+    lost: bool,
+}
+
+impl Observer {
+    fn open(options: &Options, hooks: Hooks, resume: Option<&Position>) -> Result<Observer, db::Error> {
+        let db_options = options.db_options();
+        let mut pending = Pending::new(options.memory_budget);
+        let live = match resume {
+            Some(position) => Live::open(&options.db_path, db_options, Some(position), &mut pending)?,
+            None => Live::open(&options.db_path, db_options, None, &mut Ignore)?,
+        };
+        let frame_len = FRAME_HEADER_LEN as u64 + u64::from(live.page_size().get());
+        let mut observer = Observer {
+            threshold: u32::try_from(options.checkpoint_threshold / frame_len).unwrap_or(u32::MAX).max(1),
+            checkpoints: options.checkpoints,
+            live,
+            pending,
+            collects: Collects::default(),
+            captured_at: hooks.clock.now(),
+            hooks,
+            reclaim_not_before: None,
+            counted: db::Totals::default(),
+            lost: false,
+        };
+        observer.count();
+        Ok(observer)
+    }
+
+    /// Captures up to the present end of the WAL, unless a collection holds everything still.
+    pub(super) fn capture(&mut self) -> Result<(), db::Error> {
+        if self.collects.frozen() {
+            return Ok(());
+        }
+        let captured = self.live.advance(&mut self.pending).map(drop);
+        self.count();
+        captured.inspect_err(|error| self.lost |= error.is_loss())
+    }
+
+    /// Notes what was captured. The time is read after the end of the WAL was.
+    fn count(&mut self) {
+        let now = self.live.totals();
+        if now != self.counted {
+            self.captured_at = self.hooks.clock.now();
+            let (commits, bytes) = (now.commits - self.counted.commits, now.bytes - self.counted.bytes);
+            self.pending.captured(commits, bytes, self.captured_at);
+            self.counted = now;
+        }
+    }
+
+    /// The commit captured last.
+    pub(super) fn boundary(&self) -> Boundary {
+        Boundary { pages: self.live.pages(), position: self.live.position(), at: self.captured_at }
+    }
+
+    /// Takes everything captured up to now; all of it is durable on this machine when this returns.
+    pub(super) fn take(&mut self) -> Result<Option<Batch>, db::Error> {
+        self.capture()?;
+        if self.pending.is_empty() {
+            return Ok(None);
+        }
+        self.live.sync()?;
+        let boundary = self.boundary();
+        match self.pending.take() {
+            (Pages::Numbers(set), span) => {
+                self.collects.begin(Tracker::Segment, set, span);
+                self.pending.track(Tracker::Segment);
+                Ok(Some(Batch::Collecting { first: span.first }))
+            }
+            (pages, span) => Ok(Some(Batch::Images { pages, span, boundary })),
+        }
+    }
+
+    /// Checkpoints now, whatever the threshold.
+    pub(super) fn checkpoint(&mut self) -> Result<Reclaimed, db::Error> {
+        let (began, frames) = (Instant::now(), self.live.frames().0);
+        let outcome = self.live.reclaim(&mut self.pending);
+        self.count();
+        let outcome = outcome.inspect_err(|error| self.lost |= error.is_loss())?;
+        (self.hooks.events)(Event::Checkpoint { frames, outcome, duration: began.elapsed() });
+        Ok(outcome)
+    }
+
+    fn tick(&mut self) {
+        if self.lost {
+            return;
+        }
+        match self.capture() {
+            Ok(()) => self.reclaim_if_due(),
+            Err(error) if error.is_transient() => tracing::debug!(%error, "cannot capture now"),
+            Err(error) => tracing::warn!(%error, "cannot capture"),
+        }
+    }
+
+    fn reclaim_if_due(&mut self) {
+        let due = self.checkpoints == Checkpoints::Auto
+            && !self.collects.frozen()
+            && self.live.frames().0 >= self.threshold
+            && self.reclaim_not_before.is_none_or(|at| Instant::now() >= at)
+            && self.live.is_reclaimable();
+        if !due {
+            return;
+        }
+        self.reclaim_not_before = match self.checkpoint() {
+            Ok(Reclaimed::All) => None,
+            Ok(_) => Some(Instant::now() + RECLAIM_AGAIN),
+            Err(error) => {
+                tracing::debug!(%error, "cannot checkpoint now");
+                Some(Instant::now() + RECLAIM_AGAIN)
+            }
+        };
+        // An exceptional transaction has left a long file behind: give the space back if nobody is in the way.
+        let frame_len = FRAME_HEADER_LEN as u64 + u64::from(self.live.page_size().get());
+        if self.reclaim_not_before.is_none()
+            && self.live.wal_len().is_ok_and(|len| len > 16 * u64::from(self.threshold) * frame_len)
+        {
+            let truncated = self.live.truncate(&mut self.pending);
+            self.count();
+            if let Err(error) = truncated {
+                self.lost |= error.is_loss();
+                tracing::debug!(%error, "cannot truncate the WAL now");
+            }
+        }
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse { pending: !self.pending.is_empty(), lost: self.lost }
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut Observer) + Send>;
+
+/// The thread, from outside. Dropped, it ends the thread and waits for it: the pins are released then.
+#[derive(Debug)]
+pub(super) struct ObserverThread {
+    jobs: Option<Sender<Job>>,
+    pulse: watch::Receiver<Pulse>,
+    thread: Option<JoinHandle<()>>,
+    /// The page size of the database.
+    pub(super) page_size: PageSize,
+    /// The pages of the database when it was opened.
+    pub(super) pages: u32,
+}
+
+/// The thread ended: a bug, since it ends only when nobody can ask it any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the thread that watches the database has ended")]
+pub(super) struct Ended;
+
+impl ObserverThread {
+    /// Opens the database on a thread of its own.
+    pub(super) async fn start(
+        options: Arc<Options>,
+        hooks: Hooks,
+        resume: Option<Position>,
+    ) -> Result<ObserverThread, db::Error> {
+        let (jobs, receiver) = channel::<Job>();
+        let (ready, opened) = oneshot::channel();
+        let (pulses, pulse) = watch::channel(Pulse::default());
+        let spawned = std::thread::Builder::new().name("waloy-observer".into()).spawn(move || {
+            match Observer::open(&options, hooks, resume.as_ref()) {
+                Ok(observer) => {
+                    let facts = (observer.live.page_size(), observer.live.pages());
+                    pulses.send_replace(observer.pulse());
+                    if ready.send(Ok(facts)).is_ok() {
+                        run(observer, &receiver, &pulses);
+                    }
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        });
+        let thread = spawned.map_err(|source| db::Error::Io { what: "start a thread", source })?;
+        match opened.await {
+            Ok(Ok((page_size, pages))) => {
+                Ok(ObserverThread { jobs: Some(jobs), pulse, thread: Some(thread), page_size, pages })
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => panic!("the thread that opens the database says how that went"),
+        }
+    }
+
+    /// Runs a closure on the thread.
+    pub(super) async fn call<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Observer) -> R + Send + 'static,
+    ) -> Result<R, Ended> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |observer| drop(reply.send(job(observer))));
+        self.jobs.as_ref().ok_or(Ended)?.send(job).map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+
+    /// Has it look at the WAL now, without waiting for that.
+    pub(super) fn nudge(&self) {
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(Box::new(Observer::tick));
+        }
+    }
+
+    /// What it tells without being asked.
+    pub(super) fn pulse(&self) -> watch::Receiver<Pulse> {
+        self.pulse.clone()
+    }
+}
+
+impl Drop for ObserverThread {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that watches the database has panicked");
+        }
+    }
+}
+
+fn run(mut observer: Observer, jobs: &Receiver<Job>, pulses: &watch::Sender<Pulse>) {
+    let mut next = Instant::now() + TICK;
+    loop {
+        match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(job) => job(&mut observer),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if Instant::now() >= next {
+            observer.tick();
+            next = Instant::now() + TICK;
+        }
+        let pulse = observer.pulse();
+        pulses.send_if_modified(|last| std::mem::replace(last, pulse) != pulse);
+    }
+}

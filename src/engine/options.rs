@@ -1,0 +1,100 @@
+//! What a replicator is told.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Event;
+use crate::clock::{self, Clock};
+use crate::compress::Compression;
+use crate::db;
+use crate::progress::{Progress, Silent};
+
+/// How one database is replicated.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The database file.
+    pub db_path: PathBuf,
+    /// Where local state is kept; by default `{db}.waloy/state`.
+    pub state_dir: Option<PathBuf>,
+    /// The shortest time between two uploads. Default 1 s.
+    pub sync_interval: Duration,
+    /// Upload by itself whenever something was committed; otherwise only [`super::Replicator::sync`] does.
+    pub automatic: bool,
+    /// Bytes of the WAL above which it is checkpointed, so that SQLite starts it over. Default 4 MiB.
+    pub checkpoint_threshold: u64,
+    /// Whether waloy checkpoints at all, or leaves it to the application.
+    pub checkpoints: Checkpoints,
+    /// Begin a new generation this long after the last one, if anything changed. Default: never.
+    pub snapshot_interval: Option<Duration>,
+    /// Bytes of page images held for one segment at most; of a larger one only the page numbers are, and its pages are
+    /// read when it is uploaded. Default 16 MiB.
+    pub memory_budget: usize,
+    /// How page files are compressed.
+    pub compression: Compression,
+    /// Convert a database in another journal mode to WAL mode. The change is permanent.
+    pub set_wal: bool,
+    /// Wait for a database that does not exist yet, instead of failing.
+    pub wait_for_db: bool,
+    /// Open a database that belongs to another user.
+    pub allow_other_user: bool,
+}
+
+/// Who copies the WAL into the database file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Checkpoints {
+    /// Waloy does, when the WAL has grown beyond its threshold.
+    #[default]
+    Auto,
+    /// Only the application does.
+    Off,
+}
+
+impl Options {
+    pub(super) fn db_options(&self) -> db::Options {
+        db::Options { set_wal: self.set_wal, allow_other_user: self.allow_other_user }
+    }
+
+    /// The defaults for this database.
+    pub fn new(db_path: impl Into<PathBuf>) -> Options {
+        Options {
+            db_path: db_path.into(),
+            state_dir: None,
+            sync_interval: Duration::from_secs(1),
+            automatic: true,
+            checkpoint_threshold: 4 << 20,
+            checkpoints: Checkpoints::Auto,
+            snapshot_interval: None,
+            memory_budget: 16 << 20,
+            compression: Compression::default(),
+            set_wal: false,
+            wait_for_db: false,
+            allow_other_user: false,
+        }
+    }
+}
+
+/// What a replicator uses and tells: time, progress, events.
+#[derive(Clone)]
+pub struct Hooks {
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Is told how far a snapshot is.
+    pub progress: Arc<dyn Progress>,
+    /// Is told what happens; called from several threads, and should return at once.
+    pub events: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+impl Default for Hooks {
+    fn default() -> Hooks {
+        Hooks { clock: clock::system(), progress: Arc::new(Silent), events: Arc::new(|_| ()) }
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").field("clock", &self.clock).field("progress", &self.progress).finish_non_exhaustive()
+    }
+}

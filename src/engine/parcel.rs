@@ -1,0 +1,104 @@
+//! An object on its way: sealed, its bytes fixed, its intent on disk.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::context::Context;
+use super::error::Error;
+use super::pending::Span;
+use crate::format::Reason;
+use crate::ids::{Digest, GenerationId};
+use crate::replica::{Name, ObjectReader};
+use crate::state::{Acknowledged, Intent, PageHashes};
+use crate::storage::{Put, Upload};
+use crate::units::{PageHash, PageNo};
+
+/// An object that is only waiting to be put.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) name: Name,
+    pub(super) digest: Digest,
+    pub(super) body: Body,
+    pub(super) change: Change,
+    /// What the replica holds once this is acknowledged.
+    pub(super) next: Acknowledged,
+    pub(super) kind: ParcelKind,
+    /// When sealing began.
+    pub(super) began: Instant,
+}
+
+/// What it is.
+#[derive(Debug)]
+pub(super) enum ParcelKind {
+    Segment { span: Span },
+    Snapshot { reason: Reason, previous: Option<GenerationId>, db_bytes: u64 },
+}
+
+/// Where its bytes are.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// In memory, and with the intent.
+    Bytes(Bytes),
+    /// In the store already, in parts; only the step that makes them visible is left.
+    Upload(Box<dyn Upload>),
+}
+
+/// What it does to the table of page hashes.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// These pages change, ascending.
+    Pages(Vec<(PageNo, PageHash)>),
+    /// This table takes its place.
+    Table(PageHashes),
+}
+
+impl Parcel {
+    /// Keeps the intent, on disk when this returns.
+    pub(super) fn intend(&self, context: &Context) -> Result<(), Error> {
+        let (generation, index) = place(self.name);
+        let (upload, payload) = match &self.body {
+            Body::Bytes(bytes) => (None, &bytes[..]),
+            Body::Upload(upload) => (Some(upload.id().to_owned()), &[][..]),
+        };
+        Ok(Intent { generation, index, digest: Some(self.digest), upload }.save(&context.state, payload)?)
+    }
+
+    /// Puts the object. When this returns, it is durable and ours.
+    ///
+    /// After any error it may be called again, and may have succeeded all the same.
+    pub(super) async fn put(&mut self, context: &Context) -> Result<(), Error> {
+        let key = self.name.key();
+        let put = match &mut self.body {
+            Body::Bytes(bytes) => context.store.put_if_absent(&key, bytes.clone()).await?,
+            Body::Upload(upload) => upload.finish_if_absent().await?,
+        };
+        match put {
+            Put::Created => Ok(()),
+            Put::Exists => require_ours(context, self.name, self.digest).await,
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// An object is there already: ours from a try whose answer was lost, or somebody else's.
+pub(super) async fn require_ours(context: &Context, name: Name, digest: Digest) -> Result<(), Error> {
+    let size = context.store.head(&name.key()).await?.size;
+    let found = ObjectReader::open(&context.store, name, size).await?.outline().digest;
+    if found == digest {
+        tracing::info!(object = %name, "the store had it already, from a try whose answer was lost");
+        return Ok(());
+    }
+    Err(Error::Overtaken { object: format!("{}/{name}", context.store.location()) })
+}
+
+/// Generation and index of a snapshot or segment as an intent has them.
+pub(super) fn place(name: Name) -> (GenerationId, Option<u64>) {
+    match name {
+        Name::Segment(generation, index) | Name::Merged(generation, index, _) => (generation, Some(index.get())),
+        Name::Snapshot(generation) | Name::Manifest(generation) => (generation, None),
+    }
+}

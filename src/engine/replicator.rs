@@ -1,0 +1,304 @@
+//! The replicator as its owner sees it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::actor::{Actor, Command};
+use super::context::Context;
+use super::control;
+use super::error::Error;
+use super::event::{Event, Report, Status, Synced};
+use super::options::{Hooks, Options};
+use super::session::Session;
+use crate::clock;
+use crate::db::{self, Reclaimed, beside};
+use crate::error::{Error as PublicError, Kind, Result};
+use crate::format::{PageHasher, Reason};
+use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
+use crate::replica::{self, ReplicaIds};
+use crate::state::{Acknowledged, StateDir};
+use crate::storage::Store;
+use crate::wal::HEADER_LEN;
+
+/// How long a database that has just appeared without a WAL is let alone before it is opened.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Replicates one database to one store, from a thread and a task of its own.
+///
+/// Dropped without [`Replicator::shutdown`], it ends without a last sync; nothing is lost by that, since the next one
+/// goes on where this one ended if the WAL still holds the place.
+#[derive(Debug)]
+pub struct Replicator {
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<Status>,
+    /// The actor's task, until its end was seen.
+    task: Option<JoinHandle<Result<()>>>,
+    /// Answers other processes.
+    control: Option<JoinHandle<()>>,
+    state_dir: PathBuf,
+}
+
+impl Drop for Replicator {
+    fn drop(&mut self) {
+        if let Some(control) = &self.control {
+            control.abort();
+        }
+    }
+}
+
+impl Replicator {
+    /// Opens the database, settles what an earlier process left, and begins to capture. Nothing is uploaded yet but
+    /// the ids of a new replica, and what that process had under way.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the database, the state directory (another replicator: [`Kind::Locked`]) or the store.
+    /// In automatic mode a store that cannot be reached is waited for.
+    pub async fn start(options: Options, store: Arc<dyn Store>, hooks: Hooks) -> Result<Replicator> {
+        let mut options = options;
+        options.db_path = wait_for_database(&options).await?;
+        preflight(&options).await?;
+        let state_dir = options.state_dir.clone().unwrap_or_else(|| default_state_dir(&options.db_path));
+        let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
+        let mut pace = Pace::new(options.automatic, hooks.clone());
+        let ids = loop {
+            match ids(&*store, &state).await {
+                Ok(ids) => break ids,
+                Err(error) => pace.again(error).await?,
+            }
+        };
+        let status = Status { generation: None, index: None, at: None, report: Report::default(), degraded: None };
+        let (status, shown) = watch::channel(status);
+        let context = Arc::new(Context {
+            options: Arc::new(options),
+            hooks,
+            store,
+            writer: writer(&state).map_err(PublicError::from)?,
+            state,
+            replica: ids.replica,
+            database: ids.database,
+            hasher: PageHasher::new(&ids.hash_key),
+            status,
+        });
+        let session = loop {
+            match Session::open(&context).await {
+                Ok(session) => break session,
+                Err(error) => pace.again(error).await?,
+            }
+        };
+        context.tell(Event::Started {
+            db: context.options.db_path.clone(),
+            destination: context.store.location(),
+            db_bytes: u64::from(session.observer.pages) * u64::from(session.observer.page_size.get()),
+            generation: session.replica.as_ref().filter(|_| session.goes_on()).map(|replica| replica.generation),
+        });
+        let (commands, receiver) = mpsc::channel(64);
+        let control = control::bind(&state_dir)
+            .map(|listener| tokio::spawn(control::serve(listener, commands.downgrade(), shown.clone())))
+            .inspect_err(|error| tracing::warn!(%error, "cannot take requests of other processes"))
+            .ok();
+        let task = tokio::spawn(Actor::new(context, session, receiver).run());
+        Ok(Replicator { commands, status: shown, task: Some(task), control, state_dir })
+    }
+
+    /// Brings everything committed before the call to the store, with a snapshot first if there is none. When this
+    /// returns, all of it is durable there. `None`: it was already.
+    ///
+    /// # Errors
+    ///
+    /// Those of database, state directory and store. What could not be brought there is tried again by the next call.
+    pub async fn sync(&self) -> Result<Option<Synced>> {
+        self.ask(Command::Sync).await
+    }
+
+    /// Begins a new generation now. When this returns, its snapshot is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replicator::sync`].
+    pub async fn snapshot(&self) -> Result<()> {
+        self.ask(|reply| Command::Snapshot(Some(Reason::Requested), reply)).await.map(drop)
+    }
+
+    /// Begins a new generation if one is due: there is none, the segments outweigh the snapshot, or the snapshot
+    /// interval is over. Says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replicator::sync`].
+    pub async fn rollover_if_due(&self) -> Result<bool> {
+        self.ask(|reply| Command::Snapshot(None, reply)).await
+    }
+
+    /// Copies the WAL into the database file now, as far as the application's readers allow.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn checkpoint(&self) -> Result<Reclaimed> {
+        self.ask(Command::Checkpoint).await
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Where its local state is.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Returns when replication has ended by itself: another writer has taken over, or a bug.
+    pub async fn ended(&mut self) -> PublicError {
+        self.join().await.err().unwrap_or_else(gone)
+    }
+
+    /// A last sync, then the end: the database is released when this returns, and everything committed before the call
+    /// is durable in the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replicator::sync`]; the database is released all the same.
+    pub async fn shutdown(&mut self) -> Result<Report> {
+        let report = self.ask(Command::Shutdown).await;
+        if let Some(control) = self.control.take() {
+            control.abort();
+            let _ = control.await;
+        }
+        self.join().await?;
+        report
+    }
+
+    /// The end without a last sync: the database is released when this returns. What is not uploaded is found at the
+    /// next start.
+    pub async fn release(mut self) {
+        self.commands = mpsc::channel(1).0;
+        if let Err(error) = self.join().await {
+            tracing::debug!(%error, "replication had ended");
+        }
+    }
+
+    async fn join(&mut self) -> Result<()> {
+        let Some(task) = &mut self.task else { return Ok(()) };
+        let end = task.await;
+        self.task = None;
+        end.map_err(|error| {
+            PublicError::new(Kind::Internal, "engine.internal", "the replicator has panicked")
+                .because(error.to_string())
+        })?
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+fn gone() -> PublicError {
+    PublicError::new(Kind::Failure, "engine.ended", "the replicator has ended")
+}
+
+/// Where local state is kept unless another place was asked for.
+pub fn default_state_dir(db: &Path) -> PathBuf {
+    beside(db, ".waloy").join("state")
+}
+
+/// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere.
+async fn ids(store: &dyn Store, state: &StateDir) -> Result<ReplicaIds, Error> {
+    let known = Acknowledged::load(state)?;
+    let other =
+        |known: &Acknowledged| Error::OtherDestination { known: known.destination.clone(), asked: store.location() };
+    match (replica::read_ids(store).await?, known) {
+        // The same replica may have been moved.
+        (Some(ids), Some(known)) if ids.replica != known.replica => Err(other(&known)),
+        (Some(ids), _) => Ok(ids),
+        (None, Some(known)) if known.destination != store.location() => Err(other(&known)),
+        // With other ids nothing of what is there could be read any more; they may still be found in a version of the
+        // bucket.
+        (None, _) if !replica::generations(store).await?.is_empty() => {
+            Err(replica::Error::missing(store, replica::REPLICA).into())
+        }
+        (None, _) => {
+            let fresh = ReplicaIds {
+                replica: ReplicaId(clock::random()),
+                database: DatabaseId(clock::random()),
+                hash_key: HashKey(clock::random()),
+            };
+            Ok(replica::claim_ids(store, &fresh).await?)
+        }
+    }
+}
+
+/// A database that is refused leaves nothing behind, here or in the store.
+async fn preflight(options: &Options) -> Result<()> {
+    let (path, options) = (options.db_path.clone(), options.db_options());
+    let done = tokio::task::spawn_blocking(move || db::preflight(&path, options)).await;
+    done.map_err(|error| PublicError::new(Kind::Internal, "engine.internal", error.to_string()))??;
+    Ok(())
+}
+
+/// The id of this state directory, made at its first use.
+fn writer(state: &StateDir) -> Result<WriterId, crate::state::Error> {
+    const NAME: &str = "writer";
+    let kept = state.read(NAME)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+    if let Some(writer) = kept {
+        return Ok(writer);
+    }
+    let writer = WriterId(clock::random());
+    state.replace(NAME, &[writer.to_string().as_bytes(), b"\n"], true)?;
+    Ok(writer)
+}
+
+/// The database with links resolved, once it is there; a file that an application is about to create is not opened
+/// before its WAL has a header, or it has been left alone for a while.
+async fn wait_for_database(options: &Options) -> Result<PathBuf> {
+    let mut waited = false;
+    let mut last: Option<(u64, Instant)> = None;
+    loop {
+        match db::resolve(&options.db_path) {
+            Ok(path) if !waited => return Ok(path),
+            Ok(path) => {
+                let len = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+                let (now, wal) = (len(&path), len(&beside(&path, "-wal")));
+                let settled = last.is_some_and(|(len, since)| len == now && since.elapsed() > SETTLED);
+                if wal >= HEADER_LEN as u64 || settled {
+                    return Ok(path);
+                }
+                last = last.filter(|&(len, _)| len == now).or(Some((now, Instant::now())));
+            }
+            Err(db::Error::Missing(_) | db::Error::Empty(_)) if options.wait_for_db => (waited, last) = (true, None),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// How the start waits for a store that cannot be reached.
+struct Pace {
+    automatic: bool,
+    hooks: Hooks,
+    attempt: u32,
+}
+
+impl Pace {
+    fn new(automatic: bool, hooks: Hooks) -> Pace {
+        Pace { automatic, hooks, attempt: 0 }
+    }
+
+    async fn again(&mut self, error: Error) -> Result<()> {
+        if !self.automatic || !error.is_transient() || matches!(error, Error::Db(_)) {
+            return Err(error.into());
+        }
+        self.attempt += 1;
+        let delay = Duration::from_millis(500 * u64::from(self.attempt.min(30)));
+        (self.hooks.events)(Event::Retry { error: error.to_string(), attempt: self.attempt, delay });
+        tokio::time::sleep(delay).await;
+        Ok(())
+    }
+}

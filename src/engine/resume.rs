@@ -1,0 +1,289 @@
+//! Opening a session: what was under way is settled, what the store has and we forgot is adopted, and capture goes on
+//! where the replica ends, if the WAL still holds that place.
+
+use bytes::Bytes;
+
+use super::context::Context;
+use super::error::Error;
+use super::observer::ObserverThread;
+use super::parcel::require_ours;
+use super::session::Session;
+use crate::db;
+use crate::format::{Outline, Reason, Summary};
+use crate::ids::{Digest, GenerationId};
+use crate::replica::{self, Name, ObjectReader, Objects};
+use crate::state::{Acknowledged, Intent, PageHashes, WalPlace};
+use crate::storage::Put;
+use crate::units::{PageHash, PageNo, PageSize, SegmentIndex};
+
+impl Session {
+    /// Opens the database and goes on with what the replica holds.
+    pub(super) async fn open(context: &Context) -> Result<Session, Error> {
+        let mut known = Acknowledged::load(&context.state)?.filter(|known| known.replica == context.replica);
+        let mut begun = settle(context, known.as_ref()).await?;
+        if let (None, Some(known)) = (begun, &known) {
+            begun = younger(context, known.generation).await?;
+        }
+        if let Some((generation, size)) = begun {
+            let reader = ObjectReader::open(&context.store, Name::Snapshot(generation), size).await?;
+            let Outline { header, summary, digest, .. } = reader.outline();
+            known = Some(first(context, generation, header.page_size, summary, *digest, size));
+        }
+        let mut table = None;
+        if let Some(known) = &mut known {
+            if is_there(context, known).await? {
+                table = adopt(context, known).await?;
+            }
+            known.save(&context.state)?;
+        }
+        Intent::clear(&context.state)?;
+        let (observer, wanted) = observe(context, known.as_ref(), table.is_some()).await?;
+        let manifest = match &known {
+            Some(known) => replica::read_manifest(&*context.store, known.generation).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot read the manifest");
+                None
+            }),
+            None => None,
+        };
+        let next_index = known.as_ref().and_then(Acknowledged::next_index).unwrap_or_default();
+        let manifest = manifest.map(|mut manifest| {
+            // Segments that it does not have were acknowledged by a process that ended without a word.
+            if manifest.next_index != next_index.get() {
+                manifest.segments.clear();
+                manifest.next_index = next_index.get();
+            }
+            manifest.counter += 1;
+            manifest
+        });
+        context.show(known.as_ref());
+        Ok(Session { observer, replica: known, table, wanted, outbox: None, manifest, unlisted: 0, broken: false })
+    }
+}
+
+/// Settles the intent of an earlier process: afterwards its object is in the store, or was never visible and is not.
+/// Says which generation was begun by it and how large its snapshot is, if that is what it was.
+async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Option<(GenerationId, u64)>, Error> {
+    let Some((intent, payload)) = Intent::load(&context.state)? else { return Ok(None) };
+    let name = match intent.index {
+        None => Name::Snapshot(intent.generation),
+        Some(index) => {
+            Name::Segment(intent.generation, SegmentIndex::new(index).ok_or(Error::Full(intent.generation))?)
+        }
+    };
+    let done = known.is_some_and(|known| known.generation == intent.generation && known.index >= intent.index);
+    if done {
+        return Ok(None);
+    }
+    tracing::info!(object = %name, "settling an object that an earlier process had under way");
+    match (intent.digest, payload.is_empty()) {
+        (Some(digest), false) => {
+            if context.store.put_if_absent(&name.key(), Bytes::from(payload)).await? == Put::Exists {
+                require_ours(context, name, digest).await?;
+            }
+            Ok(None)
+        }
+        (digest, _) => {
+            let mut found = size_of(context, name).await?;
+            if let (None, Some(upload)) = (found, intent.upload.filter(|upload| !upload.is_empty())) {
+                match context.store.abort_upload(&name.key(), &upload).await {
+                    Ok(()) => {}
+                    Err(error) if error.is_transient() => return Err(error.into()),
+                    Err(error) => tracing::warn!(%error, "cannot give up the upload of an earlier process"),
+                }
+                // It may have been finished late, just before.
+                found = size_of(context, name).await?;
+            }
+            let Some(size) = found else { return Ok(None) };
+            let digest = digest.ok_or_else(|| Error::Overtaken { object: name.key() })?;
+            require_ours(context, name, digest).await?;
+            Ok(intent.index.is_none().then_some((intent.generation, size)))
+        }
+    }
+}
+
+/// The size of an object; `None` if there is none.
+async fn size_of(context: &Context, name: Name) -> Result<Option<u64>, Error> {
+    match context.store.head(&name.key()).await {
+        Ok(meta) => Ok(Some(meta.size)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The newest generation, if it is younger than what we know: ours, if a power loss took our note of it. With another
+/// writer's, no restore looks at ours any more.
+async fn younger(context: &Context, known: GenerationId) -> Result<Option<(GenerationId, u64)>, Error> {
+    let listed = replica::generations(&*context.store).await?;
+    for generation in listed.into_iter().rev().take_while(|&generation| generation > known) {
+        let name = Name::Snapshot(generation);
+        let Some(size) = size_of(context, name).await? else { continue };
+        let reader = ObjectReader::open(&context.store, name, size).await?;
+        if reader.outline().header.writer != context.writer {
+            return Err(Error::Overtaken {
+                object: format!("{} with generation {generation}", context.store.location()),
+            });
+        }
+        return Ok(Some((generation, size)));
+    }
+    Ok(None)
+}
+
+/// Whether the first and the last object of what we know are in the store. Without them nothing can be restored from
+/// what would be added.
+async fn is_there(context: &Context, known: &Acknowledged) -> Result<bool, Error> {
+    let last = known.index.and_then(SegmentIndex::new).map(|index| Name::Segment(known.generation, index));
+    for name in [Some(Name::Snapshot(known.generation)), last].into_iter().flatten() {
+        if size_of(context, name).await?.is_none() {
+            tracing::warn!(object = %name, "the store has lost an object");
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes note of objects that are ours and that nobody noted: the process ended between the store's answer and the
+/// state directory. Then loads the table of page hashes that belongs to the newest of them, or makes it again from the
+/// replica; `None` if neither can be done, which costs a new generation.
+async fn adopt(context: &Context, known: &mut Acknowledged) -> Result<Option<PageHashes>, Error> {
+    let index = known.index.and_then(SegmentIndex::new);
+    // A snapshot's key is before every segment's, so that "after nothing" lists the snapshot again: passed over below.
+    let objects = Objects::list(&*context.store, known.generation, index).await?;
+    let mut table = PageHashes::load(&context.state, known.generation, known.objects())?;
+    for (index, size) in objects.segments {
+        let name = Name::Segment(known.generation, index);
+        let overtaken = || Error::Overtaken { object: format!("{}/{name}", context.store.location()) };
+        if Some(index) != known.next_index() {
+            return Err(overtaken());
+        }
+        let reader = ObjectReader::open(&context.store, name, size).await?;
+        let header = &reader.outline().header;
+        if header.writer != context.writer || header.predecessor != known.digest {
+            return Err(overtaken());
+        }
+        tracing::info!(object = %name, "the replica has it, and we had not noted it");
+        *known = known.followed_by(&reader.outline().summary, reader.outline().digest, size);
+        table = match PageHashes::load(&context.state, known.generation, known.objects())? {
+            Some(table) => Some(table),
+            None => match table {
+                Some(table) => {
+                    let mut next = table.fork(&context.state)?;
+                    absorb(&mut next, &reader).await?;
+                    Some(next.install(&context.state, known.generation, known.objects())?)
+                }
+                None => None,
+            },
+        };
+    }
+    let fits = |table: &PageHashes| table.checksum().to_string() == known.checksum;
+    if table.as_ref().is_some_and(fits) {
+        return Ok(table);
+    }
+    tracing::warn!("the table of page hashes is lost; making it again from the replica");
+    match rebuild(context, known).await {
+        Ok(table) if fits(&table) => Ok(Some(table)),
+        Ok(_) => Ok(None),
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "cannot make the table of page hashes again");
+            Ok(None)
+        }
+    }
+}
+
+/// The table of all objects of a generation, from their indexes alone.
+async fn rebuild(context: &Context, known: &Acknowledged) -> Result<PageHashes, Error> {
+    let objects = Objects::list(&*context.store, known.generation, None).await?;
+    let size = objects.snapshot.unwrap_or_default();
+    let reader = ObjectReader::open(&context.store, Name::Snapshot(known.generation), size).await?;
+    let mut table = PageHashes::begin(&context.state)?;
+    absorb(&mut table, &reader).await?;
+    for (index, size) in objects.segments {
+        let reader = ObjectReader::open(&context.store, Name::Segment(known.generation, index), size).await?;
+        absorb(&mut table, &reader).await?;
+    }
+    Ok(table.install(&context.state, known.generation, known.objects())?)
+}
+
+/// Brings a table that is not in force forward by one object.
+async fn absorb(table: &mut PageHashes, reader: &ObjectReader) -> Result<(), Error> {
+    let outline = reader.outline();
+    for place in &outline.index {
+        for entry in reader.index(place).await? {
+            let pages: Vec<(PageNo, PageHash)> = entry.pages().collect();
+            for run in pages.chunk_by(|a, b| a.0.get() + 1 == b.0.get()) {
+                let hashes: Vec<PageHash> = run.iter().map(|page| page.1).collect();
+                table.set_run(run[0].0, &hashes)?;
+            }
+        }
+    }
+    Ok(table.resize(outline.summary.pages_after)?)
+}
+
+/// What the replica holds after a snapshot.
+pub(super) fn first(
+    context: &Context,
+    generation: GenerationId,
+    page_size: PageSize,
+    summary: &Summary,
+    digest: Digest,
+    stored_bytes: u64,
+) -> Acknowledged {
+    Acknowledged {
+        format: 1,
+        destination: context.store.location(),
+        replica: context.replica,
+        database: context.database,
+        writer: context.writer,
+        generation,
+        index: None,
+        digest,
+        at_ms: summary.last_time.0,
+        transactions: 0,
+        pages: summary.pages_after,
+        page_size: page_size.get(),
+        checksum: summary.checksum_after.to_string(),
+        snapshot_at_ms: summary.last_time.0,
+        snapshot_bytes: stored_bytes,
+        segment_bytes: 0,
+        wal: WalPlace::from(summary.wal),
+    }
+}
+
+/// Opens the live database where the replica ends; otherwise at its present end, and says why a new generation has to
+/// begin.
+async fn observe(
+    context: &Context,
+    known: Option<&Acknowledged>,
+    has_table: bool,
+) -> Result<(ObserverThread, Option<Reason>), Error> {
+    let start = |position| ObserverThread::start(context.options.clone(), context.hooks.clone(), position);
+    let Some(known) = known else {
+        let observer = start(None).await?;
+        let any = replica::generations(&*context.store).await?.pop();
+        return Ok((observer, any.map(|_| Reason::StateLost)));
+    };
+    if !has_table {
+        return Ok((start(None).await?, Some(Reason::StateLost)));
+    }
+    let observer = match known.wal.position() {
+        Some(position) => match start(Some(position)).await {
+            Ok(observer) => Some(observer),
+            Err(error) if error.is_loss() && !matches!(error, db::Error::Replaced(_)) => {
+                tracing::warn!(%error, "cannot go on where the replica ends");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        },
+        None => None,
+    };
+    let found = observer.as_ref().map(|observer| observer.page_size);
+    match observer {
+        Some(observer) if found == PageSize::new(known.page_size) => Ok((observer, None)),
+        Some(observer) => Ok((observer, Some(Reason::PageSize))),
+        None => {
+            let observer = start(None).await?;
+            let same = PageSize::new(known.page_size) == Some(observer.page_size);
+            Ok((observer, Some(if same { Reason::PositionLost } else { Reason::PageSize })))
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Beginning a generation: every page of the database, collected while it lives on, as a snapshot.
+//!
+//! Segments of the generation before go on being uploaded meanwhile. The two meet at one commit: the last segment of
+//! the one ends there, and the snapshot of the other stands for it.
+
+use std::time::Instant;
+
+use super::collector::{Collector, Next};
+use super::context::Context;
+use super::error::Error;
+use super::parcel::{Body, Change, Parcel, ParcelKind};
+use super::pending::{Boundary, Pages, Tracker};
+use super::resume::first;
+use super::segment::mark;
+use super::session::Session;
+use crate::clock;
+use crate::format::{Flags, Header, Kind, Reason, Summary};
+use crate::ids::{Digest, GenerationId};
+use crate::progress::Phase;
+use crate::replica::{self, Name};
+use crate::state::{Acknowledged, PageHashes};
+use crate::units::{DbChecksum, SegmentIndex, Timestamp};
+
+/// A generation that is being begun.
+#[derive(Debug)]
+pub(super) struct Rollover {
+    collector: Collector,
+    generation: GenerationId,
+    /// The generation before, if this state directory knows it.
+    previous: Option<GenerationId>,
+    reason: Reason,
+    began: Instant,
+    first_time: Timestamp,
+    /// The commit that the snapshot stands for, once everything was read.
+    end: Option<Boundary>,
+}
+
+/// How far a rollover is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Progress {
+    /// There is more to read.
+    Reading,
+    /// Everything was read; the generation before has ended at the same commit.
+    Read,
+}
+
+impl Rollover {
+    pub(super) async fn begin(session: &mut Session, context: &Context, reason: Reason) -> Result<Rollover, Error> {
+        let began = Instant::now();
+        let listed = replica::generations(&*context.store).await?;
+        let newest = listed.last().copied().max(session.replica.as_ref().map(|replica| replica.generation));
+        // Later than every other, whatever the clock says: the greatest id is the newest.
+        let at = newest.map_or(context.now(), |newest| context.now().max(Timestamp(newest.at().0 + 1)));
+        let generation = GenerationId::new(at, clock::random());
+        let previous = session.replica.as_ref().map(|replica| replica.generation);
+        let first_time = context.now();
+        let header = Header {
+            kind: Kind::Snapshot,
+            codec: context.options.compression.codec(),
+            page_size: session.observer.page_size,
+            generation,
+            first: SegmentIndex::ZERO,
+            first_time,
+            checksum_before: DbChecksum::default(),
+            predecessor: Digest::NONE,
+            writer: context.writer,
+            previous,
+        };
+        let pages = session.observer.call(|observer| observer.collect_all().map(|()| observer.live.pages())).await??;
+        let total = u64::from(pages) * u64::from(session.observer.page_size.get());
+        context.hooks.progress.begin(Phase::Snapshot, Some(total));
+        let begun = async {
+            let table = PageHashes::begin(&context.state)?;
+            let (name, compression) = (Name::Snapshot(generation), context.options.compression);
+            Collector::begin(context, Tracker::Snapshot, name, &header, compression, table).await
+        };
+        match begun.await {
+            Ok(collector) => Ok(Rollover { collector, generation, previous, reason, began, first_time, end: None }),
+            Err(error) => {
+                end_of_phase(session, context).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes on a little: so that segments can be uploaded in between.
+    pub(super) async fn step(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
+        if self.collector.step(context, &session.observer).await? {
+            return Ok(Progress::Reading);
+        }
+        if self.collector.next(&session.observer).await? == Next::Round {
+            return Ok(Progress::Reading);
+        }
+        // Nothing else may be on its way when the generation before ends.
+        session.deliver(context).await?;
+        let goes_on = session.goes_on();
+        let Some((closed, rest)) = self.collector.freeze(context, &session.observer, goes_on).await? else {
+            // More was captured than the last segment of the generation before may have in memory: that goes first.
+            session.sync(context).await?;
+            return Ok(Progress::Reading);
+        };
+        if let (true, false, Pages::Images(images)) = (goes_on, closed.span.is_empty(), closed.pages) {
+            session.seal(context, images, closed.span, closed.boundary).await?;
+            session.deliver(context).await?;
+        }
+        self.collector.process(context, rest).await?;
+        self.end = Some(closed.boundary);
+        Ok(Progress::Read)
+    }
+
+    /// Seals the snapshot and puts it into the outbox.
+    pub(super) async fn finish(self, session: &mut Session, context: &Context) -> Result<(), Error> {
+        let sealed = self.seal(session, context).await;
+        end_of_phase(session, context).await?;
+        session.send(sealed?);
+        Ok(())
+    }
+
+    async fn seal(mut self, session: &Session, context: &Context) -> Result<Parcel, Error> {
+        let end = self.end.expect("a snapshot is sealed after everything was read");
+        let before = session.replica.as_ref();
+        let summary = Summary {
+            flags: Flags::default(),
+            pages_after: end.pages,
+            last: SegmentIndex::ZERO,
+            last_time: end.at.max(self.first_time).max(before.map_or(end.at, Acknowledged::at)),
+            unobserved: None,
+            transactions: 0,
+            transactions_since_snapshot: 0,
+            wal_bytes: 0,
+            checksum_after: self.collector.checksum(end.pages)?,
+            wal: mark(end),
+            joins: before.filter(|_| session.goes_on()).map(|before| before.digest),
+        };
+        let collected = self.collector.finish(context, &summary).await?;
+        let (digest, page_size) = (collected.digest, session.observer.page_size);
+        let next = first(context, self.generation, page_size, &summary, digest, collected.stored_bytes);
+        let db_bytes = u64::from(end.pages) * u64::from(page_size.get());
+        Ok(Parcel {
+            name: Name::Snapshot(self.generation),
+            digest,
+            body: Body::Upload(collected.upload),
+            change: Change::Table(collected.table),
+            next,
+            kind: ParcelKind::Snapshot { reason: self.reason, previous: self.previous, db_bytes },
+            began: self.began,
+        })
+    }
+
+    /// Gives the snapshot up; the generation before goes on as if nothing had been.
+    pub(super) async fn abandon(self, session: &Session, context: &Context) -> Result<(), Error> {
+        // Capture may stand still for it: that must not wait for the store.
+        let ended = end_of_phase(session, context).await;
+        self.collector.abort(context).await;
+        ended
+    }
+}
+
+async fn end_of_phase(session: &Session, context: &Context) -> Result<(), Error> {
+    context.hooks.progress.end();
+    Ok(session.observer.call(|observer| observer.collect_end(Tracker::Snapshot)).await?)
+}

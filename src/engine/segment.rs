@@ -1,0 +1,107 @@
+//! Sealing page images that are in memory into a segment.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::error::Error;
+use super::pending::{Boundary, Span};
+use crate::compress::Compression;
+use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, WalMark};
+use crate::ids::{Digest, WriterId};
+use crate::replica::{Name, envelope};
+use crate::seal::ENVELOPE_LEN;
+use crate::state::{Acknowledged, PageHashes};
+use crate::units::{DbChecksum, PageHash, PageNo, PageSize, SegmentIndex, Timestamp};
+
+/// The object that a segment joins, and where it goes.
+#[derive(Clone, Debug)]
+pub(super) struct Joint {
+    pub(super) before: Acknowledged,
+    pub(super) index: SegmentIndex,
+    pub(super) page_size: PageSize,
+    pub(super) checksum_before: DbChecksum,
+    pub(super) writer: WriterId,
+    pub(super) compression: Compression,
+}
+
+impl Joint {
+    pub(super) fn name(&self) -> Name {
+        Name::Segment(self.before.generation, self.index)
+    }
+
+    pub(super) fn header(&self, first: Timestamp) -> Header {
+        Header {
+            kind: Kind::Segment,
+            codec: self.compression.codec(),
+            page_size: self.page_size,
+            generation: self.before.generation,
+            first: self.index,
+            first_time: first.max(self.before.at()),
+            checksum_before: self.checksum_before,
+            predecessor: self.before.digest,
+            writer: self.writer,
+            previous: None,
+        }
+    }
+
+    pub(super) fn summary(&self, span: Span, boundary: Boundary, checksum_after: DbChecksum) -> Summary {
+        Summary {
+            flags: Flags::default(),
+            pages_after: boundary.pages,
+            last: self.index,
+            // Times never go back within a generation, whatever the clock does.
+            last_time: span.last.max(span.first).max(self.before.at()),
+            unobserved: None,
+            transactions: span.transactions,
+            transactions_since_snapshot: self.before.transactions + span.transactions,
+            wal_bytes: span.wal_bytes,
+            checksum_after,
+            wal: mark(boundary),
+            joins: None,
+        }
+    }
+}
+
+/// A segment in memory.
+#[derive(Debug)]
+pub(super) struct SealedSegment {
+    pub(super) bytes: Bytes,
+    pub(super) digest: Digest,
+    pub(super) summary: Summary,
+    pub(super) changes: Vec<(PageNo, PageHash)>,
+}
+
+/// Makes a segment of these images. Pages that are as the replica has them already are left out.
+pub(super) fn seal(
+    images: &BTreeMap<PageNo, Box<[u8]>>,
+    span: Span,
+    boundary: Boundary,
+    joint: &Joint,
+    table: &PageHashes,
+    hasher: &PageHasher,
+) -> Result<SealedSegment, Error> {
+    let lock_page = joint.page_size.lock_page();
+    let mut file = PageFileWriter::new(&joint.header(span.first), joint.compression)?;
+    let mut changes = Vec::with_capacity(images.len());
+    for (&page, image) in images.iter().filter(|&(&page, _)| page != lock_page) {
+        let hash = hasher.hash(page, image);
+        if table.get(page)? != hash {
+            file.add(&[(page, hash)], image)?;
+            changes.push((page, hash));
+        }
+    }
+    let checksum = table.preview(&changes, boundary.pages)?;
+    let summary = joint.summary(span, boundary, checksum);
+    let mut bytes = envelope(joint.name()).to_vec();
+    let finished = file.finish(&summary)?;
+    bytes.extend_from_slice(&finished.bytes);
+    debug_assert_eq!(bytes.len() as u64, finished.len + ENVELOPE_LEN as u64);
+    Ok(SealedSegment { bytes: bytes.into(), digest: finished.digest, summary, changes })
+}
+
+/// A commit's place in the WAL as page files have it.
+pub(super) fn mark(boundary: Boundary) -> WalMark {
+    let position = boundary.position;
+    WalMark { header: position.header, frame: position.frame.0, checksum: [position.checksum.0, position.checksum.1] }
+}

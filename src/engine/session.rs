@@ -1,0 +1,366 @@
+//! One stretch of replication: a live database on one side, a replica that holds a state of it on the other.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::collect::Closed;
+use super::collector::{Collector, Next, joined};
+use super::context::Context;
+use super::error::Error;
+use super::event::{Event, Synced};
+use super::observer::{Batch, ObserverThread};
+use super::parcel::{Body, Change, Parcel, ParcelKind};
+use super::pending::{Boundary, Pages, Span, Tracker};
+use super::segment::{self, Joint};
+use crate::format::{Manifest, ManifestSegment, ManifestSnapshot, Reason};
+use crate::replica::{self, Latest};
+use crate::state::{Acknowledged, Intent, PageHashes};
+use crate::units::{PageNo, SegmentIndex, Timestamp};
+
+/// After how many segments the manifest is written again.
+const MANIFEST_EVERY: u64 = 256;
+
+/// A session is dropped whole when anything in it no longer counts, and opened anew from disk and store.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) observer: ObserverThread,
+    /// What the replica holds for certain; `None` before the first snapshot.
+    pub(super) replica: Option<Acknowledged>,
+    /// The page hashes of that.
+    pub(super) table: Option<PageHashes>,
+    /// Why a new generation has to begin before anything else can be uploaded.
+    pub(super) wanted: Option<Reason>,
+    /// The object on its way.
+    pub(super) outbox: Option<Outbound>,
+    pub(super) manifest: Option<Manifest>,
+    /// Segments that the manifest in the store does not have.
+    pub(super) unlisted: u64,
+    /// Something was lost that only opening everything anew brings back.
+    pub(super) broken: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub(super) parcel: Parcel,
+    /// Its intent is on disk.
+    intended: bool,
+}
+
+impl Session {
+    /// Brings everything committed before the call to the store. When this returns, it is durable there.
+    pub(super) async fn sync(&mut self, context: &Context) -> Result<Option<Synced>, Error> {
+        let first = self.deliver(context).await?;
+        if !self.goes_on() {
+            return Ok(first);
+        }
+        match self.observer.call(|observer| observer.take()).await?? {
+            None => return Ok(first),
+            Some(Batch::Images { pages: Pages::Images(images), span, boundary }) => {
+                self.seal(context, images, span, boundary).await?;
+            }
+            Some(Batch::Images { .. }) => unreachable!("a batch of images has images"),
+            Some(Batch::Collecting { first }) => self.collect_segment(context, first).await?,
+        }
+        self.deliver(context).await
+    }
+
+    /// Whether segments can be added to the generation: there is one, and capture has gone on since its last object.
+    pub(super) fn goes_on(&self) -> bool {
+        self.replica.is_some() && self.wanted.is_none()
+    }
+
+    /// Seals a batch of images and puts it into the outbox.
+    pub(super) async fn seal(
+        &mut self,
+        context: &Context,
+        images: BTreeMap<PageNo, Box<[u8]>>,
+        span: Span,
+        boundary: Boundary,
+    ) -> Result<(), Error> {
+        let sealed = self.try_seal(context, images, span, boundary).await;
+        // The images are gone, and the next segment must not be made without them: the WAL may still have them.
+        self.broken |= sealed.is_err();
+        self.send(sealed?);
+        Ok(())
+    }
+
+    async fn try_seal(
+        &mut self,
+        context: &Context,
+        images: BTreeMap<PageNo, Box<[u8]>>,
+        span: Span,
+        boundary: Boundary,
+    ) -> Result<Parcel, Error> {
+        let began = Instant::now();
+        let joint = self.joint(context)?;
+        let table = self.table.take().expect("a session with a replica has its table");
+        let hasher = context.hasher.clone();
+        let sealing = tokio::task::spawn_blocking(move || {
+            let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher);
+            Ok::<_, Error>((sealed, joint, table))
+        });
+        let (sealed, joint, table) = joined(sealing.await)?;
+        self.table = Some(table);
+        let sealed = sealed?;
+        Ok(Parcel {
+            name: joint.name(),
+            digest: sealed.digest,
+            next: joint.before.followed_by(&sealed.summary, sealed.digest, sealed.bytes.len() as u64),
+            body: Body::Bytes(sealed.bytes),
+            change: Change::Pages(sealed.changes),
+            kind: ParcelKind::Segment { span },
+            began,
+        })
+    }
+
+    /// Streams a segment too large for memory into the store, up to the step that makes it visible.
+    async fn collect_segment(&mut self, context: &Context, first: Timestamp) -> Result<(), Error> {
+        match self.try_collect_segment(context, first).await {
+            Ok(parcel) => {
+                self.send(parcel);
+                Ok(self.observer.call(|observer| observer.collect_end(Tracker::Segment)).await?)
+            }
+            Err(error) => {
+                self.observer.call(|observer| observer.collect_put_back()).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_collect_segment(&self, context: &Context, first: Timestamp) -> Result<Parcel, Error> {
+        let began = Instant::now();
+        let joint = self.joint(context)?;
+        let table = self.table.as_ref().expect("a session with a replica has its table").fork(&context.state)?;
+        let mut collector = Collector::begin(
+            context,
+            Tracker::Segment,
+            joint.name(),
+            &joint.header(first),
+            context.options.compression,
+            table,
+        )
+        .await?;
+        let closed = match self.collect_to_a_commit(context, &mut collector).await {
+            Ok(closed) => closed,
+            Err(error) => {
+                // Capture may stand still for it: that must not wait for the store.
+                self.observer.call(|observer| observer.collect_put_back()).await?;
+                collector.abort(context).await;
+                return Err(error);
+            }
+        };
+        let checksum = collector.checksum(closed.boundary.pages)?;
+        let summary = joint.summary(closed.span, closed.boundary, checksum);
+        let collected = collector.finish(context, &summary).await?;
+        let digest = collected.digest;
+        Ok(Parcel {
+            name: joint.name(),
+            digest,
+            next: joint.before.followed_by(&summary, digest, collected.stored_bytes),
+            body: Body::Upload(collected.upload),
+            change: Change::Table(collected.table),
+            kind: ParcelKind::Segment { span: closed.span },
+            began,
+        })
+    }
+
+    async fn collect_to_a_commit(&self, context: &Context, collector: &mut Collector) -> Result<Closed, Error> {
+        loop {
+            while collector.step(context, &self.observer).await? {}
+            if collector.next(&self.observer).await? == Next::Freeze {
+                let (closed, rest) =
+                    collector.freeze(context, &self.observer, false).await?.expect("a segment can end at any commit");
+                collector.process(context, rest).await?;
+                return Ok(closed);
+            }
+        }
+    }
+
+    /// Puts what is in the outbox, and takes note of it.
+    pub(super) async fn deliver(&mut self, context: &Context) -> Result<Option<Synced>, Error> {
+        let Some(outbound) = &mut self.outbox else { return Ok(None) };
+        if !outbound.intended {
+            outbound.parcel.intend(context)?;
+            outbound.intended = true;
+        }
+        if let Err(error) = outbound.parcel.put(context).await {
+            return Err(self.undelivered(error));
+        }
+        let Outbound { parcel, .. } = self.outbox.take().expect("it was there a line ago");
+        self.acknowledge(context, parcel).await
+    }
+
+    /// What becomes of an object that cannot be put, if trying again with the same bytes does not help.
+    fn undelivered(&mut self, error: Error) -> Error {
+        if error.is_transient() {
+            return error;
+        }
+        // Its parts may be gone, or it may be visible all the same: if a snapshot is, no restore looks at the generation
+        // before any more. The intent tells, when everything is opened anew; the WAL may still have the pages.
+        // Credentials that expired are another matter: with new ones the same upload can be finished.
+        let upload = self.outbox.as_ref().is_some_and(|outbound| matches!(outbound.parcel.body, Body::Upload(_)));
+        self.broken |= upload && !error.is_refusal();
+        error
+    }
+
+    /// Puts an object into the outbox.
+    pub(super) fn send(&mut self, parcel: Parcel) {
+        self.outbox = Some(Outbound { parcel, intended: false });
+    }
+
+    /// The store has it: hashes first, then the position, then the intent goes. A process that ends in between finds
+    /// the object in the store and does the rest.
+    async fn acknowledge(&mut self, context: &Context, parcel: Parcel) -> Result<Option<Synced>, Error> {
+        let duration = parcel.elapsed();
+        let Parcel { name, digest, change, next, kind, .. } = parcel;
+        let (generation, objects) = (next.generation, next.objects());
+        let table = match change {
+            Change::Table(table) => table.install(&context.state, generation, objects)?,
+            Change::Pages(changes) => {
+                let mut table = self.table.take().expect("a session with a replica has its table");
+                table.apply(&context.state, generation, objects, &changes, next.pages)?;
+                table
+            }
+        };
+        let checksum = table.checksum();
+        assert_eq!(checksum.to_string(), next.checksum, "the table stands for what was sealed");
+        next.save(&context.state)?;
+        Intent::clear(&context.state)?;
+        let before = self.replica.replace(next.clone());
+        self.table = Some(table);
+        let stored_bytes = match (&kind, &before) {
+            (ParcelKind::Segment { .. }, Some(before)) => next.segment_bytes - before.segment_bytes,
+            _ => next.snapshot_bytes,
+        };
+        tracing::debug!(object = %name, bytes = stored_bytes, "acknowledged");
+        context.count(|report| {
+            report.objects += 1;
+            report.stored_bytes += stored_bytes;
+        });
+        let synced = match kind {
+            ParcelKind::Segment { span } => {
+                context.count(|report| report.commits += span.transactions);
+                let synced = self.segment_acknowledged(context, &next, span, stored_bytes, duration).await;
+                context.tell(Event::Synced(synced));
+                Some(synced)
+            }
+            ParcelKind::Snapshot { reason, previous, db_bytes } => {
+                self.wanted = None;
+                self.manifest = Some(Manifest {
+                    generation,
+                    counter: 0,
+                    reason,
+                    previous,
+                    writer: context.writer,
+                    page_size: self.observer.page_size,
+                    snapshot: ManifestSnapshot {
+                        at: next.at(),
+                        bytes: next.snapshot_bytes,
+                        digest,
+                        pages: next.pages,
+                        checksum,
+                    },
+                    next_index: 0,
+                    segments: Vec::new(),
+                });
+                self.unlisted = 0;
+                self.publish(context).await;
+                let latest = Latest { generation, counter: u64::try_from(next.at_ms).unwrap_or(0) };
+                if let Err(error) = replica::write_latest(&*context.store, &latest).await {
+                    tracing::warn!(%error, "cannot write the hint at the current generation");
+                }
+                context.tell(Event::Generation { generation, reason, db_bytes, stored_bytes, duration });
+                None
+            }
+        };
+        context.show(self.replica.as_ref());
+        Ok(synced)
+    }
+
+    async fn segment_acknowledged(
+        &mut self,
+        context: &Context,
+        next: &Acknowledged,
+        span: Span,
+        stored_bytes: u64,
+        duration: Duration,
+    ) -> Synced {
+        let index = next.index.and_then(SegmentIndex::new).unwrap_or_default();
+        if let Some(manifest) = &mut self.manifest {
+            manifest.push(ManifestSegment {
+                index,
+                at: next.at(),
+                bytes: stored_bytes,
+                transactions: span.transactions,
+                digest: next.digest,
+            });
+            self.unlisted += 1;
+            if self.unlisted >= MANIFEST_EVERY {
+                self.publish(context).await;
+            }
+        }
+        let lag = context.now().0 - span.first.0;
+        Synced {
+            generation: next.generation,
+            index,
+            commits: span.transactions,
+            wal_bytes: span.wal_bytes,
+            stored_bytes,
+            at: next.at(),
+            duration,
+            lag: Duration::from_millis(u64::try_from(lag).unwrap_or(0)),
+        }
+    }
+
+    /// Writes the manifest. It is a hint: a failure is told, and mended by the next time.
+    pub(super) async fn publish(&mut self, context: &Context) {
+        let Some(manifest) = &mut self.manifest else { return };
+        match replica::write_manifest(&*context.store, manifest).await {
+            Ok(()) => {
+                manifest.counter += 1;
+                self.unlisted = 0;
+            }
+            Err(error) => tracing::warn!(%error, "cannot write the manifest"),
+        }
+    }
+
+    /// What the next segment joins.
+    pub(super) fn joint(&self, context: &Context) -> Result<Joint, Error> {
+        let before = self.replica.clone().expect("a segment joins a generation");
+        let index = before.next_index().ok_or(Error::Full(before.generation))?;
+        let table = self.table.as_ref().expect("a session with a replica has its table");
+        Ok(Joint {
+            index,
+            page_size: self.observer.page_size,
+            checksum_before: table.checksum(),
+            writer: context.writer,
+            compression: context.options.compression,
+            before,
+        })
+    }
+
+    /// Why a new generation is due by itself, if one is.
+    pub(super) fn due(&self, context: &Context) -> Option<Reason> {
+        let replica = match (&self.replica, self.wanted) {
+            (_, Some(reason)) => return Some(reason),
+            (None, None) => return Some(Reason::First),
+            (Some(replica), None) => replica,
+        };
+        if replica.is_outweighed() {
+            return Some(Reason::Outweighed);
+        }
+        let interval = context.options.snapshot_interval?;
+        let since = context.now().0 - Timestamp(replica.snapshot_at_ms).0;
+        let over = u128::try_from(since).is_ok_and(|since| since >= interval.as_millis());
+        (over && replica.index.is_some()).then_some(Reason::Interval)
+    }
+
+    /// Transactions captured and not durable in the replica.
+    pub(super) async fn pending(&self) -> u64 {
+        let sealed = match self.outbox.as_ref().map(|outbound| &outbound.parcel.kind) {
+            Some(ParcelKind::Segment { span }) => span.transactions,
+            _ => 0,
+        };
+        sealed + self.observer.call(|observer| observer.pending.transactions()).await.unwrap_or(0)
+    }
+}

@@ -1,0 +1,526 @@
+//! Faults in the middle of the replicator's work, each named after what went wrong once.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use waloy::backup::{BackupConfig, BackupManager, Destination};
+use waloy::clock::Clock;
+use waloy::engine::{self, Event, Hooks, Options, Replicator};
+use waloy::error::Kind;
+use waloy::progress::{Phase, Progress};
+use waloy::replica::{self, Name};
+use waloy::restore::{self, Output, Target};
+use waloy::state::StateDir;
+use waloy::storage::{ErrorKind, MemoryStore, Store};
+use waloy::testing::faulty::{FaultyStore, Operation, When};
+use waloy::units::Timestamp;
+
+use crate::engine::{application, listening, manual};
+use crate::model;
+
+/// A database with rows of a megabyte, and a store that does what it is told.
+struct Scene {
+    dir: tempfile::TempDir,
+    app: Connection,
+    faulty: Arc<FaultyStore>,
+    store: Arc<dyn Store>,
+    /// The store without its faults.
+    honest: Arc<dyn Store>,
+}
+
+impl Scene {
+    fn new(megabytes: u32) -> Scene {
+        let dir = tempfile::tempdir().unwrap();
+        let app = application(&dir.path().join("a.db"), 4096);
+        let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let faulty = Arc::new(FaultyStore::new(honest.clone()));
+        let scene = Scene { dir, app, store: faulty.clone(), faulty, honest };
+        (0..megabytes).for_each(|_| scene.insert(1_000_000));
+        scene
+    }
+
+    fn insert(&self, bytes: u32) {
+        self.app.execute("INSERT INTO t(x) VALUES (randomblob(?1))", [bytes]).unwrap();
+    }
+
+    fn db(&self) -> std::path::PathBuf {
+        self.dir.path().join("a.db")
+    }
+
+    async fn start(&self) -> Replicator {
+        self.start_with(manual(&self.db()), Hooks::default()).await
+    }
+
+    async fn start_with(&self, options: Options, hooks: Hooks) -> Replicator {
+        Replicator::start(options, self.store.clone(), hooks).await.unwrap()
+    }
+
+    /// What a restore gives is the database as the application sees it, proven by its checksum too.
+    async fn prove(&self) {
+        let path = self.dir.path().join("restored.db");
+        restore::restore(&self.honest, Target::Latest, &Output::new(&path), &restore::Options::default())
+            .await
+            .unwrap();
+        let restored = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(restored == model::pages_of(&self.app), "the restored database is another one");
+    }
+}
+
+fn state_file(db: &Path, name: &str) -> std::path::PathBuf {
+    engine::default_state_dir(db).join(name)
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The table of page hashes of the snapshot and that of the segment were made in one file: each spoiled the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_too_large_for_memory_during_a_snapshot_spoils_neither() {
+    let scene = Scene::new(12);
+    let mut options = manual(&scene.db());
+    options.memory_budget = 100_000;
+    let mut replicator = scene.start_with(options, Hooks::default()).await;
+    replicator.sync().await.unwrap();
+    scene.faulty.set_delay(Duration::from_millis(20));
+    let (begun, synced) = tokio::join!(replicator.snapshot(), async {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        scene.app.execute("UPDATE t SET x = randomblob(1000000) WHERE id < 4", []).unwrap();
+        replicator.sync().await
+    });
+    assert_eq!(synced.unwrap().unwrap().index.get(), 0, "the segment came while the snapshot was made");
+    begun.unwrap();
+    scene.faulty.set_delay(Duration::ZERO);
+    scene.prove().await;
+    let generations = replica::generations(&*scene.honest).await.unwrap();
+    assert_eq!(generations.len(), 2);
+    let old = model::restore_generation(&scene.honest, generations[0]).await;
+    assert!(old == model::pages_of(&scene.app), "the old generation ends where the new one begins");
+    scene.app.execute("UPDATE t SET x = randomblob(1000000) WHERE id > 9", []).unwrap();
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+/// The session was dropped under the snapshot that used it: the replicator panicked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_directory_that_fails_during_a_snapshot_does_not_end_the_replicator() {
+    let scene = Scene::new(8);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    scene.faulty.set_delay(Duration::from_millis(20));
+    let blocked = state_file(&scene.db(), "position.json.tmp");
+    let (begun, synced) = tokio::join!(replicator.snapshot(), async {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        std::fs::create_dir(&blocked).unwrap();
+        scene.insert(9000);
+        replicator.sync().await
+    });
+    assert_eq!((begun.unwrap_err().code(), synced.unwrap_err().code()), ("engine.interrupted", "state.io"));
+    std::fs::remove_dir(&blocked).unwrap();
+    scene.faulty.set_delay(Duration::ZERO);
+    scene.insert(9000);
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+#[derive(Debug)]
+struct Dial(AtomicI64);
+
+impl Clock for Dial {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// The batch was taken, could not be sealed, and was gone: the next segment was as if it had never been.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_could_not_be_sealed_are_not_lost() {
+    const TODAY: i64 = 1_800_000_000_000;
+    let scene = Scene::new(1);
+    let clock = Arc::new(Dial(AtomicI64::new(TODAY)));
+    let hooks = Hooks { clock: clock.clone(), ..Hooks::default() };
+    let mut replicator = scene.start_with(manual(&scene.db()), hooks).await;
+    replicator.sync().await.unwrap();
+    clock.0.store(i64::MAX / 2, Ordering::Relaxed);
+    scene.insert(9000);
+    replicator.sync().await.unwrap_err();
+    clock.0.store(TODAY + 1, Ordering::Relaxed);
+    scene.app.execute_batch("CREATE TABLE later(x); INSERT INTO later VALUES (1)").unwrap();
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+/// The store took the snapshot and refused to say so. The generation before was gone on with, behind the back of every
+/// restore, which takes the newest generation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_visible_after_all_is_gone_on_with() {
+    for when in [When::Before, When::After] {
+        for kind in [ErrorKind::Denied, ErrorKind::Other] {
+            let scene = Scene::new(1);
+            let mut replicator = scene.start().await;
+            replicator.sync().await.unwrap();
+            scene.faulty.fail_nth_of(Operation::Finish, 1, when, kind);
+            replicator.snapshot().await.unwrap_err();
+            scene.insert(9000);
+            replicator.sync().await.unwrap();
+            scene.prove().await;
+            replicator.shutdown().await.unwrap();
+            // Refused for want of rights, the upload is kept and finished with new ones.
+            let begun = if when == When::Before && kind == ErrorKind::Other { 1 } else { 2 };
+            assert_eq!(replica::generations(&*scene.honest).await.unwrap().len(), begun);
+        }
+    }
+}
+
+/// New ids were claimed over old generations, of which nothing could be read from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_lost_its_ids_is_left_as_it_is() {
+    let scene = Scene::new(1);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    let ids = scene.honest.get(replica::REPLICA, 4096).await.unwrap();
+    scene.honest.delete(replica::REPLICA).await.unwrap();
+    for _ in 0..2 {
+        let refused = Replicator::start(manual(&scene.db()), scene.store.clone(), Hooks::default()).await.unwrap_err();
+        assert_eq!((refused.kind(), refused.code()), (Kind::Damaged, "object.missing"));
+    }
+    scene.honest.put(replica::REPLICA, ids).await.unwrap();
+    scene.insert(9000);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+/// Requests on the socket were answered one after the other, and the first one never came to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_client_keeps_nobody_from_the_socket() {
+    let scene = Scene::new(1);
+    let mut replicator = scene.start().await;
+    let _silent = std::os::unix::net::UnixStream::connect(state_file(&scene.db(), "socket")).unwrap();
+    let state = engine::default_state_dir(&scene.db());
+    let asked = tokio::time::timeout(Duration::from_secs(10), engine::control::request_sync(&state)).await;
+    assert!(asked.unwrap().unwrap().is_some());
+    replicator.shutdown().await.unwrap();
+}
+
+/// Two machines in turn on one prefix: the first came back and went on in its old generation, which no restore looks at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_younger_generation_of_another_writer_is_not_passed_over() {
+    let scene = Scene::new(1);
+    let mut first = scene.start().await;
+    first.sync().await.unwrap();
+    first.shutdown().await.unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let db = other.path().join("b.db");
+    let _app = application(&db, 4096);
+    let mut second = Replicator::start(manual(&db), scene.store.clone(), Hooks::default()).await.unwrap();
+    second.sync().await.unwrap();
+    second.shutdown().await.unwrap();
+    scene.insert(9000);
+    let refused = Replicator::start(manual(&scene.db()), scene.store.clone(), Hooks::default()).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.code()), (Kind::Locked, "replica.overtaken"));
+}
+
+/// A power loss took what was noted of a new generation: it was never gone back to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_younger_generation_of_our_own_is_gone_on_with() {
+    let scene = Scene::new(1);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    let position = state_file(&scene.db(), "position.json");
+    let before = std::fs::read(&position).unwrap();
+    replicator.snapshot().await.unwrap();
+    scene.insert(9000);
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    std::fs::write(&position, before).unwrap();
+    scene.insert(9000);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+    assert_eq!(replica::generations(&*scene.honest).await.unwrap().len(), 2);
+}
+
+/// Segments were added to a generation that nothing can be restored from.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generation_whose_objects_are_gone_is_begun_anew() {
+    for snapshot in [true, false] {
+        let scene = Scene::new(1);
+        let mut replicator = scene.start().await;
+        replicator.sync().await.unwrap();
+        scene.insert(9000);
+        let last = replicator.sync().await.unwrap().unwrap();
+        replicator.shutdown().await.unwrap();
+        let lost = if snapshot { Name::Snapshot(last.generation) } else { Name::Segment(last.generation, last.index) };
+        scene.honest.delete(&lost.key()).await.unwrap();
+        scene.insert(9000);
+        let mut replicator = scene.start().await;
+        replicator.sync().await.unwrap();
+        scene.prove().await;
+        replicator.shutdown().await.unwrap();
+    }
+}
+
+/// The first snapshot was given up, and then made again from its beginning, before the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_during_the_first_snapshot_waits_for_it() {
+    let scene = Scene::new(8);
+    let mut replicator = scene.start_with(Options::new(scene.db()), Hooks::default()).await;
+    scene.faulty.set_delay(Duration::from_millis(20));
+    until("the snapshot begins", || scene.faulty.requests_of(Operation::Write) > 2).await;
+    replicator.shutdown().await.unwrap();
+    assert_eq!(scene.faulty.requests_of(Operation::Upload), 1);
+    scene.prove().await;
+}
+
+/// A replicator that was dropped went on to the end of its snapshot, and nobody else could have the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replicator_dropped_during_a_snapshot_lets_go_of_the_database() {
+    let scene = Scene::new(8);
+    let replicator = scene.start_with(Options::new(scene.db()), Hooks::default()).await;
+    scene.faulty.set_delay(Duration::from_millis(500));
+    until("the snapshot begins", || scene.faulty.requests_of(Operation::Write) > 0).await;
+    drop(replicator);
+    let began = Instant::now();
+    until("the lock is free", || StateDir::owner(&engine::default_state_dir(&scene.db())).is_none()).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+/// Nobody said that the replica was level again when it was a request that had brought it there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_was_asked_for_ends_the_trouble() {
+    let scene = Scene::new(1);
+    let (hooks, events) = listening();
+    let mut options = Options::new(scene.db());
+    options.sync_interval = Duration::from_millis(20);
+    let mut replicator = scene.start_with(options, hooks).await;
+    replicator.sync().await.unwrap();
+    scene.faulty.set_down(true);
+    scene.insert(9000);
+    until("it says that it is behind", || replicator.status().degraded.is_some()).await;
+    scene.faulty.set_down(false);
+    replicator.sync().await.unwrap();
+    until("it says that it is level", || replicator.status().degraded.is_none()).await;
+    let recovered = |event: &Event| matches!(event, Event::Recovered { .. });
+    assert!(events.lock().unwrap().iter().any(recovered));
+    replicator.shutdown().await.unwrap();
+}
+
+/// Giving a snapshot up forgot the intent of a segment whose fate was open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_given_up_leaves_the_intent_of_a_segment() {
+    let scene = Scene::new(8);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    scene.faulty.set_delay(Duration::from_millis(20));
+    let (begun, ()) = tokio::join!(replicator.snapshot(), async {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        scene.insert(9000);
+        scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::After, ErrorKind::Unavailable);
+        replicator.sync().await.unwrap_err();
+        scene.faulty.fail_nth_of(Operation::Write, 1, When::Before, ErrorKind::Unavailable);
+    });
+    assert_eq!(begun.unwrap_err().kind(), Kind::Unavailable);
+    assert!(state_file(&scene.db(), "intent").exists());
+    scene.faulty.set_delay(Duration::ZERO);
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+#[derive(Debug, Default)]
+struct Balance(AtomicUsize);
+
+impl Progress for Balance {
+    fn begin(&self, _phase: Phase, _total: Option<u64>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn advance(&self, _bytes: u64) {}
+    fn end(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The last bytes of a snapshot could not be sent: what it had begun was never ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_fails_at_any_write_ends_what_it_began() {
+    let scene = Scene::new(2);
+    let progress = Arc::new(Balance::default());
+    let hooks = Hooks { progress: progress.clone(), ..Hooks::default() };
+    let mut replicator = scene.start_with(manual(&scene.db()), hooks).await;
+    replicator.sync().await.unwrap();
+    for n in 1.. {
+        scene.faulty.fail_nth_of(Operation::Write, n, When::Before, ErrorKind::Unavailable);
+        let outcome = replicator.snapshot().await;
+        assert_eq!(progress.0.load(Ordering::Relaxed), 0, "write {n}");
+        if outcome.is_ok() {
+            assert!(n > 3, "only {n} writes");
+            break;
+        }
+    }
+    scene.faulty.clear();
+    scene.insert(9000);
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+/// A manager that could not begin left the database locked for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_cannot_begin_leaves_nothing_locked() {
+    let scene = Scene::new(1);
+    for _ in 0..10 {
+        scene.faulty.fail_nth_of(Operation::Upload, 1, When::Before, ErrorKind::Unavailable);
+        let destination = Some(Destination::Store(scene.store.clone()));
+        let config = BackupConfig { db_path: scene.db(), destination, ..BackupConfig::default() };
+        assert_eq!(BackupManager::new(config).await.unwrap_err().kind(), Kind::Unavailable);
+        assert_eq!(StateDir::owner(&engine::default_state_dir(&scene.db())), None);
+    }
+}
+
+/// The file was replaced by rename, taken away, and emptied, one after the other: it is told, and goes on by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_away_is_taken_up_again_when_it_is_back() {
+    let mut scene = Scene::new(1);
+    let (hooks, events) = listening();
+    let mut options = Options::new(scene.db());
+    options.sync_interval = Duration::from_millis(20);
+    let mut replicator = scene.start_with(options, hooks).await;
+    replicator.sync().await.unwrap();
+    for emptied in [false, true] {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(waloy::db::beside(&scene.db(), suffix));
+        }
+        if emptied {
+            std::fs::write(scene.db(), b"").unwrap();
+        }
+        let retried = |events: &Mutex<Vec<Event>>| {
+            events.lock().unwrap().iter().filter(|event| matches!(event, Event::Retry { .. })).count()
+        };
+        let before = retried(&events);
+        until("it says so", || retried(&events) > before + 1).await;
+        assert!(retried(&events) < before + 10);
+        scene.app = application(&scene.db(), 4096);
+        scene.insert(5000);
+        let generation = replicator.status().generation;
+        until("a generation begins", || replicator.status().generation != generation).await;
+        replicator.sync().await.unwrap();
+        scene.prove().await;
+    }
+    replicator.shutdown().await.unwrap();
+}
+
+/// A snapshot, a segment that does not fit into memory meanwhile, and one failed request somewhere in the two. Returns
+/// how often the store was asked.
+async fn snapshot_with_one_fault(n: u64, when: When, kind: ErrorKind, crash: bool) -> u64 {
+    let scene = Scene::new(2);
+    let options = || {
+        let mut options = manual(&scene.db());
+        options.memory_budget = 100_000;
+        options
+    };
+    let mut replicator = scene.start_with(options(), Hooks::default()).await;
+    replicator.sync().await.unwrap();
+    let before = scene.faulty.requests();
+    scene.faulty.set_delay(Duration::from_millis(3));
+    scene.faulty.fail_nth_of_any(n, when, kind);
+    let outcome = tokio::join!(replicator.snapshot(), async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        scene.app.execute("UPDATE t SET x = randomblob(1000000) WHERE id = 1", []).unwrap();
+        replicator.sync().await
+    });
+    scene.faulty.set_delay(Duration::ZERO);
+    let asked = scene.faulty.requests() - before;
+    if crash && (outcome.0.is_err() || outcome.1.is_err()) {
+        replicator.release().await;
+        replicator = scene.start_with(options(), Hooks::default()).await;
+    }
+    scene.app.execute_batch("DELETE FROM t WHERE id = 2; VACUUM; CREATE TABLE later(x)").unwrap();
+    for attempt in 0.. {
+        match replicator.sync().await {
+            Ok(_) => break,
+            Err(error) => assert!(attempt < 3, "n = {n}, {when:?}, {kind:?}: {error}"),
+        }
+    }
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_failed_request_during_a_snapshot_loses_or_doubles_anything() {
+    // Each in turn at every third request.
+    let crashes = [(When::Before, false), (When::Before, true), (When::After, false), (When::After, true)];
+    for (at, (when, crash)) in crashes.into_iter().enumerate() {
+        for kind in [ErrorKind::Unavailable, ErrorKind::Other] {
+            let mut n = 1 + at as u64 % 3;
+            while snapshot_with_one_fault(n, when, kind, crash).await >= n {
+                n += 3;
+            }
+            assert!(n > 12, "only {n} requests");
+        }
+    }
+}
+
+/// Nothing fits into memory, and every frame is one too many for the WAL.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_smallest_limits_only_make_it_slower() {
+    for page_size in [512, 65_536] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = dir.path().join("a.db");
+        let app = application(&db, page_size);
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let mut options = Options::new(&db);
+        (options.memory_budget, options.checkpoint_threshold, options.sync_interval) = (0, 0, Duration::ZERO);
+        let mut replicator = Replicator::start(options, store.clone(), Hooks::default()).await.unwrap();
+        for round in 0..20 {
+            app.execute("INSERT INTO t(x) VALUES (randomblob(70000))", []).unwrap();
+            if round % 6 == 2 {
+                app.execute_batch("DELETE FROM t WHERE id % 2 = 0; VACUUM").unwrap();
+                replicator.snapshot().await.unwrap();
+            }
+            replicator.sync().await.unwrap();
+            assert!(model::restore(&store).await == model::pages_of(&app), "round {round}");
+        }
+        replicator.shutdown().await.unwrap();
+    }
+}
+
+/// The format refuses a time before the one it follows: a clock that goes back must not make replication stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_never_go_back_whatever_the_clock_does() {
+    const DAY: i64 = 86_400_000;
+    let scene = Scene::new(1);
+    let clock = Arc::new(Dial(AtomicI64::new(1_800_000_000_000)));
+    let hooks = Hooks { clock: clock.clone(), ..Hooks::default() };
+    let mut replicator = scene.start_with(manual(&scene.db()), hooks).await;
+    let mut last = Timestamp(i64::MIN);
+    for (round, now) in [20_000 * DAY, 19_999 * DAY, 0, -1, 30_000 * DAY, 20_000 * DAY].into_iter().enumerate() {
+        clock.0.store(now, Ordering::Relaxed);
+        scene.insert(9000);
+        if round % 2 == 1 {
+            replicator.snapshot().await.unwrap();
+        }
+        scene.insert(9000);
+        replicator.sync().await.unwrap();
+        let at = replicator.status().at.unwrap();
+        assert!(at >= last, "{at:?} after {last:?}");
+        last = at;
+        scene.prove().await;
+    }
+    replicator.shutdown().await.unwrap();
+}
