@@ -1,1 +1,5 @@
-fn main() {}
+//! The `waloy` command.
+
+fn main() -> std::process::ExitCode {
+    waloy::cli::main()
+}

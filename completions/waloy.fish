@@ -1,0 +1,361 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_waloy_global_optspecs
+    string join \n to= json q/quiet v/verbose color= progress= utc bytes timeout= state-dir= allow-other-user endpoint= region= profile= path-style no-sign-request concurrency= retries= h/help V/version
+end
+
+function __fish_waloy_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_waloy_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_waloy_using_subcommand
+    set -l cmd (__fish_waloy_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c waloy -n "__fish_waloy_needs_command" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_needs_command" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_needs_command" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_needs_command" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_needs_command" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_needs_command" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_needs_command" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_needs_command" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_needs_command" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_needs_command" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_needs_command" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_needs_command" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_needs_command" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "replicate" -d 'Back up a running database, continuously'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "restore" -d 'Restore a database, to its latest state or to a past one'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "restore-to-time" -d 'Restore a database to a past state: the same as restore --time'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "generations" -d 'List what can be restored'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "inspect" -d 'Show one generation and its objects'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "verify" -d 'Prove that the backup can be restored and is fresh'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "man" -d 'Write the manual pages'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l sync-interval -d 'The shortest time between two uploads' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l snapshot-interval -d 'Begin a new generation this often, if anything changed' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l compression -d 'How to compress: none, lz4, zstd, or zstd:1 to zstd:19' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l checkpoint-threshold -d 'Size of the WAL above which it is checkpointed' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l checkpoint -d 'Who checkpoints' -r -f -a "auto\t'Waloy, when the WAL is above its threshold'
+off\t'Only the application'"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l once -d 'Bring the replica level once, and stop'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l set-wal -d 'Convert a database in rollback-journal mode to WAL mode; the change is permanent'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l wait-for-db -d 'Wait for a database that does not exist yet'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -s o -l output -d 'Where to restore to [default: the path of the database; for a URL, its last part]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l time -d 'The state at this time: `5m ago`, `10:00`, `yesterday 18:30`, `2026-11-22T10:00:00Z`, `@1795341600`' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l generation -d 'A generation by its id or the beginning of it; with :INDEX or :snapshot a point of it' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l force -d 'Replace a database that is there; it is kept under another name'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s o -l output -d 'Where to restore to [default: the path of the database; for a URL, its last part]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l force -d 'Replace a database that is there; it is kept under another name'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l raw -d 'Show the decoded header of the object with this key' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l objects -d 'List every object'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l read-data -d 'Read every object of every generation, or a part of them: all, N%, n/t' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l restore -d 'Also restore the latest state to a temporary directory and check it: quick, full' -r -f -a "quick\t'PRAGMA quick_check'
+full\t'PRAGMA integrity_check'"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l max-age -d 'How old the newest confirmation may be; `off` for any [default: 24h for a database, off for a URL]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l quick -d 'Only what listings and the newest object tell'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l dir -d 'Write one page a command into this directory, instead of the first to standard output' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l endpoint -d 'The server, if it is not AWS' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l region -d 'The region' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "replicate" -d 'Back up a running database, continuously'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "restore" -d 'Restore a database, to its latest state or to a past one'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "restore-to-time" -d 'Restore a database to a past state: the same as restore --time'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "generations" -d 'List what can be restored'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "inspect" -d 'Show one generation and its objects'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "verify" -d 'Prove that the backup can be restored and is fresh'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "man" -d 'Write the manual pages'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify sync demo version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

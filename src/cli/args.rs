@@ -1,0 +1,176 @@
+//! The command line: what every command takes, and which commands there are.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+
+use super::style::Choice;
+use super::ui::Mode;
+use super::{demo, exit, generated, generations, inspect, replicate, restore, sync, verify, version};
+use crate::config::duration;
+
+const GLOBAL: &str = "Global options";
+const S3: &str = "S3 options";
+
+const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// Continuous backup of a running SQLite database to S3 or a directory
+#[derive(Debug, Parser)]
+#[command(
+    name = "waloy",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    before_help = "Examples:
+  waloy replicate app.db s3://bucket/app         back up, continuously
+  waloy restore app.db --time 5m ago -o old.db   get a past state back, beside the present one
+  waloy generations app.db                       what can be restored
+  waloy verify app.db                            prove it
+  waloy demo                                     see the whole story in ten seconds
+"
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Replicate(replicate::Args),
+    Restore(restore::Args),
+    RestoreToTime(restore::ToTimeArgs),
+    Generations(generations::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+    Sync(sync::Args),
+    Demo(demo::Args),
+    Version(version::Args),
+    Completions(generated::CompletionsArgs),
+    #[command(hide = true)]
+    Man(generated::ManArgs),
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or
+    /// WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]
+    #[arg(long, global = true, value_name = "URL", help_heading = GLOBAL, value_hint = clap::ValueHint::AnyPath)]
+    pub to: Option<String>,
+    /// Write JSON, one object a line
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
+    pub quiet: bool,
+    /// Say more; twice: still more [env: WALOY_LOG]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
+    pub verbose: u8,
+    /// When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "WALOY_COLOR", help_heading = GLOBAL)]
+    pub color: Choice,
+    /// When to draw progress
+    #[arg(
+        long, global = true, value_name = "WHEN", default_value = "auto", env = "WALOY_PROGRESS", help_heading = GLOBAL
+    )]
+    pub progress: Choice,
+    /// Show times in UTC, not in the local zone
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub utc: bool,
+    /// Show sizes in bytes
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub bytes: bool,
+    /// Give up after this long (exit 9) [default: none; sync: 30s]
+    #[arg(long, global = true, value_name = "DUR", value_parser = duration::parse, help_heading = GLOBAL)]
+    pub timeout: Option<Duration>,
+    /// Where local state is kept [default: DB.waloy/state, beside the database]
+    #[arg(
+        long, global = true, value_name = "DIR", env = "WALOY_STATE_DIR", value_hint = clap::ValueHint::DirPath,
+        help_heading = GLOBAL
+    )]
+    pub state_dir: Option<PathBuf>,
+    /// Open a database that belongs to another user
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub allow_other_user: bool,
+    #[command(flatten)]
+    pub(super) s3: S3Args,
+}
+
+/// How to reach a bucket.
+#[derive(Clone, Debug, Args)]
+pub struct S3Args {
+    /// The server, if it is not AWS
+    #[arg(long, global = true, value_name = "URL", env = "WALOY_S3_ENDPOINT", help_heading = S3)]
+    pub endpoint: Option<String>,
+    /// The region
+    #[arg(long, global = true, value_name = "REGION", env = "WALOY_S3_REGION", help_heading = S3)]
+    pub region: Option<String>,
+    /// The profile of the AWS configuration files
+    #[arg(long, global = true, value_name = "NAME", help_heading = S3)]
+    pub profile: Option<String>,
+    /// Put the bucket in the path of the URL [default: for every server but AWS]
+    #[arg(
+        long, global = true, env = "WALOY_S3_PATH_STYLE", value_parser = FalseyValueParser::new(), help_heading = S3
+    )]
+    pub path_style: bool,
+    /// Send requests unsigned, for public buckets
+    #[arg(long, global = true, help_heading = S3)]
+    pub no_sign_request: bool,
+    /// Requests at the same time
+    #[arg(
+        long, global = true, value_name = "N", default_value_t = 8,
+        value_parser = clap::value_parser!(u16).range(1..=256), help_heading = S3
+    )]
+    pub concurrency: u16,
+    /// How often a request is tried
+    #[arg(
+        long, global = true, value_name = "N", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = S3
+    )]
+    pub retries: u32,
+}
+
+impl Global {
+    /// How to write.
+    pub fn mode(&self) -> Mode {
+        Mode {
+            json: self.json,
+            quiet: self.quiet,
+            verbose: self.verbose,
+            color: self.color,
+            progress: self.progress,
+            utc: self.utc,
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// The command line with its help in the house's shape: what it does, examples, then the options.
+pub fn command() -> clap::Command {
+    let dress = |command: clap::Command| {
+        let command = command.help_template(TEMPLATE).after_long_help(exit::HELP);
+        command.mut_args(|arg| arg.hide_env_values(true))
+    };
+    dress(Cli::command()).mut_subcommands(dress)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+
+    #[test]
+    fn every_visible_command_begins_its_help_with_examples() {
+        for command in super::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let text = command.get_before_help().map(ToString::to_string).unwrap_or_default();
+            assert!(text.starts_with("Examples:\n  waloy "), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What every command works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::Global;
+use super::destination::{s3_options, variable};
+use super::progress::Bar;
+use super::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::storage::{Location, Store};
+
+/// The streams and the options that every command takes.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The streams.
+    pub ui: Arc<Ui>,
+    /// The options.
+    pub global: Arc<Global>,
+}
+
+impl Context {
+    /// The store at a location, reached as flags and environment say.
+    ///
+    /// # Errors
+    ///
+    /// Options that make no sense.
+    pub async fn open(&self, location: &Location) -> Result<Arc<dyn Store>> {
+        location.open(&s3_options(&self.global.s3, variable)?).await
+    }
+
+    /// A bar for a long operation.
+    pub fn progress(&self) -> Arc<Bar> {
+        Bar::new(&self.ui)
+    }
+
+    /// Ends a command that takes too long.
+    ///
+    /// # Errors
+    ///
+    /// Those of the command, and its time being over.
+    pub async fn within<T>(&self, default: Option<Duration>, command: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(limit) = self.global.timeout.or(default) else { return command.await };
+        tokio::time::timeout(limit, command).await.unwrap_or_else(|_| {
+            let shown = crate::config::duration::format(limit);
+            Err(Error::new(Kind::Unavailable, "timeout", format!("not done after {shown}"))
+                .hint("pass a longer --timeout"))
+        })
+    }
+}
