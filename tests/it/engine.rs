@@ -362,3 +362,47 @@ async fn an_idle_database_asks_the_store_for_nothing() {
     replicator.shutdown().await.unwrap();
     assert_eq!(counted.requests(), before, "nothing was left to say");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_generation_begins_by_itself_when_the_segments_outweigh_the_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (hooks, events) = listening();
+    let mut replicator = Replicator::start(manual(&db), store.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    let mut rollovers = 0;
+    for _ in 0..30 {
+        app.execute("INSERT OR REPLACE INTO t(id, x) VALUES (1, randomblob(100000))", []).unwrap();
+        replicator.sync().await.unwrap();
+        rollovers += u32::from(replicator.rollover_if_due().await.unwrap());
+    }
+    // 3 MB of segments, and never less than 1 MiB between two snapshots.
+    assert!((1..=2).contains(&rollovers), "{rollovers}");
+    assert!(reasons(&events)[1..].iter().all(|reason| *reason == Reason::Outweighed), "{:?}", reasons(&events));
+    assert_eq!(model::restore(&store).await, model::pages_of(&app));
+    replicator.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_generation_begins_on_schedule_if_anything_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (hooks, events) = listening();
+    let mut options = manual(&db);
+    options.snapshot_interval = Some(Duration::from_millis(50));
+    let mut replicator = Replicator::start(options, store.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert!(!replicator.rollover_if_due().await.unwrap(), "nothing changed");
+    app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    replicator.sync().await.unwrap();
+    assert!(replicator.rollover_if_due().await.unwrap());
+    assert!(!replicator.rollover_if_due().await.unwrap(), "it is too early for another");
+    assert_eq!(reasons(&events), [Reason::First, Reason::Interval]);
+    assert_eq!(model::restore(&store).await, model::pages_of(&app));
+    replicator.shutdown().await.unwrap();
+}

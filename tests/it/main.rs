@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: the SDK takes long to link.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
+mod backup;
 mod capture;
 mod cli;
 mod engine;
