@@ -1,6 +1,6 @@
 //! Reclaiming the log: PASSIVE first, under the write lock second, TRUNCATE only when nobody is in the way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -16,6 +16,15 @@ const WRITE_LOCK_WAIT: Duration = Duration::from_millis(100);
 /// How often it asks meanwhile. A writer that never pauses lets go of the lock for some microseconds between two
 /// commits; SQLite's own handler asks eight times in 100 ms, and seldom meets one of these moments.
 const WRITE_LOCK_POLL: Duration = Duration::from_micros(100);
+
+/// How long, under the write lock, the checkpoint of somebody else is waited for. An application that checkpoints after
+/// each commit, as SQLite does by itself beyond 1,000 pages, is at it most of the time and done in a moment; one that
+/// waits for the lock that we hold is let in after this.
+const OTHER_CHECKPOINT_WAIT: Duration = Duration::from_millis(5);
+
+/// Bytes that may be left to copy when the write lock is asked for while somebody else checkpoints: copying them keeps
+/// the application's writers out for some milliseconds.
+const FEW: u64 = 8 << 20;
 
 /// How a checkpoint ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,14 +43,15 @@ pub(super) fn reclaim(live: &mut Live, sink: &mut dyn Sink) -> Result<Reclaimed,
     let checkpointer = connect(live)?;
     let passive = run(&checkpointer, "PASSIVE")?;
     live.move_pin(sink)?;
-    if passive.busy {
-        return Ok(Reclaimed::Busy);
-    }
     if complete(live)? {
         return Ok(Reclaimed::All);
     }
+    // The other one copies as far as the pin had been moved, and no further.
+    if passive.busy && left(live)? > FEW {
+        return Ok(Reclaimed::Busy);
+    }
     // Held back below what our pin had seen: a reader of the application, which no lock of ours would hurry.
-    if passive.backfilled < captured {
+    if !passive.busy && passive.backfilled < captured {
         return Ok(Reclaimed::Some);
     }
     under_write_lock(live, &checkpointer, sink)
@@ -54,9 +64,9 @@ fn under_write_lock(live: &mut Live, checkpointer: &Connection, sink: &mut dyn S
     if lock.execute_batch("BEGIN IMMEDIATE").is_err() {
         return Ok(Reclaimed::Some);
     }
-    let outcome = live.move_pin(sink).and_then(|_| run(checkpointer, "PASSIVE"));
+    let outcome = live.move_pin(sink).and_then(|_| run_soon(checkpointer));
     let outcome = match outcome {
-        // Another checkpointer waits for the lock that we hold: let go of it at once.
+        // Another checkpointer waits for the lock that we hold: let go of it.
         Ok(passive) if passive.busy => Ok(Reclaimed::Busy),
         Ok(_) => live
             .move_pin(sink)
@@ -69,6 +79,18 @@ fn under_write_lock(live: &mut Live, checkpointer: &Connection, sink: &mut dyn S
         tracing::warn!(%error, "cannot give the write lock back; closing the connection that holds it");
     }
     outcome
+}
+
+/// PASSIVE, as soon as the checkpoint that somebody else is at has ended.
+fn run_soon(checkpointer: &Connection) -> Result<Checkpoint, Error> {
+    let began = Instant::now();
+    loop {
+        let passive = run(checkpointer, "PASSIVE")?;
+        if !passive.busy || began.elapsed() >= OTHER_CHECKPOINT_WAIT {
+            return Ok(passive);
+        }
+        std::thread::sleep(WRITE_LOCK_POLL);
+    }
 }
 
 fn ask_often(asked: i32) -> bool {
@@ -109,6 +131,13 @@ fn run(connection: &Connection, mode: &'static str) -> Result<Checkpoint, Error>
         }
         Err(source) => Err(Error::Sqlite { what: "run a checkpoint", source }),
     }
+}
+
+/// Bytes of page images that no checkpoint has copied yet.
+fn left(live: &Live) -> Result<u64, Error> {
+    let index = live.index()?;
+    let frames = index.max_frame.0.saturating_sub(index.backfilled.0);
+    Ok(u64::from(frames) * u64::from(live.page_size().get()))
 }
 
 fn complete(live: &Live) -> Result<bool, Error> {

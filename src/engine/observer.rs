@@ -21,7 +21,11 @@ use crate::wal::{FRAME_HEADER_LEN, Position};
 /// How often the pin is moved at least, if anything happened.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How soon a checkpoint that readers or writers prevented is tried again.
+/// How soon the next tick comes, and for how long, once the WAL has grown by more than its threshold in one.
+const HURRIED_TICK: Duration = Duration::from_millis(20);
+const HURRY: Duration = Duration::from_secs(1);
+
+/// How soon a checkpoint that readers or writers prevented is tried again, unless the WAL has grown by its threshold.
 const RECLAIM_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the thread tells without being asked.
@@ -62,8 +66,13 @@ pub(super) struct Observer {
     checkpoints: Checkpoints,
     /// Frames in the WAL above which it is checkpointed.
     threshold: u32,
-    reclaim_not_before: Option<Instant>,
+    /// When a checkpoint was prevented, and the frames that the WAL had then.
+    prevented: Option<(Instant, u32)>,
     counted: db::Totals,
+    /// Bytes of the WAL that had been captured at the last tick.
+    ticked: u64,
+    /// When the WAL grew by more than its threshold in one tick.
+    hurried: Option<Instant>,
     captured_at: Timestamp,
     lost: bool,
 }
@@ -85,8 +94,10 @@ impl Observer {
             collects: Collects::default(),
             captured_at: hooks.clock.now(),
             hooks,
-            reclaim_not_before: None,
+            prevented: None,
             counted: db::Totals::default(),
+            ticked: 0,
+            hurried: None,
             lost: false,
         };
         observer.count();
@@ -147,7 +158,23 @@ impl Observer {
         Ok(outcome)
     }
 
-    fn tick(&mut self) {
+    /// Looks at the WAL, and says when to do so again.
+    fn tick(&mut self) -> Duration {
+        self.look();
+        let grown = (self.counted.bytes - self.ticked) / self.frame_len();
+        self.ticked = self.counted.bytes;
+        if grown > u64::from(self.threshold) {
+            self.hurried = Some(Instant::now());
+        }
+        let hurried = self.hurried.is_some_and(|since| since.elapsed() < HURRY);
+        if hurried { HURRIED_TICK } else { TICK }
+    }
+
+    fn frame_len(&self) -> u64 {
+        FRAME_HEADER_LEN as u64 + u64::from(self.live.page_size().get())
+    }
+
+    fn look(&mut self) {
         if self.lost {
             return;
         }
@@ -159,27 +186,27 @@ impl Observer {
     }
 
     fn reclaim_if_due(&mut self) {
+        let frames = self.live.frames().0;
+        let again = |(at, had): (Instant, u32)| at.elapsed() >= RECLAIM_AGAIN || frames.abs_diff(had) >= self.threshold;
         let due = self.checkpoints == Checkpoints::Auto
             && !self.collects.frozen()
-            && self.live.frames().0 >= self.threshold
-            && self.reclaim_not_before.is_none_or(|at| Instant::now() >= at)
+            && frames >= self.threshold
+            && self.prevented.is_none_or(again)
             && self.live.is_reclaimable();
         if !due {
             return;
         }
-        self.reclaim_not_before = match self.checkpoint() {
+        self.prevented = match self.checkpoint() {
             Ok(Reclaimed::All) => None,
-            Ok(_) => Some(Instant::now() + RECLAIM_AGAIN),
+            Ok(_) => Some((Instant::now(), self.live.frames().0)),
             Err(error) => {
                 tracing::debug!(%error, "cannot checkpoint now");
-                Some(Instant::now() + RECLAIM_AGAIN)
+                Some((Instant::now(), self.live.frames().0))
             }
         };
         // An exceptional transaction has left a long file behind: give the space back if nobody is in the way.
-        let frame_len = FRAME_HEADER_LEN as u64 + u64::from(self.live.page_size().get());
-        if self.reclaim_not_before.is_none()
-            && self.live.wal_len().is_ok_and(|len| len > 16 * u64::from(self.threshold) * frame_len)
-        {
+        let long = 16 * u64::from(self.threshold) * self.frame_len();
+        if self.prevented.is_none() && self.live.wal_len().is_ok_and(|len| len > long) {
             let truncated = self.live.truncate(&mut self.pending);
             self.count();
             if let Err(error) = truncated {
@@ -259,7 +286,7 @@ impl ObserverThread {
     /// Has it look at the WAL now, without waiting for that.
     pub(super) fn nudge(&self) {
         if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(Box::new(Observer::tick));
+            let _ = jobs.send(Box::new(Observer::look));
         }
     }
 
@@ -289,8 +316,8 @@ fn run(mut observer: Observer, jobs: &Receiver<Job>, pulses: &watch::Sender<Puls
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if Instant::now() >= next {
-            observer.tick();
-            next = Instant::now() + TICK;
+            let pause = observer.tick();
+            next = Instant::now() + pause;
         }
         let pulse = observer.pulse();
         pulses.send_if_modified(|last| std::mem::replace(last, pulse) != pulse);
