@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Global, S3Args};
 use crate::db::beside;
+use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
+use crate::state::Acknowledged;
 use crate::storage::{Location, Retry, S3Options};
 
 /// Who said where the replica is.
@@ -17,6 +19,8 @@ pub enum Origin {
     CommandLine,
     /// A variable of the environment.
     Environment(&'static str),
+    /// Nobody, and this is where the database was replicated to last.
+    Recorded,
     /// Nobody: it is beside the database.
     BuiltIn,
 }
@@ -26,6 +30,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::CommandLine => f.write_str("command line"),
             Origin::Environment(name) => f.write_str(name),
+            Origin::Recorded => f.write_str("as before"),
             Origin::BuiltIn => f.write_str("built-in default"),
         }
     }
@@ -89,6 +94,7 @@ pub fn resolve(
     db: Option<&Path>,
     url: Option<&str>,
     to: Option<&str>,
+    state_dir: Option<&Path>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Destination> {
     let given = |text: &str, origin| Ok(Destination { location: location(text)?, origin });
@@ -109,8 +115,13 @@ pub fn resolve(
     }
     match db {
         Some(db) => {
-            let path = beside(&followed(db), ".waloy").join("replica");
-            Ok(Destination { location: Location::directory(path)?, origin: Origin::BuiltIn })
+            let db = followed(db);
+            let beside_it = Location::directory(beside(&db, ".waloy").join("replica"))?;
+            let state_dir = state_dir.map_or_else(|| default_state_dir(&db), Path::to_owned);
+            match Acknowledged::read(&state_dir).and_then(|noted| location(&noted.destination).ok()) {
+                Some(location) if location != beside_it => Ok(Destination { location, origin: Origin::Recorded }),
+                _ => Ok(Destination { location: beside_it, origin: Origin::BuiltIn }),
+            }
         }
         None => Err(Error::new(Kind::Usage, "usage.no_source", "neither a database nor a replica was given")
             .hint("give the path of the database, or the URL of the replica: s3://bucket/prefix")
@@ -132,7 +143,7 @@ pub fn source(argument: Option<&OsStr>, global: &Global) -> Result<Source> {
             .hint("give the path of the database file")
             .hint(format!("or, if this directory is the replica, --to {}", quoted(&directory.to_string_lossy()))));
     }
-    let destination = resolve(db.as_deref(), url, global.to.as_deref(), variable)?;
+    let destination = resolve(db.as_deref(), url, global.to.as_deref(), global.state_dir.as_deref(), variable)?;
     Ok(Source { db, destination })
 }
 

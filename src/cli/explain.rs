@@ -55,6 +55,7 @@ impl Source {
             Origin::BuiltIn => {
                 error.hint("this is the built-in default, beside the database; give another place with --to")
             }
+            Origin::Recorded => error.hint("it was replicated there before; give another place with --to"),
             Origin::Environment(variable) => {
                 error.hint(format!("the place comes from {variable}; give another with --to"))
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::args::Global;
 use super::context::Context;
 use super::destination::{Destination, Origin, is_same_device, is_url, quoted, resolve, variable};
 use super::exit::Exit;
@@ -150,7 +151,8 @@ impl Pair {
             db::resolve(&self.db)?;
         }
         let url = self.destination.as_ref().and_then(|text| text.to_str());
-        resolve(Some(&self.db), url, context.global.to.as_deref(), variable)
+        let Global { to, state_dir, .. } = &*context.global;
+        resolve(Some(&self.db), url, to.as_deref(), state_dir.as_deref(), variable)
     }
 
     /// How this database is replicated unless flags say otherwise.

@@ -224,7 +224,7 @@ fn human(report: &Report, requested: &Requested, ui: &Ui) {
     let plan = &report.plan;
     let why = match requested {
         Requested::Latest => "the latest",
-        Requested::Time { .. } => "last commit before the requested time",
+        Requested::Time { .. } => "the last point kept at or before that time",
         Requested::Generation { .. } => "as requested",
     };
     if let Requested::Time { input, at } = requested {

@@ -328,9 +328,7 @@ impl Actor {
     }
 
     fn recovered(&mut self) {
-        if let Some(trouble) = self.trouble.take()
-            && trouble.told
-        {
+        if let Some(trouble) = self.trouble.take() {
             self.context.status.send_modify(|status| status.degraded = None);
             self.context.tell(Event::Recovered { after: trouble.since.elapsed() });
         }

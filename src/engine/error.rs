@@ -27,6 +27,9 @@ pub(super) enum Error {
     /// The state directory belongs to another replica.
     #[error("this database is replicated to {known}, not to {asked}")]
     OtherDestination { known: String, asked: String },
+    /// The replica is of another database.
+    #[error("{location} holds the backup of another database")]
+    AnotherDatabase { location: String },
     /// Asked to end in the middle of a snapshot.
     #[error("stopped before the snapshot was complete")]
     Interrupted,
@@ -84,6 +87,10 @@ impl From<Error> for PublicError {
                 .hint("one writer a prefix: stop the other one, or give this database a prefix of its own"),
             Error::OtherDestination { .. } => PublicError::new(Kind::Usage, "replica.other", error.to_string())
                 .hint("go on there, or pass another --state-dir for a second replica"),
+            Error::AnotherDatabase { .. } => {
+                PublicError::new(Kind::Usage, "replica.another_database", error.to_string())
+                    .hint("give each database a destination of its own; WALOY_DEST names that of one database")
+            }
             Error::Interrupted => PublicError::new(Kind::Unavailable, "engine.interrupted", error.to_string()),
             Error::Full(_) => PublicError::new(Kind::Failure, "replica.full", error.to_string()),
         }

@@ -249,6 +249,37 @@ pub(super) fn first(
     }
 }
 
+/// Whether a replica whose writer is not known is of this database: more than half of the pages of the shorter of the
+/// two are the same. Otherwise a database that got the destination of another would take its place.
+async fn resembles(context: &Context, observer: &ObserverThread, newest: GenerationId) -> Result<bool, Error> {
+    const CHUNK: u32 = 256;
+    let objects = Objects::list(&*context.store, newest, None).await?;
+    let Some(size) = objects.snapshot else { return Ok(true) };
+    let reader = ObjectReader::open(&context.store, Name::Snapshot(newest), size).await?;
+    if reader.outline().header.page_size != observer.page_size {
+        return Ok(false);
+    }
+    let mut table = PageHashes::begin(&context.state)?;
+    absorb(&mut table, &reader).await?;
+    for (index, size) in objects.segments {
+        absorb(&mut table, &ObjectReader::open(&context.store, Name::Segment(newest, index), size).await?).await?;
+    }
+    let (mut same, mut read, len) = (0, 0, observer.page_size.len());
+    let pages = observer.pages.min(table.pages());
+    while read < pages {
+        let chunk: Vec<PageNo> = (read + 1..=pages.min(read + CHUNK)).filter_map(PageNo::new).collect();
+        read += CHUNK;
+        let mut known = vec![PageHash::default(); chunk.len()];
+        table.get_run(chunk[0], &mut known)?;
+        let (asked, mut images) = (chunk.clone(), Vec::new());
+        let images =
+            observer.call(move |observer| observer.live.read_pages(&asked, &mut images).map(|()| images)).await??;
+        let found = chunk.iter().zip(images.chunks_exact(len)).map(|(&page, image)| context.hasher.hash(page, image));
+        same += found.zip(known).filter(|(found, known)| found == known).count();
+    }
+    Ok(same * 2 > pages as usize)
+}
+
 /// Opens the live database where the replica ends; otherwise at its present end, and says why a new generation has to
 /// begin.
 async fn observe(
@@ -259,8 +290,16 @@ async fn observe(
     let start = |position| ObserverThread::start(context.options.clone(), context.hooks.clone(), position);
     let Some(known) = known else {
         let observer = start(None).await?;
-        let any = replica::generations(&*context.store).await?.pop();
-        return Ok((observer, any.map(|_| Reason::StateLost)));
+        let Some(newest) = replica::generations(&*context.store).await?.pop() else { return Ok((observer, None)) };
+        return match resembles(context, &observer, newest).await {
+            Ok(true) => Ok((observer, Some(Reason::StateLost))),
+            Ok(false) => Err(Error::AnotherDatabase { location: context.store.location() }),
+            Err(Error::Replica(error)) if error.is_damage() => {
+                tracing::warn!(%error, "the replica is damaged, and is not compared with the database");
+                Ok((observer, Some(Reason::StateLost)))
+            }
+            Err(error) => Err(error),
+        };
     };
     if !has_table {
         return Ok((start(None).await?, Some(Reason::StateLost)));
@@ -269,7 +308,7 @@ async fn observe(
         Some(position) => match start(Some(position)).await {
             Ok(observer) => Some(observer),
             Err(error) if error.is_loss() && !matches!(error, db::Error::Replaced(_)) => {
-                tracing::warn!(%error, "cannot go on where the replica ends");
+                tracing::warn!(%error, "the WAL was removed or restarted while nobody watched: a new generation, with a full snapshot, has to begin");
                 None
             }
             Err(error) => return Err(error.into()),

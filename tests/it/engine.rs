@@ -406,3 +406,32 @@ async fn a_new_generation_begins_on_schedule_if_anything_changed() {
     assert_eq!(model::restore(&store).await, model::pages_of(&app));
     replicator.shutdown().await.unwrap();
 }
+
+/// Two databases given one destination by mistake: the second must not become what a restore of the first gives back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_does_not_take_the_place_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one.db"), dir.path().join("two.db"));
+    let app = application(&one, 4096);
+    for _ in 0..20 {
+        app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+    }
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut first = Replicator::start(manual(&one), store.clone(), Hooks::default()).await.unwrap();
+    first.sync().await.unwrap();
+    first.shutdown().await.unwrap();
+    let other = application(&two, 4096);
+    other.execute("INSERT INTO t(x) VALUES ('other')", []).unwrap();
+    let refused = Replicator::start(manual(&two), store.clone(), Hooks::default()).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.code()), (Kind::Usage, "replica.another_database"));
+    assert_eq!(model::restore(&store).await, model::pages_of(&app));
+    // The same database whose state directory was lost is known by its pages.
+    std::fs::remove_dir_all(engine::default_state_dir(&one)).unwrap();
+    app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+    let (hooks, events) = listening();
+    let mut again = Replicator::start(manual(&one), store.clone(), hooks).await.unwrap();
+    again.sync().await.unwrap();
+    assert_eq!(reasons(&events), [Reason::StateLost]);
+    assert_eq!(model::restore(&store).await, model::pages_of(&app));
+    again.shutdown().await.unwrap();
+}

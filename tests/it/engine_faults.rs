@@ -224,8 +224,11 @@ async fn a_younger_generation_of_another_writer_is_not_passed_over() {
     first.sync().await.unwrap();
     first.shutdown().await.unwrap();
     let other = tempfile::tempdir().unwrap();
+    // The other machine has a copy of the database.
     let db = other.path().join("b.db");
-    let _app = application(&db, 4096);
+    scene.app.execute("VACUUM INTO ?1", [db.to_str().unwrap()]).unwrap();
+    let copy = Connection::open(&db).unwrap();
+    copy.execute_batch("PRAGMA journal_mode = WAL; INSERT INTO t(x) VALUES (1)").unwrap();
     let mut second = Replicator::start(manual(&db), scene.store.clone(), Hooks::default()).await.unwrap();
     second.sync().await.unwrap();
     second.shutdown().await.unwrap();

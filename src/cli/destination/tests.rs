@@ -28,16 +28,16 @@ fn the_command_line_then_the_environment_then_the_default_say_where() {
         ),
         (None, None, &[("WALOY_S3_PREFIX", "e")], "/srv/none/app.db.waloy/replica", Origin::BuiltIn),
     ] {
-        let found = resolve(Some(db), url, to, env(pairs)).unwrap();
+        let found = resolve(Some(db), url, to, None, env(pairs)).unwrap();
         assert_eq!((found.location.to_string().as_str(), found.origin), (location, origin));
     }
 }
 
 #[test]
 fn two_destinations_are_one_too_many_and_none_too_few() {
-    let two = resolve(None, Some("s3://a"), Some("s3://b"), env(&[])).unwrap_err();
+    let two = resolve(None, Some("s3://a"), Some("s3://b"), None, env(&[])).unwrap_err();
     assert_eq!((two.kind(), two.code()), (Kind::Usage, "usage.two_destinations"));
-    let none = resolve(None, None, None, env(&[])).unwrap_err();
+    let none = resolve(None, None, None, None, env(&[])).unwrap_err();
     assert_eq!((none.kind(), none.code()), (Kind::Usage, "usage.no_source"));
 }
 

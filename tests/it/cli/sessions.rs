@@ -310,3 +310,23 @@ fn the_demo_proves_what_it_tells_and_leaves_what_it_was_given() {
     let left: Vec<_> = std::fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["precious"]);
 }
+
+/// At three in the morning nobody remembers where the replica is: what is kept beside the database does.
+#[test]
+fn the_replica_is_found_where_the_database_was_replicated_to_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = database(&dir.path().join("app.db"));
+    insert(&app);
+    waloy(dir.path(), &["replicate", "app.db", "--once", "--to", "elsewhere"]).ok();
+    insert(&app);
+    waloy(dir.path(), &["sync", "app.db"]).ok();
+    let expected = image(&app);
+    drop(app);
+    for name in ["app.db", "app.db-wal", "app.db-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(name));
+    }
+    for command in ["generations", "verify", "restore"] {
+        waloy(dir.path(), &[command, "app.db"]).ok();
+    }
+    assert_is(&dir.path().join("app.db"), &expected);
+}
