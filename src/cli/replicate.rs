@@ -249,7 +249,7 @@ fn warn_of_same_device(context: &Context, pair: &Pair, destination: &Destination
     let directory = shown(directory);
     if destination.origin == Origin::BuiltIn {
         let message = format!(
-            "no destination configured: backing up to {directory} on the SAME DISK as {db}\n         \
+            "no destination configured: backing up to {directory} on the SAME DISK as {db}:\n         \
              this protects against mistakes, not against losing this disk."
         );
         let command = format!("waloy replicate {} s3://bucket/app", quoted(&pair.db.to_string_lossy()));

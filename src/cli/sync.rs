@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::destination::followed;
 use super::exit::Exit;
-use super::render::{seconds, table, took};
+use super::render::{count, seconds, took};
 use super::replicate::{Pair, Reporter, once};
 use crate::compress::Compression;
 use crate::engine::control::{Position, request_sync};
@@ -78,12 +78,12 @@ fn report(context: &Context, pair: &Pair, position: &Position, elapsed: Duration
         ui.json("synced", &json);
         return;
     }
-    let commits = table::count(position.commits);
+    let commits = count(position.commits, "commit");
     let place = match (position.generation, position.index) {
         (Some(generation), Some(index)) => format!("generation {}:{index}", generation.short()),
         (Some(generation), None) => format!("generation {}:snapshot", generation.short()),
         (None, _) => "no generation".into(),
     };
     let at = at.map(|at| format!(", {}", ui.time(at))).unwrap_or_default();
-    ui.note(format_args!("in sync: {commits} commits sent in {}; {place}{at}", took(elapsed)));
+    ui.note(format_args!("in sync: {commits} sent in {}; {place}{at}", took(elapsed)));
 }

@@ -228,11 +228,19 @@ impl Error {
     }
 }
 
+/// For whoever meets damage: what else there is.
+const EARLIER: &str = "what is before it may be whole: `waloy generations` lists what there is, and `waloy restore` takes \
+                       `--generation GENERATION:INDEX`";
+
 impl From<Error> for PublicError {
     fn from(error: Error) -> PublicError {
         let (kind, code, message, hints) = (error.kind(), error.code(), error.to_string(), error.hints());
         let public = match error {
-            Error::Replica(error) => return error.into(),
+            Error::Replica(error) => {
+                let damage = error.is_damage();
+                let public = PublicError::from(error);
+                return if damage { public.hint(EARLIER) } else { public };
+            }
             Error::Store(error) => return error.into(),
             Error::Io { source, .. } => PublicError::new(kind, code, message).because(source),
             Error::PutAside { source, .. } => PublicError::new(kind, code, message).because(source),

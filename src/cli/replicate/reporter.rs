@@ -136,10 +136,10 @@ impl Reporter {
             None => format!("in sync {dot} lag {}", render::took(seen.lag)),
             Some(error) => format!("trying again: {error}"),
         };
-        let commits = table::count(seen.commits);
+        let commits = render::count(seen.commits, "commit");
         let sent = self.ui.size(seen.sent);
         self.spinner.set_message(format!(
-            "{state} {dot} {commits} commits {dot} {sent} sent {dot} up {hours:02}:{minutes:02}:{seconds:02}"
+            "{state} {dot} {commits} {dot} {sent} sent {dot} up {hours:02}:{minutes:02}:{seconds:02}"
         ));
         self.spinner.tick();
     }
@@ -174,12 +174,12 @@ impl Reporter {
     pub fn done(&self, report: &Report, took: Duration) {
         self.clear();
         if self.ui.err_is_terminal {
-            let commits = table::count(report.commits);
+            let commits = render::count(report.commits, "commit");
             let pending = match report.pending {
                 0 => "nothing pending".to_owned(),
                 pending => format!("{} pending", table::count(pending)),
             };
-            self.ui.note(format_args!("done ({}). {commits} commits replicated, {pending}.", render::took(took)));
+            self.ui.note(format_args!("done ({}). {commits} replicated, {pending}.", render::took(took)));
         }
     }
 }
