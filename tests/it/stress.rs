@@ -271,6 +271,10 @@ fn there_is_no_moment_without_a_pin() {
             let next = Instant::now() + Duration::from_micros(100);
             while Instant::now() < next {}
         }
+        // Hit at any moment of what the observer does about a commit: a little later it is done with it.
+        commit();
+        let hit = Instant::now() + Duration::from_micros(rng.below(60));
+        while Instant::now() < hit {}
         kill_process(pid, Signal::STOP).unwrap();
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
         while !state().contains(") T ") {
