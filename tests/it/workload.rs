@@ -332,7 +332,9 @@ impl Log {
     }
 
     fn line(&mut self, commit: &Commit, before: &str, digest: &str, end: &str) {
-        self.0.write_all(format!("{} {} {before} {digest} {end}\n", commit.0, commit.1).as_bytes()).unwrap();
+        // A writer that is killed in here may leave a part of its line, where the file's page ends: the next one begins
+        // a line of its own.
+        self.0.write_all(format!("\n{} {} {before} {digest} {end}\n", commit.0, commit.1).as_bytes()).unwrap();
     }
 }
 
@@ -378,7 +380,11 @@ impl Oracle {
         let mut before = HashMap::new();
         let mut digests: HashMap<Commit, BTreeSet<String>> = HashMap::new();
         for line in std::fs::read_to_string(place.oracle()).unwrap().lines() {
-            let [i, h, previous, digest, end] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("line {line}") };
+            // What is not whole was announced by a writer that died before it could commit.
+            let [i, h, previous, digest, end @ ("commit" | "rollback")] = line.split(' ').collect::<Vec<_>>()[..]
+            else {
+                continue;
+            };
             let commit = (i.parse().unwrap(), h.to_owned());
             if end == "commit" {
                 before.insert(commit.clone(), previous.to_owned());
