@@ -46,7 +46,7 @@ pub struct Captured {
 #[derive(Debug)]
 pub(super) struct Tail {
     page_size: PageSize,
-    /// `None` while the log has been started over and nothing was committed to it: its header may still change.
+    /// `None` while the log has been started over and has no header yet.
     chain: Option<Chain>,
     /// The newest frame of each page in the log, from its first frame to `chain`.
     map: HashMap<PageNo, FrameNo>,
@@ -90,11 +90,13 @@ impl Tail {
         let (index, header) = agree(pin)?;
         let lost = |position: &Position| Error::PositionLost(position.frame);
         let Some(header) = header else {
-            if let Some(position) = resume {
-                return Err(lost(position));
-            }
             self.start_over(pin, &index)?;
-            return Ok(Captured::default());
+            // Without a header nothing tells this empty log from another.
+            let here = self.chain.map(|chain| chain.position());
+            return match resume {
+                Some(position) if here != Some(*position) => Err(lost(position)),
+                _ => Ok(Captured::default()),
+            };
         };
         self.require_page_size(&index, Some(&header))?;
         let mut chain = Chain::start(header);
@@ -103,7 +105,7 @@ impl Tail {
             self.finish(chain, &index)?;
             return Ok(Captured::default());
         };
-        if position.header != *header.bytes() || position.frame > index.max_frame || position.frame == FrameNo(0) {
+        if position.header != *header.bytes() || position.frame > index.max_frame {
             return Err(lost(position));
         }
         self.read(pin, &mut chain, position.frame, &mut Ignore)?;
@@ -126,16 +128,18 @@ impl Tail {
         let (index, header) = agree(pin)?;
         self.require_page_size(&index, header.as_ref())?;
         let Some(header) = header else {
-            let restarted = self.chain.is_some();
+            let restarted = self.has_frames();
             self.judge(&index, Found::default())?;
             self.start_over(pin, &index)?;
             return Ok((Captured { restarted, ..Captured::default() }, index));
         };
         let (mut chain, restarted) = match self.chain {
+            // The salts alone would not do: until the first commit every writer writes the header anew, with the same
+            // salts and a sequence number of its own, and each seeds another checksum chain.
             Some(chain) if *chain.header() == header => (chain, false),
-            known => {
+            _ => {
                 self.map.clear();
-                (Chain::start(header), known.is_some())
+                (Chain::start(header), self.has_frames())
             }
         };
         if index.max_frame < chain.frame() {
@@ -164,9 +168,15 @@ impl Tail {
         if sizes.into_iter().flatten().all(|size| size == self.page_size) { Ok(()) } else { Err(Error::PageSize) }
     }
 
+    /// The log had frames at the last capture.
+    fn has_frames(&self) -> bool {
+        self.chain.is_some_and(|chain| chain.frame() > FrameNo(0))
+    }
+
     /// The log was started over and is empty: everything is in the file.
     fn start_over(&mut self, pin: &Pin, index: &Index) -> Result<(), Error> {
-        self.chain = None;
+        let header = read_header(pin)?.and_then(|bytes| Header::parse(&bytes).ok());
+        self.chain = header.filter(|header| header.salts() == index.salts).map(Chain::start);
         self.map.clear();
         self.change = index.change;
         self.pages = match index.pages {

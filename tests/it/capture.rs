@@ -110,6 +110,70 @@ fn the_log_is_started_over_while_it_is_pinned_and_nothing_is_lost() {
     model.assert_is(&mut live);
 }
 
+/// Writes so much that it spills into the log, and takes it back: a log started over now has a header and no commit.
+fn begin_a_log_without_a_commit(app: &Connection) {
+    app.execute_batch("PRAGMA cache_size = 10; PRAGMA cache_spill = 1; BEGIN").unwrap();
+    app.execute("INSERT INTO t(x) VALUES (zeroblob(300000))", []).unwrap();
+    app.execute_batch("ROLLBACK").unwrap();
+}
+
+/// Each connection counts the restarts that it made by itself, so the second writer's header has another sequence number
+/// than the first one's; whoever compared the salts alone would go on with the first one's checksums.
+#[test]
+fn a_log_whose_first_writer_rolled_back_gets_another_header_with_the_same_salts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let (first, second) = (create(&path, 4096), Connection::open(&path).unwrap());
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    // The first one restarts the log twice, the second one once: one that never did would make new salts.
+    for app in [&first, &second, &first] {
+        app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+        assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
+        app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    }
+    assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
+    begin_a_log_without_a_commit(&first);
+    live.advance(&mut model).unwrap();
+    let before = live.position();
+    assert_eq!(before.frame.0, 0);
+    second.execute("INSERT INTO t(x) VALUES (2)", []).unwrap();
+    assert_eq!(live.advance(&mut model).unwrap().unwrap().commits, 1);
+    let after = live.position();
+    assert_eq!(before.header[16..24], after.header[16..24], "the salts");
+    assert_ne!(before.header, after.header, "the sequence number");
+    model.assert_is(&mut live);
+}
+
+#[test]
+fn a_place_in_a_log_that_nothing_was_committed_to_is_gone_on_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
+    begin_a_log_without_a_commit(&app);
+    live.advance(&mut model).unwrap();
+    let place = live.position();
+    let again = |live: Live, model: &mut Model| {
+        drop(live);
+        Live::open(&path, db::Options::default(), Some(&place), model)
+    };
+    live = again(live, &mut model).unwrap();
+    app.execute("INSERT INTO t(x) VALUES (2)", []).unwrap();
+    live = again(live, &mut model).unwrap();
+    assert_eq!(live.totals().commits, 1);
+    model.assert_is(&mut live);
+    // Started over once more, it does not hold the place any longer, whether it has a header or not.
+    assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
+    begin_a_log_without_a_commit(&app);
+    assert!(again(live, &mut model).unwrap_err().is_loss());
+    app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    assert!(again(open(&path), &mut model).unwrap_err().is_loss());
+}
+
 #[test]
 fn a_log_of_an_exceptional_transaction_is_given_back() {
     let dir = tempfile::tempdir().unwrap();

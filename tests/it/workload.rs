@@ -381,10 +381,8 @@ impl Oracle {
         let mut digests: HashMap<Commit, BTreeSet<String>> = HashMap::new();
         for line in std::fs::read_to_string(place.oracle()).unwrap().lines() {
             // What is not whole was announced by a writer that died before it could commit.
-            let [i, h, previous, digest, end @ ("commit" | "rollback")] = line.split(' ').collect::<Vec<_>>()[..]
-            else {
-                continue;
-            };
+            let words: Vec<_> = line.split(' ').collect();
+            let [i, h, previous, digest, end @ ("commit" | "rollback" | "vacuum")] = words[..] else { continue };
             let commit = (i.parse().unwrap(), h.to_owned());
             if end == "commit" {
                 before.insert(commit.clone(), previous.to_owned());
