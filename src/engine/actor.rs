@@ -12,6 +12,7 @@ use super::error::Error;
 use super::event::{Event, Report, Synced};
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
+use super::status::Degraded;
 use super::wake::Wake;
 use crate::db::{Reclaimed, beside};
 use crate::error::Error as PublicError;
@@ -317,10 +318,13 @@ impl Actor {
         let delay = (AGAIN * trouble.attempts).min(most);
         self.not_before = Instant::now() + delay;
         let line = one_line(&error);
+        let now = self.context.now();
+        self.context.status.send_modify(|status| status.failed(now));
         if behind > self.context.options.sync_interval * 3 && !trouble.told {
             trouble.told = true;
             let since = crate::units::Timestamp(self.context.now().0 - behind.as_millis() as i64);
-            self.context.status.send_modify(|status| status.degraded = Some(line.clone()));
+            let degraded = Degraded { since, error: line.clone() };
+            self.context.status.send_modify(|status| status.degraded = Some(degraded));
             self.context.tell(Event::Degraded { since, error: line.clone() });
         }
         self.context.tell(Event::Retry { error: line, attempt: trouble.attempts, delay });

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::event::{Event, Report, Status};
+use super::event::{Event, Report};
 use super::options::{Hooks, Options};
+use super::status::Status;
 use crate::format::PageHasher;
 use crate::ids::{DatabaseId, ReplicaId, WriterId};
 use crate::state::{Acknowledged, StateDir};
@@ -47,5 +48,10 @@ impl Context {
             status.index = replica.and_then(|replica| crate::units::SegmentIndex::new(replica.index?));
             status.at = replica.map(Acknowledged::at);
         });
+    }
+
+    /// Shows that a transaction captured at this time, and those after it, are on their way.
+    pub(super) fn sending(&self, first: Timestamp) {
+        self.status.send_modify(|status| status.unsent = Some(status.unsent.map_or(first, |known| known.min(first))));
     }
 }

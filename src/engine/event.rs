@@ -105,18 +105,3 @@ pub struct Report {
     /// Transactions captured and not durable: 0 after a clean stop.
     pub pending: u64,
 }
-
-/// How a replicator is doing.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Status {
-    /// The generation, if there is one yet.
-    pub generation: Option<GenerationId>,
-    /// The newest segment; `None` if there is only the snapshot.
-    pub index: Option<SegmentIndex>,
-    /// The time of the newest transaction that is durable.
-    pub at: Option<Timestamp>,
-    /// Since its start.
-    pub report: Report,
-    /// Why the replica is behind, if it is.
-    pub degraded: Option<String>,
-}

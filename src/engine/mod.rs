@@ -33,8 +33,10 @@ mod resume;
 mod rollover;
 mod segment;
 mod session;
+mod status;
 mod wake;
 
-pub use event::{Event, Report, Status, Synced};
+pub use event::{Event, Report, Synced};
 pub use options::{Checkpoints, Hooks, Options};
 pub use replicator::{Replicator, default_state_dir};
+pub use status::{Degraded, Status};

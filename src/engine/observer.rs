@@ -14,6 +14,7 @@ use super::Event;
 use super::collect::Collects;
 use super::options::{Checkpoints, Hooks, Options};
 use super::pending::{Boundary, Pages, Pending, Span, Tracker};
+use super::status::Status;
 use crate::db::{self, Ignore, Live, Reclaimed};
 use crate::units::{PageSize, Timestamp};
 use crate::wal::{FRAME_HEADER_LEN, Position};
@@ -174,6 +175,11 @@ impl Observer {
         FRAME_HEADER_LEN as u64 + u64::from(self.live.page_size().get())
     }
 
+    /// Bytes of the WAL that are in use.
+    fn wal_bytes(&self) -> u64 {
+        u64::from(self.live.frames().0) * self.frame_len()
+    }
+
     fn look(&mut self) {
         if self.lost {
             return;
@@ -245,6 +251,7 @@ impl ObserverThread {
     pub(super) async fn start(
         options: Arc<Options>,
         hooks: Hooks,
+        status: watch::Sender<Status>,
         resume: Option<Position>,
     ) -> Result<ObserverThread, db::Error> {
         let (jobs, receiver) = channel::<Job>();
@@ -256,7 +263,7 @@ impl ObserverThread {
                     let facts = (observer.live.page_size(), observer.live.pages());
                     pulses.send_replace(observer.pulse());
                     if ready.send(Ok(facts)).is_ok() {
-                        run(observer, &receiver, &pulses);
+                        run(observer, &receiver, &pulses, &status);
                     }
                 }
                 Err(error) => drop(ready.send(Err(error))),
@@ -307,7 +314,7 @@ impl Drop for ObserverThread {
     }
 }
 
-fn run(mut observer: Observer, jobs: &Receiver<Job>, pulses: &watch::Sender<Pulse>) {
+fn run(mut observer: Observer, jobs: &Receiver<Job>, pulses: &watch::Sender<Pulse>, status: &watch::Sender<Status>) {
     let mut next = Instant::now() + TICK;
     loop {
         match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
@@ -321,5 +328,11 @@ fn run(mut observer: Observer, jobs: &Receiver<Job>, pulses: &watch::Sender<Puls
         }
         let pulse = observer.pulse();
         pulses.send_if_modified(|last| std::mem::replace(last, pulse) != pulse);
+        let (unsealed, wal_bytes) = (observer.pending.oldest(), observer.wal_bytes());
+        status.send_if_modified(|status| {
+            let changed = (status.unsealed, status.wal_bytes) != (unsealed, wal_bytes);
+            (status.unsealed, status.wal_bytes) = (unsealed, wal_bytes);
+            changed
+        });
     }
 }

@@ -40,6 +40,9 @@ pub struct Options {
     pub wait_for_db: bool,
     /// Open a database that belongs to another user.
     pub allow_other_user: bool,
+    /// The location of a replica that this database may be taken away from: it stays as it is, and a new one begins.
+    /// From every other one a database is not moved.
+    pub may_leave: Option<String>,
 }
 
 /// Who copies the WAL into the database file.
@@ -72,6 +75,7 @@ impl Options {
             set_wal: false,
             wait_for_db: false,
             allow_other_user: false,
+            may_leave: None,
         }
     }
 }

@@ -100,6 +100,11 @@ impl Pending {
         self.span.transactions
     }
 
+    /// When the first of them was captured.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        (!self.is_empty()).then_some(self.span.first)
+    }
+
     /// There is more than fits into memory.
     pub(super) fn is_numbers(&self) -> bool {
         matches!(self.pages, Pages::Numbers(_))

@@ -11,16 +11,17 @@ use super::actor::{Actor, Command};
 use super::context::Context;
 use super::control;
 use super::error::Error;
-use super::event::{Event, Report, Status, Synced};
+use super::event::{Event, Report, Synced};
 use super::options::{Hooks, Options};
 use super::session::Session;
+use super::status::Status;
 use crate::clock;
 use crate::db::{self, Reclaimed, beside};
 use crate::error::{Error as PublicError, Kind, Result};
 use crate::format::{PageHasher, Reason};
 use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
 use crate::replica::{self, ReplicaIds};
-use crate::state::{Acknowledged, StateDir};
+use crate::state::{Acknowledged, Intent, StateDir};
 use crate::storage::Store;
 use crate::wal::HEADER_LEN;
 
@@ -66,13 +67,12 @@ impl Replicator {
         let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
         let mut pace = Pace::new(options.automatic, hooks.clone());
         let ids = loop {
-            match ids(&*store, &state).await {
+            match ids(&*store, &state, options.may_leave.as_deref()).await {
                 Ok(ids) => break ids,
                 Err(error) => pace.again(error).await?,
             }
         };
-        let status = Status { generation: None, index: None, at: None, report: Report::default(), degraded: None };
-        let (status, shown) = watch::channel(status);
+        let (status, shown) = watch::channel(Status::new(hooks.clock.now(), store.location()));
         let context = Arc::new(Context {
             options: Arc::new(options),
             hooks,
@@ -98,7 +98,10 @@ impl Replicator {
         });
         let (commands, receiver) = mpsc::channel(64);
         let control = control::bind(&state_dir)
-            .map(|listener| tokio::spawn(control::serve(listener, commands.downgrade(), shown.clone())))
+            .map(|listener| {
+                let clock = Arc::clone(&context.hooks.clock);
+                tokio::spawn(control::serve(listener, commands.downgrade(), shown.clone(), clock))
+            })
             .inspect_err(|error| tracing::warn!(%error, "cannot take requests of other processes"))
             .ok();
         let task = tokio::spawn(Actor::new(context, session, receiver).run());
@@ -209,9 +212,17 @@ pub fn default_state_dir(db: &Path) -> PathBuf {
     beside(db, ".waloy").join("state")
 }
 
-/// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere.
-async fn ids(store: &dyn Store, state: &StateDir) -> Result<ReplicaIds, Error> {
-    let known = Acknowledged::load(state)?;
+/// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere, unless
+/// it may leave there.
+async fn ids(store: &dyn Store, state: &StateDir, may_leave: Option<&str>) -> Result<ReplicaIds, Error> {
+    let mut known = Acknowledged::load(state)?;
+    if let Some(left) =
+        known.take_if(|known| Some(&*known.destination) == may_leave && known.destination != store.location())
+    {
+        tracing::info!(from = left.destination, "a new replica begins; the one before stays where it is");
+        Acknowledged::forget(state)?;
+        Intent::clear(state)?;
+    }
     let other =
         |known: &Acknowledged| Error::OtherDestination { known: known.destination.clone(), asked: store.location() };
     match (replica::read_ids(store).await?, known) {

@@ -287,7 +287,9 @@ async fn observe(
     known: Option<&Acknowledged>,
     has_table: bool,
 ) -> Result<(ObserverThread, Option<Reason>), Error> {
-    let start = |position| ObserverThread::start(context.options.clone(), context.hooks.clone(), position);
+    let start = |position| {
+        ObserverThread::start(context.options.clone(), context.hooks.clone(), context.status.clone(), position)
+    };
     let Some(known) = known else {
         let observer = start(None).await?;
         let Some(newest) = replica::generations(&*context.store).await?.pop() else { return Ok((observer, None)) };

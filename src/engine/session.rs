@@ -54,12 +54,19 @@ impl Session {
             return Ok(first);
         }
         match self.observer.call(|observer| observer.take()).await?? {
-            None => return Ok(first),
+            None => {
+                context.status.send_modify(|status| status.unsent = None);
+                return Ok(first);
+            }
             Some(Batch::Images { pages: Pages::Images(images), span, boundary }) => {
+                context.sending(span.first);
                 self.seal(context, images, span, boundary).await?;
             }
             Some(Batch::Images { .. }) => unreachable!("a batch of images has images"),
-            Some(Batch::Collecting { first }) => self.collect_segment(context, first).await?,
+            Some(Batch::Collecting { first }) => {
+                context.sending(first);
+                self.collect_segment(context, first).await?;
+            }
         }
         self.deliver(context).await
     }
@@ -233,13 +240,16 @@ impl Session {
             _ => next.snapshot_bytes,
         };
         tracing::debug!(object = %name, bytes = stored_bytes, "acknowledged");
-        context.count(|report| {
-            report.objects += 1;
-            report.stored_bytes += stored_bytes;
+        let now = context.now();
+        context.status.send_modify(|status| {
+            status.report.objects += 1;
+            status.report.stored_bytes += stored_bytes;
+            status.synced = Some(now);
         });
         let synced = match kind {
             ParcelKind::Segment { span } => {
                 context.count(|report| report.commits += span.transactions);
+                context.status.send_modify(|status| status.unsent = None);
                 let synced = self.segment_acknowledged(context, &next, span, stored_bytes, duration).await;
                 context.tell(Event::Synced(synced));
                 Some(synced)

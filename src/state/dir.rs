@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::units::Timestamp;
 
+/// How long the lock is waited for, and how often: [`StateDir::owner`] takes it too, for an instant.
+const LOOKING: std::time::Duration = std::time::Duration::from_millis(5);
+const LOOKING_TRIES: u32 = 10;
+
 /// Who holds the lock.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Owner {
@@ -56,7 +60,18 @@ impl StateDir {
             .mode(0o600)
             .open(&name)
             .map_err(Error::io("open", &name))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        let mut attempt = 0;
+        let locked = loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                // Somebody may only be looking who has it, which takes a moment.
+                Err(rustix::io::Errno::WOULDBLOCK) if attempt < LOOKING_TRIES => {
+                    attempt += 1;
+                    std::thread::sleep(LOOKING);
+                }
+                other => break other,
+            }
+        };
+        match locked {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::Locked(read_owner(&mut lock))),
             Err(error) => return Err(Error::io("lock", &name)(error.into())),
@@ -159,6 +174,21 @@ fn host() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever asked for the status in a loop kept a replicator from starting: "another waloy owns this database".
+    #[test]
+    fn looking_who_has_the_lock_keeps_nobody_from_taking_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        drop(StateDir::lock(&path, Timestamp(0)).unwrap());
+        std::thread::scope(|scope| {
+            let lookers: Vec<_> =
+                (0..2).map(|_| scope.spawn(|| (0..20_000).for_each(|_| drop(StateDir::owner(&path))))).collect();
+            while lookers.iter().any(|looker| !looker.is_finished()) {
+                drop(StateDir::lock(&path, Timestamp(1)).expect("nobody has it"));
+            }
+        });
+    }
 
     #[test]
     fn a_second_manager_is_told_who_has_the_lock() {
