@@ -43,6 +43,9 @@ _waloy() {
             waloy,restore-to-time)
                 cmd="waloy__subcmd__restore__subcmd__to__subcmd__time"
                 ;;
+            waloy,status)
+                cmd="waloy__subcmd__status"
+                ;;
             waloy,sync)
                 cmd="waloy__subcmd__sync"
                 ;;
@@ -79,6 +82,9 @@ _waloy() {
             waloy__subcmd__help,restore-to-time)
                 cmd="waloy__subcmd__help__subcmd__restore__subcmd__to__subcmd__time"
                 ;;
+            waloy__subcmd__help,status)
+                cmd="waloy__subcmd__help__subcmd__status"
+                ;;
             waloy__subcmd__help,sync)
                 cmd="waloy__subcmd__help__subcmd__sync"
                 ;;
@@ -95,7 +101,7 @@ _waloy() {
 
     case "${cmd}" in
         waloy)
-            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version replicate restore restore-to-time generations inspect verify sync demo version completions man help"
+            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version replicate restore restore-to-time generations inspect verify status sync demo version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -323,7 +329,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__help)
-            opts="replicate restore restore-to-time generations inspect verify sync demo version completions man help"
+            opts="replicate restore restore-to-time generations inspect verify status sync demo version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -449,6 +455,20 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__help__subcmd__restore__subcmd__to__subcmd__time)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waloy__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -630,7 +650,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__replicate)
-            opts="-q -v -h -V --once --sync-interval --snapshot-interval --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --once --sync-interval --snapshot-interval --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -838,6 +858,63 @@ _waloy() {
                     fi
                     return 0
                     ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waloy__subcmd__status)
+            opts="-q -v -h -V --check --watch --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

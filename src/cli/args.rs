@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use super::style::Choice;
 use super::ui::Mode;
-use super::{demo, exit, generated, generations, inspect, replicate, restore, sync, verify, version};
+use super::{demo, exit, generated, generations, inspect, replicate, restore, status, sync, verify, version};
 use crate::config::duration;
 
 const GLOBAL: &str = "Global options";
@@ -47,6 +47,7 @@ pub(super) enum Command {
     Generations(generations::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Status(status::Args),
     Sync(sync::Args),
     Demo(demo::Args),
     Version(version::Args),

@@ -97,7 +97,7 @@ pub fn resolve(
     state_dir: Option<&Path>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Destination> {
-    let given = |text: &str, origin| Ok(Destination { location: location(text)?, origin });
+    let given = |text: &str, origin| Ok(Destination { location: location(&filled_in(text, db)?)?, origin });
     match (url, to) {
         (Some(url), Some(to)) => {
             let message = format!("two destinations: {url} and --to {to}");
@@ -115,9 +115,8 @@ pub fn resolve(
     }
     match db {
         Some(db) => {
-            let db = followed(db);
-            let beside_it = Location::directory(beside(&db, ".waloy").join("replica"))?;
-            let state_dir = state_dir.map_or_else(|| default_state_dir(&db), Path::to_owned);
+            let beside_it = built_in(db)?;
+            let state_dir = state_dir.map_or_else(|| default_state_dir(&followed(db)), Path::to_owned);
             match Acknowledged::read(&state_dir).and_then(|noted| location(&noted.destination).ok()) {
                 Some(location) if location != beside_it => Ok(Destination { location, origin: Origin::Recorded }),
                 _ => Ok(Destination { location: beside_it, origin: Origin::BuiltIn }),
@@ -127,6 +126,58 @@ pub fn resolve(
             .hint("give the path of the database, or the URL of the replica: s3://bucket/prefix")
             .hint("or set WALOY_DEST")),
     }
+}
+
+/// Where a replica is if nobody says so: beside the database.
+///
+/// # Errors
+///
+/// A path that has no place.
+pub fn built_in(db: &Path) -> Result<Location> {
+    Ok(Location::directory(beside(&followed(db), ".waloy").join("replica"))?)
+}
+
+/// A destination with `{db}` for the name of the database's file and `{hostname}` for that of this machine.
+fn filled_in(text: &str, db: Option<&Path>) -> Result<String> {
+    let (mut filled, mut rest) = (String::new(), text);
+    while let Some((before, name, after)) = placeholder(rest) {
+        let value = match (name, db.and_then(Path::file_name)) {
+            ("db", Some(file)) => file.to_string_lossy().into_owned(),
+            ("db", None) => {
+                return Err(Error::new(Kind::Usage, "usage.placeholder", format!("{{db}} in {text}, and no database"))
+                    .hint("give the path of the database, or the whole URL of its replica"));
+            }
+            ("hostname", _) => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            (other, _) => {
+                let message = format!("unknown placeholder {{{other}}} in {text}");
+                return Err(Error::new(Kind::Usage, "usage.placeholder", message)
+                    .hint("known are {db}, the name of the database's file, and {hostname}"));
+            }
+        };
+        filled.push_str(before);
+        filled.push_str(&if is_url(OsStr::new(text)) { percent_encoded(&value) } else { value });
+        rest = after;
+    }
+    Ok(filled + rest)
+}
+
+/// The first `{word}`: what is before it, the word, what is after it.
+fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (name, after) = rest.split_once('}')?;
+    Some((before, name, after))
+}
+
+/// A name as it stands in a URL.
+fn percent_encoded(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// Finds the replica that a command reads.

@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 pub mod args;
 pub mod argv;
 pub mod context;
+pub mod databases;
 pub mod demo;
 pub mod destination;
 pub mod exit;
@@ -32,6 +33,7 @@ pub mod render;
 pub mod replicate;
 pub mod restore;
 pub mod signal;
+pub mod status;
 pub mod style;
 pub mod sync;
 pub mod ui;
@@ -130,6 +132,7 @@ async fn one_shot(context: &Context, command: Command) -> Result<Exit> {
             Command::Inspect(args) => inspect::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
             Command::Sync(args) => sync::run(context, args).await,
+            Command::Status(args) => status::run(context, args).await,
             Command::Demo(args) => demo::run(context, args).await,
             Command::Version(_) => Ok(version::run(context)),
             Command::Completions(args) => generated::completions(context, args),

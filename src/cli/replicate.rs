@@ -1,44 +1,46 @@
 //! `waloy replicate`
 
-use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::args::Global;
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
 use super::context::Context;
-use super::destination::{Destination, Origin, is_same_device, is_url, quoted, resolve, variable};
+use super::databases::{Database, Databases};
+use super::destination::quoted;
 use super::exit::Exit;
-use super::signal::Signals;
+use super::signal::{Asked, Signals};
 use crate::compress::Compression;
 use crate::config::{duration, size};
 use crate::db;
-use crate::engine::{Checkpoints, Hooks, Options, Replicator};
+use crate::engine::{Checkpoints, Options};
 use crate::error::{Error, Kind, Result};
-use crate::storage::Location;
 
 mod events;
+mod one;
 mod reporter;
 
+pub use one::{One, once};
 pub use reporter::Reporter;
 
-/// How often the line on a terminal is drawn again.
-const TICK: Duration = Duration::from_millis(250);
-
-/// How often a log is told how much was done, if anything was.
-const SUMMARY: Duration = Duration::from_secs(300);
-
-/// Back up a running database, continuously
+/// Back up running databases, continuously
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:
+#[command(
+    override_usage = "waloy replicate [OPTIONS] DB... [URL]\n       waloy replicate [OPTIONS] DB=URL...",
+    before_help = "Examples:
   waloy replicate app.db s3://bucket/app
   waloy replicate app.db --to /mnt/nas/app
   waloy replicate app.db s3://bucket/app --endpoint http://localhost:9000
+  waloy replicate app.db audit.db 's3://bucket/{db}'      several; {db} is the name of each
+  waloy replicate a.db=s3://one/a b.db=s3://two/b         several, each with a place of its own
+  waloy replicate app.db s3://bucket/app --restore-if-missing   as the start of a container
   waloy replicate app.db                      beside the database: against mistakes only
-")]
+"
+)]
 pub struct Args {
     #[command(flatten)]
-    pair: Pair,
+    databases: Databases,
     /// Bring the replica level once, and stop
     #[arg(long)]
     once: bool,
@@ -63,17 +65,12 @@ pub struct Args {
     /// Wait for a database that does not exist yet
     #[arg(long)]
     wait_for_db: bool,
-}
-
-/// A database and where it goes.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Pair {
-    /// The database
-    #[arg(value_name = "DB", value_hint = clap::ValueHint::FilePath)]
-    pub db: PathBuf,
-    /// The URL of the replica; a path is given with --to
-    #[arg(value_name = "DEST", value_hint = clap::ValueHint::Url)]
-    pub destination: Option<OsString>,
+    /// Restore a database that does not exist; if the store says that there is no backup of it, wait for it
+    #[arg(long)]
+    restore_if_missing: bool,
+    /// Begin a new generation now, with a snapshot
+    #[arg(long)]
+    snapshot: bool,
 }
 
 /// How often, or never.
@@ -99,165 +96,85 @@ pub async fn run(context: &Context, args: Args, signals: &mut Signals) -> Result
             format!("--timeout {} ends a command, and replicate runs until it is stopped", duration::format(limit));
         return Err(Error::new(Kind::Usage, "usage.timeout", message).hint("add --once, or leave --timeout away"));
     }
-    let destination = args.pair.resolve(context, args.wait_for_db)?;
-    warn_of_same_device(context, &args.pair, &destination);
-    let options = Options {
-        automatic: !args.once,
-        sync_interval: args.sync_interval,
-        snapshot_interval: args.snapshot_interval,
-        compression: args.compression,
-        checkpoint_threshold: args.checkpoint_threshold,
-        checkpoints: match args.checkpoint {
-            Checkpoint::Auto => Checkpoints::Auto,
-            Checkpoint::Off => Checkpoints::Off,
-        },
-        set_wal: args.set_wal,
-        wait_for_db: args.wait_for_db,
-        ..args.pair.options(context)
+    let databases = args.databases.resolve(&context.global)?;
+    let several = databases.len() > 1;
+    if !(args.wait_for_db || args.restore_if_missing) {
+        databases.iter().try_for_each(|database| require_there(database, &databases[0]))?;
+    }
+    let all: Vec<One> = databases.into_iter().map(|database| args.one(context, database, several)).collect();
+    // Of several, one that cannot be replicated keeps none of the others from it.
+    let (stop, stopping) = watch::channel(None);
+    let work = async {
+        let each = all.iter().map(|one| one.run(context, args.once, stopping.clone()));
+        context.within(None, async { Ok(join_all(each).await) }).await
     };
-    let reporter = Reporter::new(context, &args.pair.db, &destination, args.compression);
-    if !args.once {
-        return until_stopped(context, options, &destination, &reporter, signals).await;
-    }
-    tokio::select! {
-        ended = context.within(None, once(context, options, &destination, &reporter)) => ended,
-        asked = signals.next() => Ok(Exit::Signal(asked)),
-    }
-}
-
-impl Pair {
-    /// Where the replica goes, once it is clear that there is a database.
-    ///
-    /// # Errors
-    ///
-    /// No database, or no destination.
-    pub fn resolve(&self, context: &Context, wait_for_db: bool) -> Result<Destination> {
-        if is_url(self.db.as_os_str()) {
-            let message = format!("{} is a URL, and the database comes first", self.db.display());
-            return Err(Error::new(Kind::Usage, "usage.no_database", message)
-                .hint(format!("waloy replicate DB {}", quoted(&self.db.to_string_lossy()))));
-        }
-        if let Some(path) = self.destination.as_ref().filter(|text| !is_url(text)) {
-            let (db, path) = (quoted(&self.db.to_string_lossy()), quoted(&path.to_string_lossy()));
-            return Err(Error::new(
-                Kind::Usage,
-                "usage.not_a_url",
-                format!("{path} is a path and not the URL of a destination"),
-            )
-            .hint(format!("a directory is given with --to: {db} --to {path}"))
-            .hint("one database a process; start another waloy for another database"));
-        }
-        if !wait_for_db {
-            db::resolve(&self.db)?;
-        }
-        let url = self.destination.as_ref().and_then(|text| text.to_str());
-        let Global { to, state_dir, .. } = &*context.global;
-        resolve(Some(&self.db), url, to.as_deref(), state_dir.as_deref(), variable)
-    }
-
-    /// How this database is replicated unless flags say otherwise.
-    pub fn options(&self, context: &Context) -> Options {
-        Options {
-            state_dir: context.global.state_dir.clone(),
-            allow_other_user: context.global.allow_other_user,
-            ..Options::new(&self.db)
-        }
-    }
-}
-
-/// Brings the replica level, and ends.
-///
-/// # Errors
-///
-/// Those of the library.
-pub async fn once(
-    context: &Context,
-    options: Options,
-    destination: &Destination,
-    reporter: &Arc<Reporter>,
-) -> Result<Exit> {
-    let mut replicator = start(context, options, destination, reporter).await?;
-    replicator.sync().await?;
-    let began = Instant::now();
-    let report = replicator.shutdown().await?;
-    reporter.done(&report, began.elapsed());
-    Ok(Exit::Ok)
-}
-
-async fn until_stopped(
-    context: &Context,
-    options: Options,
-    destination: &Destination,
-    reporter: &Arc<Reporter>,
-    signals: &mut Signals,
-) -> Result<Exit> {
-    let mut replicator = tokio::select! {
-        started = start(context, options, destination, reporter) => started?,
-        asked = signals.next() => return Ok(Exit::Signal(asked)),
-    };
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut summary = tokio::time::interval_at(tokio::time::Instant::now() + SUMMARY, SUMMARY);
-    loop {
-        tokio::select! {
-            error = replicator.ended() => {
-                reporter.clear();
-                return Err(error);
-            }
-            _ = signals.next() => break,
-            _ = tick.tick(), if reporter.draws() => reporter.draw(),
-            _ = summary.tick() => reporter.summarize(&replicator.status()),
-        }
-    }
-    reporter.stopping();
-    let began = Instant::now();
-    tokio::select! {
-        report = replicator.shutdown() => {
-            reporter.done(&report?, began.elapsed());
-            Ok(Exit::Ok)
-        }
-        again = signals.next() => {
+    let mut ends = match until_stopped(work, stop, signals).await {
+        Ok(ends) => ends?,
+        Err(asked) => {
             context.ui.note("stopped at once: what was not uploaded is when waloy is started again");
-            Ok(Exit::Signal(again))
+            return Ok(Exit::Signal(asked));
         }
-    }
-}
-
-async fn start(
-    context: &Context,
-    options: Options,
-    destination: &Destination,
-    reporter: &Arc<Reporter>,
-) -> Result<Replicator> {
-    let store = context.open(&destination.location).await?;
-    let reporter = Arc::clone(reporter);
-    let hooks = Hooks {
-        progress: context.progress(),
-        events: Arc::new(move |event| reporter.tell(&event)),
-        ..Hooks::default()
     };
-    Replicator::start(options, store, hooks).await
+    if !several && let Some(end) = ends.pop() {
+        return end;
+    }
+    let exits: Vec<Exit> = ends.into_iter().map(|end| end.unwrap_or_else(|error| Exit::Kind(error.kind()))).collect();
+    Ok(Exit::of_several(&exits))
 }
 
-/// A replica that is lost together with its database is worth a word each time.
-fn warn_of_same_device(context: &Context, pair: &Pair, destination: &Destination) {
-    if !is_same_device(&pair.db, &destination.location) {
-        return;
+/// A path that leads nowhere ends the command before anything begins.
+fn require_there(database: &Database, first: &Database) -> Result<()> {
+    let Err(error) = db::resolve(&database.path) else { return Ok(()) };
+    let error = Error::from(error);
+    if database == first {
+        return Err(error);
     }
-    let db = pair.db.display();
-    let Location::Directory(directory) = &destination.location else { return };
-    let directory = shown(directory);
-    if destination.origin == Origin::BuiltIn {
-        let message = format!(
-            "no destination configured: backing up to {directory} on the SAME DISK as {db}:\n         \
-             this protects against mistakes, not against losing this disk."
-        );
-        let command = format!("waloy replicate {} s3://bucket/app", quoted(&pair.db.to_string_lossy()));
-        let hint = format!("{command}  or  export WALOY_DEST=s3://bucket/app");
-        context.ui.warn("destination.same_device", &message, &[hint]);
-    } else {
-        let message = format!("{directory} is on the same disk as {db}");
-        context.ui.warn("destination.same_device", &message, &[]);
+    let [first, path] = [first, database].map(|database| quoted(&database.path.to_string_lossy()));
+    Err(error.hint(format!("if it is a directory for the replica:  waloy replicate {first} --to {path}")))
+}
+
+/// Runs to the end; the first signal asks for it, the second one does not wait.
+async fn until_stopped<T>(
+    work: impl Future<Output = T>,
+    stop: watch::Sender<Option<Asked>>,
+    signals: &mut Signals,
+) -> Result<T, Asked> {
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => return Ok(done),
+        asked = signals.next() => drop(stop.send_replace(Some(asked))),
+    }
+    tokio::select! {
+        done = work => Ok(done),
+        again = signals.next() => Err(again),
+    }
+}
+
+impl Args {
+    fn one(&self, context: &Context, database: Database, several: bool) -> One {
+        let options = Options {
+            automatic: !self.once,
+            sync_interval: self.sync_interval,
+            snapshot_interval: self.snapshot_interval,
+            compression: self.compression,
+            checkpoint_threshold: self.checkpoint_threshold,
+            checkpoints: match self.checkpoint {
+                Checkpoint::Auto => Checkpoints::Auto,
+                Checkpoint::Off => Checkpoints::Off,
+            },
+            set_wal: self.set_wal,
+            wait_for_db: self.wait_for_db,
+            ..database.options(&context.global)
+        };
+        let reporter = Reporter::new(context, &database, self.compression, several);
+        One {
+            database,
+            options,
+            reporter,
+            snapshot: self.snapshot,
+            restore_if_missing: self.restore_if_missing,
+            several,
+        }
     }
 }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::context::Context;
-use super::destination::followed;
+use super::databases::{Database, Databases};
+use super::destination::{Origin, quoted};
 use super::exit::Exit;
 use super::render::{count, seconds, took};
-use super::replicate::{Pair, Reporter, once};
-use crate::compress::Compression;
+use super::replicate::once;
+use crate::db;
 use crate::engine::control::{Position, request_sync};
-use crate::engine::{Options, default_state_dir};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::ids::GenerationId;
 use crate::units::Timestamp;
 
@@ -21,20 +21,24 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bring everything committed so far to the replica, and wait for that
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:
+#[command(
+    override_usage = "waloy sync [OPTIONS] DB... [URL]",
+    before_help = "Examples:
   waloy sync app.db && docker stop app
-  waloy sync app.db s3://bucket/app --timeout 2m
+  waloy sync app.db audit.db --timeout 2m
 
 A replicator that is running is asked; otherwise it is done here, as by `waloy replicate --once`.
-")]
+"
+)]
 pub struct Args {
     #[command(flatten)]
-    pair: Pair,
+    databases: Databases,
 }
 
 #[derive(Serialize)]
 struct Json {
     db: String,
+    destination: String,
     generation: Option<GenerationId>,
     index: Option<u64>,
     at: Option<String>,
@@ -42,33 +46,66 @@ struct Json {
     duration_seconds: f64,
 }
 
-/// Runs the command.
+/// Runs the command: one database after the other, so that each says how it ended.
 ///
 /// # Errors
 ///
 /// Those of the library.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
-    let began = Instant::now();
-    let destination = args.pair.resolve(context, false)?;
-    let default = || default_state_dir(&followed(&args.pair.db));
-    let state_dir = context.global.state_dir.clone().unwrap_or_else(default);
-    if let Some(position) = request_sync(&state_dir).await? {
-        report(context, &args.pair, &position, began.elapsed());
-        return Ok(Exit::Ok);
+    let mut databases = args.databases.resolve(&context.global)?;
+    databases.iter().try_for_each(|database| db::resolve(&database.path).map(drop))?;
+    if databases.len() == 1 {
+        return one(context, databases.remove(0)).await;
     }
-    let compression = Compression::default();
-    let reporter = Reporter::new(context, &args.pair.db, &destination, compression);
-    let options = Options { automatic: false, compression, ..args.pair.options(context) };
-    once(context, options, &destination, &reporter).await
+    let mut exits = Vec::new();
+    for database in databases {
+        exits.push(match one(context, database).await {
+            Ok(exit) => exit,
+            Err(error) => {
+                context.ui.error(&error);
+                Exit::Kind(error.kind())
+            }
+        });
+    }
+    Ok(Exit::of_several(&exits))
 }
 
-fn report(context: &Context, pair: &Pair, position: &Position, elapsed: Duration) {
+async fn one(context: &Context, database: Database) -> Result<Exit> {
+    let began = Instant::now();
+    require_same_place(&database)?;
+    match request_sync(&database.state_dir).await? {
+        Some(position) => {
+            report(context, &database, &position, began.elapsed());
+            Ok(Exit::Ok)
+        }
+        None => once(context, database).await,
+    }
+}
+
+/// A replicator that is running syncs to where it replicates, wherever that was asked for.
+fn require_same_place(database: &Database) -> Result<()> {
+    let asked = !matches!(database.destination.origin, Origin::BuiltIn | Origin::Recorded);
+    let Some(owner) = crate::state::StateDir::owner(&database.state_dir).filter(|_| asked) else { return Ok(()) };
+    let Some(noted) = crate::state::Acknowledged::read(&database.state_dir) else { return Ok(()) };
+    let asked = database.destination.location.to_string();
+    if noted.destination == asked {
+        return Ok(());
+    }
+    let db = database.path.display();
+    let message = format!("{db} is replicated to {}, not to {asked}", noted.destination);
+    Err(Error::new(Kind::Usage, "sync.other_destination", message)
+        .because(format!("{owner} does it"))
+        .hint(format!("waloy sync {}", quoted(&database.path.to_string_lossy()))))
+}
+
+fn report(context: &Context, database: &Database, position: &Position, elapsed: Duration) {
     let ui = &context.ui;
     let at = position.at_ms.map(Timestamp);
     if ui.mode.json {
-        let db = std::path::absolute(&pair.db).unwrap_or_else(|_| pair.db.clone());
+        let db = std::path::absolute(&database.path).unwrap_or_else(|_| database.path.clone());
         let json = Json {
             db: db.to_string_lossy().into_owned(),
+            destination: position.destination.clone(),
             generation: position.generation,
             index: position.index,
             at: at.map(Timestamp::rfc3339),
@@ -85,5 +122,10 @@ fn report(context: &Context, pair: &Pair, position: &Position, elapsed: Duration
         (None, _) => "no generation".into(),
     };
     let at = at.map(|at| format!(", {}", ui.time(at))).unwrap_or_default();
-    ui.note(format_args!("in sync: {commits} sent in {}; {place}{at}", took(elapsed)));
+    ui.note(format_args!(
+        "{} is in sync with {}: {commits} sent in {}; {place}{at}",
+        database.path.display(),
+        position.destination,
+        took(elapsed)
+    ));
 }

@@ -86,8 +86,7 @@ impl From<Error> for PublicError {
             Error::Overtaken { .. } => PublicError::new(Kind::Locked, "replica.overtaken", error.to_string())
                 .hint("one writer a prefix: stop the other one, or give this database a prefix of its own"),
             Error::OtherDestination { .. } => PublicError::new(Kind::Usage, "replica.other", error.to_string())
-                .hint("to go on there, give that destination")
-                .hint("to begin a new replica, move the directory with the local state (DB.waloy/state) away first: the old replica stays as it is"),
+                .hint("go on there, or move the local state away to begin a new replica; the old one stays as it is"),
             Error::AnotherDatabase { .. } => {
                 PublicError::new(Kind::Usage, "replica.another_database", error.to_string())
                     .hint("give each database a destination of its own; WALOY_DEST names that of one database")

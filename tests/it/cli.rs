@@ -2,6 +2,7 @@
 
 mod errors;
 mod generated;
+mod replicate;
 mod sessions;
 
 use std::io::Read;

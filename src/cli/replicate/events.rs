@@ -11,6 +11,7 @@ use crate::db::Reclaimed;
 use crate::engine::{Event, Report};
 use crate::format::Reason;
 use crate::ids::GenerationId;
+use crate::restore::{self, Point};
 use crate::units::Timestamp;
 
 /// What every event says first.
@@ -106,9 +107,33 @@ pub(super) struct Setup<'a> {
     pub(super) compression: &'a str,
 }
 
+#[derive(Serialize)]
+struct Restored {
+    generation: GenerationId,
+    index: Point,
+    #[serde(serialize_with = "text")]
+    restored_at: Timestamp,
+    db_bytes: u64,
+    duration_seconds: f64,
+}
+
+/// Writes, as a line of JSON, that a database which was not there was restored.
+pub(super) fn restored(ui: &Ui, db: &Path, now: Timestamp, report: &restore::Report) {
+    let plan = &report.plan;
+    let fields = Restored {
+        generation: plan.generation,
+        index: plan.point,
+        restored_at: plan.at,
+        db_bytes: plan.db_bytes(),
+        duration_seconds: seconds(report.duration),
+    };
+    let about = About { at: now, db: absolute(db) };
+    ui.json("restored", &Line { about, fields });
+}
+
 /// Writes an event as a line of JSON.
 pub(super) fn json(ui: &Ui, event: &Event, db: &Path, now: Timestamp, setup: &Setup<'_>) {
-    let about = About { at: now, db: db.to_string_lossy().into_owned() };
+    let about = About { at: now, db: absolute(db) };
     match event {
         Event::Started { destination, db_bytes, generation, .. } => {
             let (db_bytes, generation) = (*db_bytes, *generation);
@@ -187,6 +212,10 @@ pub(super) fn log(event: &Event, db: &Path, setup: &Setup<'_>) {
             tracing::info!(%db, commits, objects, sent = stored_bytes, pending, "stopped");
         }
     }
+}
+
+fn absolute(db: &Path) -> String {
+    std::path::absolute(db).unwrap_or_else(|_| db.to_owned()).to_string_lossy().into_owned()
 }
 
 /// Why a generation was begun, in a word.

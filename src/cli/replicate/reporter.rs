@@ -1,6 +1,6 @@
 //! Tells of a replicator's life: lines and one that changes on a terminal, a log elsewhere, events for programs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{events, shown};
 use crate::cli::context::Context;
-use crate::cli::destination::Destination;
+use crate::cli::databases::Database;
 use crate::cli::render::{self, table};
 use crate::cli::ui::Ui;
 use crate::clock::{Clock, SystemClock};
 use crate::compress::Compression;
 use crate::config::duration;
 use crate::engine::{Event, Report, Status};
+use crate::restore;
 use crate::storage::Location;
 
 /// Is told what happens.
@@ -22,6 +23,8 @@ use crate::storage::Location;
 pub struct Reporter {
     ui: Arc<Ui>,
     db: PathBuf,
+    /// What stands in front of a line where there are several databases.
+    name: String,
     origin: String,
     compression: String,
     destination: String,
@@ -35,23 +38,24 @@ pub struct Reporter {
 struct Seen {
     commits: u64,
     sent: u64,
-    lag: Duration,
     behind: Option<String>,
     stopping: bool,
     summarized: Report,
 }
 
 impl Reporter {
-    /// Tells of the replication of one database.
-    pub fn new(context: &Context, db: &Path, destination: &Destination, compression: Compression) -> Arc<Reporter> {
+    /// Tells of the replication of one database; with `several`, each line says of which.
+    pub fn new(context: &Context, database: &Database, compression: Compression, several: bool) -> Arc<Reporter> {
         let ui = Arc::clone(&context.ui);
+        let Database { path: db, destination, .. } = database;
         let spinner = match ui.bars().is_hidden() {
             true => ProgressBar::hidden(),
             false => ui.bars().add(ProgressBar::new_spinner().with_style(style(ui.unicode))),
         };
         Arc::new(Reporter {
             ui,
-            db: db.to_owned(),
+            name: if several { format!("{}: ", db.display()) } else { String::new() },
+            db: db.clone(),
             origin: destination.origin.to_string(),
             compression: compression.to_string(),
             destination: match &destination.location {
@@ -69,8 +73,7 @@ impl Reporter {
         let setup = events::Setup { origin: &self.origin, compression: &self.compression };
         match (self.ui.mode.json, self.ui.err_is_terminal) {
             (true, _) => {
-                let db = std::path::absolute(&self.db).unwrap_or_else(|_| self.db.clone());
-                events::json(&self.ui, event, &db, SystemClock.now(), &setup);
+                events::json(&self.ui, event, &self.db, SystemClock.now(), &setup);
             }
             (false, false) => events::log(event, &self.db, &setup),
             (false, true) => self.tell_person(event),
@@ -92,7 +95,8 @@ impl Reporter {
             Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
                 seen.sent += stored_bytes;
                 ui.note(format_args!(
-                    "generation {} started ({}): snapshot {} -> {} in {}",
+                    "{}generation {} started ({}): snapshot {} -> {} in {}",
+                    self.name,
                     generation.short(),
                     events::reason_name(*reason),
                     ui.size(*db_bytes),
@@ -103,18 +107,46 @@ impl Reporter {
             Event::Synced(synced) => {
                 seen.commits += synced.commits;
                 seen.sent += synced.stored_bytes;
-                seen.lag = synced.lag;
             }
             Event::Retry { error, .. } => seen.behind = Some(error.clone()),
             Event::Degraded { error, .. } => {
                 seen.behind = Some(error.clone());
-                ui.warn("replicate.degraded", &format!("the replica is behind: {error}"), &[]);
+                ui.warn("replicate.degraded", &format!("{}the replica is behind: {error}", self.name), &[]);
             }
             Event::Recovered { after } => {
                 seen.behind = None;
-                ui.note(format_args!("level again after {}", duration::format(*after)));
+                ui.note(format_args!("{}level again after {}", self.name, duration::format(*after)));
             }
             Event::Checkpoint { .. } | Event::Stopped(_) => {}
+        }
+    }
+
+    /// A database that was not there was restored.
+    pub fn restored(&self, report: &restore::Report) {
+        let plan = &report.plan;
+        let db = self.db.display();
+        match (self.ui.mode.json, self.ui.err_is_terminal) {
+            (true, _) => events::restored(&self.ui, &self.db, SystemClock.now(), report),
+            (false, false) => {
+                let (generation, point, at) = (plan.generation, plan.point, plan.at);
+                tracing::info!(%db, %generation, %point, %at, bytes = plan.db_bytes(), "restored");
+            }
+            (false, true) => self.ui.note(format_args!(
+                "restored {db} ({}) as of {} from generation {}:{}",
+                self.ui.size(plan.db_bytes()),
+                self.ui.time(plan.at),
+                plan.generation.short(),
+                plan.point,
+            )),
+        }
+    }
+
+    /// There is neither a database nor a backup of it.
+    pub fn waiting(&self, location: &str) {
+        let db = self.db.display();
+        match (self.ui.mode.json, self.ui.err_is_terminal) {
+            (false, true) => self.ui.note(format_args!("no backup at {location}: waiting for {db} to be created")),
+            _ => tracing::info!(%db, location, "no backup there: waiting for the database to be created"),
         }
     }
 
@@ -124,7 +156,7 @@ impl Reporter {
     }
 
     /// Draws the line.
-    pub fn draw(&self) {
+    pub fn draw(&self, status: &Status) {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.stopping {
             return;
@@ -133,13 +165,16 @@ impl Reporter {
         let up = self.began.elapsed().as_secs();
         let (hours, minutes, seconds) = (up / 3600, up / 60 % 60, up % 60);
         let state = match &seen.behind {
-            None => format!("in sync {dot} lag {}", render::took(seen.lag)),
+            None if status.is_level() => format!("in sync{}", idle(status, dot)),
+            None if status.generation.is_none() => "taking the first snapshot".to_owned(),
+            None => format!("syncing {dot} lag {}", render::took(status.lag(SystemClock.now()))),
             Some(error) => format!("trying again: {error}"),
         };
         let commits = render::count(seen.commits, "commit");
         let sent = self.ui.size(seen.sent);
+        let name = &self.name;
         self.spinner.set_message(format!(
-            "{state} {dot} {commits} {dot} {sent} sent {dot} up {hours:02}:{minutes:02}:{seconds:02}"
+            "{name}{state} {dot} {commits} {dot} {sent} sent {dot} up {hours:02}:{minutes:02}:{seconds:02}"
         ));
         self.spinner.tick();
     }
@@ -166,7 +201,7 @@ impl Reporter {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).stopping = true;
         self.clear();
         if self.ui.err_is_terminal {
-            self.ui.note("stopping: final sync… (Ctrl-C again to stop at once)");
+            self.ui.note(format_args!("{}stopping: final sync… (Ctrl-C again to stop at once)", self.name));
         }
     }
 
@@ -179,8 +214,20 @@ impl Reporter {
                 0 => "nothing pending".to_owned(),
                 pending => format!("{} pending", table::count(pending)),
             };
-            self.ui.note(format_args!("done ({}). {commits} replicated, {pending}.", render::took(took)));
+            self.ui.note(format_args!("{}done ({}). {commits} replicated, {pending}.", self.name, render::took(took)));
         }
+    }
+}
+
+/// How long nothing had to be uploaded, once it is long.
+fn idle(status: &Status, dot: &str) -> String {
+    let Some(synced) = status.synced else { return String::new() };
+    let idle = SystemClock.now().0.saturating_sub(synced.0).max(0).unsigned_abs();
+    let idle = Duration::from_secs(idle / 1000);
+    if idle < Duration::from_secs(10) {
+        String::new()
+    } else {
+        format!(" {dot} last upload {} ago", duration::format(idle))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{command, database, finish, waloy};
 
 /// The commands that people see.
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "replicate",
     "restore",
     "restore-to-time",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 10] = [
     "inspect",
     "verify",
     "sync",
+    "status",
     "demo",
     "version",
     "completions",
@@ -57,14 +58,30 @@ const ERRORS: &[(&[&str], i32, &str, &str, &str)] = &[
     (&["replicate", "app.db", "ftp://host/x"], 2, "storage.unknown_scheme", "unknown scheme `ftp`", "s3://"),
     (&["replicate", "app.db", "s3:///x"], 2, "storage.invalid_bucket", "no bucket", "s3://bucket/prefix"),
     (&["replicate", "app.db", "s3://me:secret@b/x"], 2, "storage.credentials_in_url", "credentials", "AWS chain"),
-    (&["replicate", "app.db", "other.db"], 2, "usage.not_a_url", "other.db is a path", "--to other.db"),
-    (&["replicate", "s3://b/x", "app.db"], 2, "usage.no_database", "the database comes first", "waloy replicate DB"),
+    (&["replicate", "app.db", "other.db"], 8, "db.missing", "other.db does not exist", "--to other.db"),
+    (
+        &["replicate", "app.db", "rollback.db", "s3://b/x"],
+        2,
+        "usage.destinations_meet",
+        "would meet at s3://b/x",
+        "{db}",
+    ),
+    (&["replicate", "app.db", "./app.db"], 2, "usage.same_database", "the same file", "each database once"),
+    (
+        &["replicate", "app.db", "rollback.db", "--state-dir", "s"],
+        2,
+        "usage.one_state_dir",
+        "several databases",
+        "leave",
+    ),
+    (&["replicate", "app.db", "s3://b/{host}"], 2, "usage.placeholder", "unknown placeholder {host}", "{hostname}"),
+    (&["replicate", "s3://b/x"], 2, "usage.no_database", "no database was given", "waloy replicate DB"),
     (&["replicate", "app.db", "s3://b/x", "--to", "y"], 2, "usage.two_destinations", "two destinations", "one of them"),
     (&["replicate", "app.db", "--timeout", "5s"], 2, "usage.timeout", "runs until it is stopped", "--once"),
     (&["replicate", "app.db", "--sync-interval", "5"], 2, "usage.invalid_value", "`5` has no unit", "5s, 5m or 5h"),
     (&["replicate", "app.db", "--checkpoint-threshold", "4M"], 2, "usage.invalid_value", "1000 or 1024", "4MiB"),
     (&["replicate", "app.db", "--compression", "rar"], 2, "usage.invalid_value", "rar", "waloy"),
-    (&["replicate"], 2, "usage.missing_argument", "<DB>", "waloy replicate --help"),
+    (&["replicate"], 2, "usage.missing_argument", "DB", "waloy replicate --help"),
     (&["restore", "app.db", "--tme", "x"], 2, "usage.unknown_argument", "--tme", "`--time`"),
     (&["restroe"], 2, "usage.unknown_command", "restroe", "restore"),
     (&["restore", "app.db", "--time", "5m"], 2, "usage.time", "`5m` may be before or after now", "`5m ago`"),
@@ -104,6 +121,7 @@ const ERRORS: &[(&[&str], i32, &str, &str, &str)] = &[
     (&["verify", "gone.db"], 10, "restore.no_backup", "no backup of gone.db", "--to"),
     (&["verify", "--to", "replica", "--read-data=0%"], 2, "usage.invalid_value", "`0%` is not a part", "waloy"),
     (&["verify", "--to", "replica", "--max-age", "1M"], 2, "usage.invalid_value", "months and years", "30d"),
+    (&["status", "no.db"], 8, "db.missing", "no.db does not exist", "check the path"),
     (&["sync", "no.db"], 8, "db.missing", "no.db does not exist", "check the path"),
     (&["demo", "."], 6, "demo.not_empty", "is not empty", "a directory that is empty"),
 ];

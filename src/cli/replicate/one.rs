@@ -1,0 +1,222 @@
+//! The replication of one database, from start to end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::reporter::Reporter;
+use super::shown;
+use crate::cli::context::Context;
+use crate::cli::databases::Database;
+use crate::cli::destination::{Origin, Source, is_same_device, quoted};
+use crate::cli::exit::Exit;
+use crate::cli::signal::Asked;
+use crate::engine::{Hooks, Options, Replicator};
+use crate::error::{Error, Result};
+use crate::restore::{self, Output, Target};
+use crate::state::Acknowledged;
+use crate::storage::{Location, Store};
+
+/// How often the line on a terminal is drawn again.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often a log is told how much was done, if anything was.
+const SUMMARY: Duration = Duration::from_secs(300);
+
+/// How soon a snapshot that was asked for is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// One database of a command.
+#[derive(Debug)]
+pub struct One {
+    pub(super) database: Database,
+    pub(super) options: Options,
+    pub(super) reporter: Arc<Reporter>,
+    /// Begin a new generation at once.
+    pub(super) snapshot: bool,
+    /// A database that is not there is restored first.
+    pub(super) restore_if_missing: bool,
+    /// There are others: an error is told at once, since they go on.
+    pub(super) several: bool,
+}
+
+/// Who asked to end, once somebody did.
+type Stopping = watch::Receiver<Option<Asked>>;
+
+impl One {
+    /// Replicates until it is asked to end, or once.
+    pub(super) async fn run(&self, context: &Context, only_once: bool, stopping: Stopping) -> Result<Exit> {
+        let ended = match only_once {
+            true => {
+                let mut stopping = stopping;
+                tokio::select! {
+                    ended = self.once(context) => ended,
+                    asked = asked(&mut stopping) => Ok(Exit::Signal(asked)),
+                }
+            }
+            false => self.until_stopped(context, stopping).await,
+        };
+        self.reporter.clear();
+        if self.several
+            && let Err(error) = &ended
+        {
+            context.ui.error(error);
+        }
+        ended
+    }
+
+    async fn once(&self, context: &Context) -> Result<Exit> {
+        let mut replicator = self.start(context).await?;
+        if self.snapshot {
+            replicator.snapshot().await?;
+        }
+        replicator.sync().await?;
+        let began = Instant::now();
+        let report = replicator.shutdown().await?;
+        self.reporter.done(&report, began.elapsed());
+        Ok(Exit::Ok)
+    }
+
+    async fn until_stopped(&self, context: &Context, mut stopping: Stopping) -> Result<Exit> {
+        let mut replicator = tokio::select! {
+            started = self.start(context) => started?,
+            asked = asked(&mut stopping) => return Ok(Exit::Signal(asked)),
+        };
+        if self.snapshot {
+            tokio::select! {
+                done = snapshot(&replicator) => if done.is_err() { return Err(replicator.ended().await) },
+                _ = asked(&mut stopping) => {}
+            }
+        }
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut summary = tokio::time::interval_at(tokio::time::Instant::now() + SUMMARY, SUMMARY);
+        loop {
+            tokio::select! {
+                error = replicator.ended() => return Err(error),
+                _ = asked(&mut stopping) => break,
+                _ = tick.tick(), if self.reporter.draws() => self.reporter.draw(&replicator.status()),
+                _ = summary.tick() => self.reporter.summarize(&replicator.status()),
+            }
+        }
+        self.reporter.stopping();
+        let began = Instant::now();
+        let report = replicator.shutdown().await?;
+        self.reporter.done(&report, began.elapsed());
+        Ok(Exit::Ok)
+    }
+
+    async fn start(&self, context: &Context) -> Result<Replicator> {
+        let store = context.open(&self.database.destination.location).await?;
+        let mut options = self.options.clone();
+        if self.restore_if_missing && !self.database.path.exists() {
+            options.wait_for_db |= !self.restore(context, &store).await?;
+        }
+        let reporter = Arc::clone(&self.reporter);
+        let hooks = Hooks {
+            progress: context.progress(),
+            events: Arc::new(move |event| reporter.tell(&event)),
+            ..Hooks::default()
+        };
+        let started = Replicator::start(options, store, hooks).await;
+        let replicator = started.map_err(|error| self.explain(error))?;
+        self.warn_of_same_device(context);
+        Ok(replicator)
+    }
+
+    /// The same error with hints that can be pasted.
+    fn explain(&self, error: Error) -> Error {
+        if error.code() != "replica.other" {
+            return error;
+        }
+        let path = |path: &Path| quoted(&shown(path));
+        let (db, state) = (path(&self.database.path), path(&self.database.state_dir));
+        let mut explained = Error::new(error.kind(), error.code(), error.to_string());
+        if let Some(noted) = Acknowledged::read(&self.database.state_dir) {
+            explained =
+                explained.hint(format!("to go on there:  waloy replicate {db} --to {}", quoted(&noted.destination)));
+        }
+        explained.hint(format!("to begin a new replica, and leave the old one as it is:  mv {state} {state}.old"))
+    }
+
+    /// Restores the newest state to where the database belongs. `false`: the store has answered that it has no backup.
+    async fn restore(&self, context: &Context, store: &Arc<dyn Store>) -> Result<bool> {
+        let options = restore::Options {
+            concurrency: usize::from(context.global.s3.concurrency),
+            progress: context.progress(),
+            ..restore::Options::default()
+        };
+        let output = Output::new(&self.database.path);
+        match restore::restore(store, Target::Latest, &output, &options).await {
+            Ok(report) => {
+                self.reporter.restored(&report);
+                Ok(true)
+            }
+            Err(restore::Error::NoBackup { location }) => {
+                self.reporter.waiting(&location);
+                Ok(false)
+            }
+            Err(error) => {
+                let source =
+                    Source { db: Some(self.database.path.clone()), destination: self.database.destination.clone() };
+                Err(source.explain(error, &context.ui))
+            }
+        }
+    }
+
+    /// A replica that is lost together with its database is worth a word each time.
+    fn warn_of_same_device(&self, context: &Context) {
+        let (path, destination) = (&self.database.path, &self.database.destination);
+        let Location::Directory(directory) = &destination.location else { return };
+        if !is_same_device(path, &destination.location) {
+            return;
+        }
+        let (db, directory) = (path.display(), shown(directory));
+        if destination.origin == Origin::BuiltIn {
+            let message = format!(
+                "no destination configured: backing up to {directory} on the SAME DISK as {db}:\n         \
+                 this protects against mistakes, not against losing this disk."
+            );
+            let command = format!("waloy replicate {} s3://bucket/app", quoted(&path.to_string_lossy()));
+            let hint = format!("{command}  or  export WALOY_DEST=s3://bucket/app");
+            context.ui.warn("destination.same_device", &message, &[hint]);
+        } else {
+            let message = format!("{directory} is on the same disk as {db}");
+            context.ui.warn("destination.same_device", &message, &[]);
+        }
+    }
+}
+
+/// Brings a replica level, and ends.
+///
+/// # Errors
+///
+/// Those of the library.
+pub async fn once(context: &Context, database: Database) -> Result<Exit> {
+    let options = Options { automatic: false, ..database.options(&context.global) };
+    let reporter = Reporter::new(context, &database, options.compression, false);
+    let one = One { database, options, reporter, snapshot: false, restore_if_missing: false, several: false };
+    one.once(context).await
+}
+
+/// Begins a new generation, however long the store cannot be reached. An error: the replicator has ended.
+async fn snapshot(replicator: &Replicator) -> Result<()> {
+    loop {
+        match replicator.snapshot().await {
+            Err(error) if error.code() == "engine.ended" => return Err(error),
+            Err(error) => tracing::warn!(%error, "cannot begin the generation that was asked for; trying again"),
+            Ok(()) => return Ok(()),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn asked(stopping: &mut Stopping) -> Asked {
+    match stopping.wait_for(Option::is_some).await {
+        Ok(asked) => asked.unwrap_or(Asked::Interrupt),
+        // Nobody can ask any more.
+        Err(_) => std::future::pending().await,
+    }
+}
