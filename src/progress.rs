@@ -10,6 +10,10 @@ pub enum Phase {
     Snapshot,
     /// Downloading what a restore needs.
     Restore,
+    /// Making what was restored durable.
+    Sync,
+    /// Having SQLite check what was restored.
+    Check,
     /// Reading a replica to prove it.
     Verify,
 }
@@ -34,4 +38,22 @@ impl Progress for Silent {
     fn begin(&self, _phase: Phase, _total: Option<u64>) {}
     fn advance(&self, _bytes: u64) {}
     fn end(&self) {}
+}
+
+/// A phase that is over when this is dropped: also where an error or a dropped future ends it.
+#[derive(Debug)]
+pub(crate) struct During<'a>(&'a dyn Progress);
+
+impl<'a> During<'a> {
+    /// Begins a phase.
+    pub(crate) fn begin(progress: &'a dyn Progress, phase: Phase, total: Option<u64>) -> During<'a> {
+        progress.begin(phase, total);
+        During(progress)
+    }
+}
+
+impl Drop for During<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }

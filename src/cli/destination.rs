@@ -58,6 +58,9 @@ impl Source {
     /// How the source is written on a command line, for hints.
     pub fn argument(&self) -> String {
         match &self.db {
+            Some(db) if self.destination.origin == Origin::CommandLine => {
+                format!("{} --to {}", quoted(&db.to_string_lossy()), quoted(&self.destination.location.to_string()))
+            }
             Some(db) => quoted(&db.to_string_lossy()),
             None => match &self.destination.location {
                 Location::S3 { .. } => quoted(&self.destination.location.to_string()),
@@ -188,6 +191,9 @@ fn percent_encoded(name: &str) -> String {
 pub fn source(argument: Option<&OsStr>, global: &Global) -> Result<Source> {
     let url = argument.filter(|text| is_url(text)).and_then(OsStr::to_str);
     let db = argument.filter(|text| !is_url(text)).map(PathBuf::from);
+    if let Some(text) = argument.filter(|text| !Path::new(text).exists()).and_then(OsStr::to_str) {
+        refuse_slip(text)?;
+    }
     if let Some(directory) = db.as_deref().filter(|db| db.is_dir()) {
         let shown = directory.display();
         return Err(Error::new(Kind::Usage, "usage.source_is_a_directory", format!("{shown} is a directory"))
@@ -198,8 +204,20 @@ pub fn source(argument: Option<&OsStr>, global: &Global) -> Result<Source> {
     Ok(Source { db, destination })
 }
 
+/// Refuses what is meant as a URL and would be taken for a path: `s3:/bucket/x`, `s3:bucket/x`.
+fn refuse_slip(text: &str) -> Result<()> {
+    let slip = |scheme: &str| text.strip_prefix(scheme).filter(|rest| !rest.starts_with("//"));
+    let meant = match (slip("s3:"), slip("file:")) {
+        (Some(rest), _) => format!("s3://{}", rest.trim_start_matches('/')),
+        (_, Some(rest)) => format!("file:///{}", rest.trim_start_matches('/')),
+        _ => return Ok(()),
+    };
+    Err(Error::new(Kind::Usage, "usage.not_a_url", format!("{text} is not a URL")).hint(format!("write {}", quoted(&meant))))
+}
+
 /// A URL, or the path of a directory.
 fn location(text: &str) -> Result<Location> {
+    refuse_slip(text)?;
     if is_url(OsStr::new(text)) { Ok(Location::parse(text)?) } else { Ok(Location::directory(text)?) }
 }
 

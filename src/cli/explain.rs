@@ -34,6 +34,12 @@ impl Source {
                          waloy restore {argument}{replace} --force"
                     ))
             }
+            restore::Error::NoSpace { path, free, needed } => {
+                let (needed, free) = (ui.size(*needed), ui.size(*free));
+                let message = format!("no room in {}: {needed} are needed, {free} are free", path.display());
+                Error::new(Kind::Database, code, message)
+                    .hint(format!("restore to another disk:  waloy restore {argument} -o FILE"))
+            }
             restore::Error::NoSuchGeneration { .. } => {
                 Error::new(Kind::NotCovered, code, error.to_string()).hint(covered)
             }

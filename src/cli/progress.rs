@@ -64,6 +64,8 @@ fn name(phase: Phase) -> &'static str {
     match phase {
         Phase::Snapshot => "snapshot",
         Phase::Restore => "restoring",
+        Phase::Sync => "writing to disk",
+        Phase::Check => "checking",
         Phase::Verify => "verifying",
         #[expect(unreachable_patterns, reason = "phases may be added")]
         _ => "working",

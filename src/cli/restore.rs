@@ -1,24 +1,30 @@
 //! `waloy restore` and `waloy restore-to-time`
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::{self, Seek};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use clap::ValueEnum;
 
 use super::context::Context;
-use super::destination::{Source, source};
+use super::destination::{Source, followed, is_url, quoted, resolve, source, variable};
 use super::exit::Exit;
-use super::render::json::{text, text_or_null};
-use super::render::{self, table};
-use super::ui::Ui;
 use crate::clock::{Clock, SystemClock};
 use crate::config::time::{self, Time};
+use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
-use crate::ids::GenerationId;
-use crate::restore::{self, Existing, Options, Output, Point, Report, Target, resolve_generation};
+use crate::restore::{Check, Existing, Options, Output, Owner, Point, Restore, Target, resolve_generation};
+use crate::state::{Acknowledged, StateDir};
 use crate::storage::{Location, Store};
-use crate::units::{SegmentIndex, Timestamp};
+use crate::units::SegmentIndex;
+
+mod show;
+mod trouble;
+
+use show::{Requested, Show};
+use trouble::Trouble;
 
 /// Restore a database, to its latest state or to a past one
 #[derive(Debug, clap::Args)]
@@ -26,8 +32,11 @@ use crate::units::{SegmentIndex, Timestamp};
   waloy restore app.db                            the latest state, where the database was
   waloy restore app.db --time 5m ago -o old.db    the state five minutes ago, beside the present one
   waloy restore app.db --time 2026-11-22 10:00 -o old.db
-  waloy restore s3://bucket/app -o app.db         on another machine
+  waloy restore app.db s3://bucket/app            on another machine
   waloy restore app.db --generation 01JD9Q:37 -o old.db
+  waloy restore app.db --force --check full       in place of a broken one, which is kept
+  waloy restore app.db --if-missing --if-backup-exists    before an application starts
+  waloy restore s3://bucket/app -o - | gzip > app.db.gz
 ")]
 pub struct Args {
     #[command(flatten)]
@@ -35,7 +44,7 @@ pub struct Args {
     /// The state at this time: `5m ago`, `10:00`, `yesterday 18:30`, `2026-11-22T10:00:00Z`, `@1795341600`
     #[arg(long, value_name = "TIME", conflicts_with = "generation")]
     time: Option<String>,
-    /// A generation by its id or the beginning of it; with :INDEX or :snapshot a point of it
+    /// A generation by its id, the beginning of it, or `latest`; with :INDEX or :snapshot a point of it
     #[arg(long, value_name = "G[:INDEX]")]
     generation: Option<String>,
 }
@@ -59,12 +68,62 @@ struct What {
     /// The database whose replica to restore, or the URL of a replica
     #[arg(value_name = "SOURCE", value_hint = clap::ValueHint::AnyPath)]
     source: Option<OsString>,
-    /// Where to restore to [default: the path of the database; for a URL, its last part]
+    /// The URL of the replica, if SOURCE is a database
+    #[arg(value_name = "URL", value_hint = clap::ValueHint::Url)]
+    url: Option<OsString>,
+    /// Where to restore to; `-`: to standard output, once it is proven [default: the path of the database; for a URL,
+    /// its last part]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     output: Option<PathBuf>,
-    /// Replace a database that is there; it is kept under another name
+    /// Replace a database that is there; it is kept as FILE.pre-restore-TIME
     #[arg(long)]
     force: bool,
+    /// With --force: delete the old database once the new one is in its place
+    #[arg(long, requires = "force")]
+    discard_old: bool,
+    /// Do nothing, successfully, if there is a file already
+    #[arg(long, conflicts_with = "force")]
+    if_missing: bool,
+    /// Do nothing, successfully, if the storage answers that there is no backup
+    #[arg(long)]
+    if_backup_exists: bool,
+    /// What to check before the file is put in its place, beyond every object and every page
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = CheckArg::Checksum)]
+    check: CheckArg,
+    /// Say what would be restored, and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// The mode of the file, octal [default: 0600, or that of the file it replaces]
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    mode: Option<u32>,
+    /// The owner of the file: USER, USER:GROUP or :GROUP, names or numbers [default: who restores, or that of the
+    /// file it replaces]
+    #[arg(long, value_name = "USER[:GROUP]")]
+    owner: Option<String>,
+}
+
+/// What is checked of a restored database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum CheckArg {
+    /// Nothing more, to save what can be saved
+    None,
+    /// That it is, as a whole, the database that was replicated
+    Checksum,
+    /// Also PRAGMA quick_check
+    Quick,
+    /// Also PRAGMA integrity_check
+    Full,
+}
+
+impl From<CheckArg> for Check {
+    fn from(check: CheckArg) -> Check {
+        match check {
+            CheckArg::None => Check::None,
+            CheckArg::Checksum => Check::Checksum,
+            CheckArg::Quick => Check::Quick,
+            CheckArg::Full => Check::Full,
+        }
+    }
 }
 
 impl From<ToTimeArgs> for Args {
@@ -73,54 +132,11 @@ impl From<ToTimeArgs> for Args {
     }
 }
 
-/// What was asked for, as it was written.
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Requested {
-    Latest,
-    Time {
-        input: String,
-        #[serde(serialize_with = "text")]
-        at: Timestamp,
-    },
-    Generation {
-        input: String,
-    },
-}
-
-#[derive(Serialize)]
-struct Restored {
-    #[serde(serialize_with = "text")]
-    at: Timestamp,
-    generation: GenerationId,
-    index: Point,
-}
-
-#[derive(Serialize)]
-struct Checks {
-    chain: &'static str,
-    checksum: &'static str,
-    integrity: &'static str,
-}
-
-#[derive(Serialize)]
-struct Json<'a> {
-    output: String,
-    source: &'a str,
-    requested: &'a Requested,
-    restored: Restored,
-    in_gap: bool,
-    #[serde(serialize_with = "text_or_null")]
-    kept: Option<String>,
-    db_bytes: u64,
-    page_size: u32,
-    pages: u32,
-    checksum: String,
-    objects: usize,
-    downloaded_bytes: u64,
-    checks: Checks,
-    encrypted: bool,
-    duration_seconds: f64,
+/// Where the database goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Goal {
+    File(PathBuf),
+    Stdout,
 }
 
 /// Runs the command.
@@ -130,45 +146,188 @@ struct Json<'a> {
 /// Those of the library, and times that are none.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let ui = &context.ui;
-    let source = source(args.what.source.as_deref(), &context.global)?;
-    let asked_at = match &args.time {
-        Some(input) => Some(parse_time(input, ui)?),
-        None => None,
-    };
-    let output = Output {
-        path: output_path(args.what.output, &source)?,
-        existing: if args.what.force { Existing::PutAside } else { Existing::Refuse },
-    };
+    let (source, what) = (sources(&args.what, context)?, &args.what);
+    let time = args.time.as_deref().map(|input| Requested::time(input, parse_time(input, ui.mode.utc)?)).transpose()?;
+    let goal = goal(what, &source)?;
+    let trouble = Trouble { source: &source, ui, options: what.repeated() };
+    let show = Show { ui, aside: goal == Goal::Stdout };
+    if let Goal::File(path) = &goal {
+        if what.if_missing && path.symlink_metadata().is_ok() {
+            show.skipped("restore.target_exists", &format!("{} exists: nothing to restore", path.display()), path);
+            return Ok(Exit::Ok);
+        }
+        refuse_replicated(context, &source, path, what.force)?;
+    } else if ui.out_is_terminal {
+        return Err(Error::new(Kind::Usage, "usage.terminal", "a database is not written to a terminal")
+            .hint(format!("waloy restore {} -o - > FILE", source.argument())));
+    }
+    let output = output(what, &goal)?;
     let store = context.open(&source.destination.location).await?;
-    let (target, requested) = match (args.time, asked_at, args.generation) {
-        (Some(input), Some(Time::At(at)), _) => (Target::Time(at), Requested::Time { input, at }),
-        (_, _, Some(input)) => (generation(&store, &input, &source, ui).await?, Requested::Generation { input }),
-        _ => (Target::Latest, Requested::Latest),
+    let planned = async {
+        let (target, requested) = match (time, &args.generation) {
+            (Some((target, requested)), _) => (target, requested),
+            (None, Some(input)) => (generation(&store, input, &trouble).await?, Requested::generation(input)),
+            (None, None) => (Target::Latest, Requested::Latest),
+        };
+        let planned = match &output {
+            Some(output) => Restore::prepare(&store, target, output).await,
+            None => Restore::prepare_unnamed(&store, target, &std::env::temp_dir()).await,
+        };
+        match planned {
+            Ok(planned) => Ok((planned, requested)),
+            Err(error) => Err(trouble.explain(&store, error).await),
+        }
     };
+    let (planned, requested) = match planned.await {
+        Err(error) if what.if_backup_exists && error.kind() == Kind::NoBackup => {
+            let path = output.as_ref().map_or(Path::new("-"), |output| &output.path);
+            show.skipped("restore.no_backup", &format!("{error}: nothing to restore"), path);
+            return Ok(Exit::Ok);
+        }
+        planned => planned?,
+    };
+    warn_if_behind(context, &source, &planned);
+    let path = output.as_ref().map_or(Path::new("-"), |output| &output.path);
+    show.begin(planned.plan(), &requested);
+    if what.dry_run {
+        show.plan(planned.plan(), &requested, path);
+        return Ok(Exit::Ok);
+    }
     let options = Options {
         concurrency: usize::from(context.global.s3.concurrency),
         progress: context.progress(),
+        check: what.check.into(),
         ..Options::default()
     };
-    let report = restore::restore(&store, target, &output, &options).await;
-    let report = report.map_err(|error| source.explain(error, ui))?;
-    if ui.mode.json {
-        ui.json("restore", &json(&report, &requested));
-    } else {
-        human(&report, &requested, ui);
+    let restored = match &output {
+        Some(_) => planned.run(&options).await.map(|report| (report, None)),
+        None => planned.run_unnamed(&options).await.map(|(report, file)| (report, Some(file))),
+    };
+    let (report, file) = match restored {
+        Ok(restored) => restored,
+        Err(error) => return Err(trouble.explain(&store, error).await),
+    };
+    if let Some(file) = file {
+        stream(file).await?;
     }
+    show.restored(&report, &requested, path);
     Ok(Exit::Ok)
 }
 
-fn parse_time(input: &str, ui: &Ui) -> Result<Time> {
+/// What is restored: `DB`, `URL`, or both in either order.
+fn sources(what: &What, context: &Context) -> Result<Source> {
+    let (first, second) = match (&what.source, &what.url) {
+        (Some(first), Some(second)) => (first, second),
+        (first, _) => return source(first.as_deref(), &context.global),
+    };
+    let (db, url) = match (is_url(first), is_url(second)) {
+        (false, true) => (first, second),
+        (true, false) => (second, first),
+        (both_urls, _) => {
+            let (first, second) = (first.to_string_lossy(), second.to_string_lossy());
+            let kind = if both_urls { "URLs" } else { "paths" };
+            let error = Error::new(
+                Kind::Usage,
+                "usage.two_sources",
+                format!("{first} and {second} are two {kind}, and one replica is restored"),
+            );
+            return Err(match both_urls {
+                true => error.hint("give one of them"),
+                false => error.hint(format!("waloy restore {} -o {}", quoted(&first), quoted(&second))),
+            });
+        }
+    };
+    let state_dir = context.global.state_dir.as_deref();
+    // Checked as any other source would be.
+    let db = source(Some(db), &context.global)?.db;
+    let destination = resolve(db.as_deref(), url.to_str(), context.global.to.as_deref(), state_dir, variable)?;
+    Ok(Source { db, destination })
+}
+
+/// Where to restore to if nothing was said: where the database was, or a file that is named as the replica.
+fn goal(what: &What, source: &Source) -> Result<Goal> {
+    if what.output.as_deref() == Some(Path::new("-")) {
+        return Ok(Goal::Stdout);
+    }
+    if let Some(path) = what.output.clone().or_else(|| source.db.clone()) {
+        return Ok(Goal::File(path));
+    }
+    let name = match &source.destination.location {
+        Location::S3 { bucket, prefix } => prefix.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(bucket),
+        Location::Directory(_) => {
+            return Err(Error::new(Kind::Usage, "usage.no_output", "where to restore to was not said")
+                .hint(format!("waloy restore {} -o FILE", source.argument())));
+        }
+    };
+    Ok(Goal::File(PathBuf::from(name)))
+}
+
+/// The file as the library takes it; `None` for standard output.
+fn output(what: &What, goal: &Goal) -> Result<Option<Output>> {
+    let owner = what.owner.as_deref().map(str::parse::<Owner>).transpose().map_err(|error| {
+        Error::new(Kind::Usage, "usage.owner", error.to_string())
+            .hint("write USER, USER:GROUP or :GROUP, or their numbers, as in 1000:1000")
+    })?;
+    let Goal::File(path) = goal else {
+        if what.mode.is_some() || owner.is_some() || what.force || what.if_missing {
+            let message = "standard output is no file: it has no mode, no owner, and nothing to replace";
+            return Err(Error::new(Kind::Usage, "usage.conflict", message)
+                .hint("leave --mode, --owner, --force and --if-missing out, or give -o FILE"));
+        }
+        return Ok(None);
+    };
+    let existing = match (what.force, what.discard_old) {
+        (false, _) => Existing::Refuse,
+        (true, false) => Existing::PutAside,
+        (true, true) => Existing::Discard,
+    };
+    Ok(Some(Output { existing, mode: what.mode, owner, ..Output::new(path) }))
+}
+
+/// The replicator of a database goes on with the file that it has open, whatever gets its name.
+fn refuse_replicated(context: &Context, source: &Source, path: &Path, force: bool) -> Result<()> {
+    let told = context.global.state_dir.clone().filter(|_| source.db.as_deref() == Some(path));
+    let state_dir = told.unwrap_or_else(|| default_state_dir(&followed(path)));
+    match StateDir::owner(&state_dir) {
+        // An existing file is refused for what it is.
+        Some(owner) if force || path.symlink_metadata().is_err() => {
+            let message = format!("{} is being replicated by {owner}", path.display());
+            let beside = trouble::beside(path);
+            Err(Error::new(Kind::TargetExists, "restore.target_in_use", message)
+                .hint(format!("stop it first:  kill {}", owner.pid))
+                .hint(format!("or restore beside it:  waloy restore {} -o {beside}", source.argument())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What this machine's replicator was told to be durable is in the replica, or somebody took it away.
+fn warn_if_behind(context: &Context, source: &Source, planned: &Restore) {
+    let (Some(db), Target::Latest) = (&source.db, planned.target()) else { return };
+    let plan = planned.plan();
+    let state_dir = context.global.state_dir.clone().unwrap_or_else(|| default_state_dir(&followed(db)));
+    let noted = Acknowledged::read(&state_dir).filter(|noted| {
+        let point = Point::from(noted.index.and_then(SegmentIndex::new));
+        noted.destination == plan.source && (noted.generation, point) > (plan.generation, plan.point)
+    });
+    if let Some(noted) = noted {
+        let (at, name) = (context.ui.time(noted.at()), source.name());
+        context.ui.warn(
+            "restore.behind",
+            &format!("the replica ends before {at}, up to which {name} was backed up from this machine"),
+            &[format!("see what is missing:  waloy verify {}", source.argument())],
+        );
+    }
+}
+
+fn parse_time(input: &str, utc: bool) -> Result<Time> {
     let now = SystemClock.now();
-    let parsed =
-        if ui.mode.utc { time::parse(input, now, &chrono::Utc) } else { time::parse(input, now, &chrono::Local) };
+    let parsed = if utc { time::parse(input, now, &chrono::Utc) } else { time::parse(input, now, &chrono::Local) };
     parsed.map_err(|error| Error::new(Kind::Usage, "usage.time", error.to_string()).hint(error.hint()))
 }
 
-/// `G`, `G:37` or `G:snapshot`, where G is the beginning of an id, or an id in short.
-async fn generation(store: &Arc<dyn Store>, input: &str, source: &Source, ui: &Ui) -> Result<Target> {
+/// `G`, `G:37` or `G:snapshot`, where G is `latest`, the beginning of an id, or an id in short.
+async fn generation(store: &Arc<dyn Store>, input: &str, trouble: &Trouble<'_>) -> Result<Target> {
     let (id, point) = match input.split_once(':') {
         None => (input, None),
         Some((id, "snapshot")) => (id, Some(Point::Snapshot)),
@@ -180,86 +339,58 @@ async fn generation(store: &Arc<dyn Store>, input: &str, source: &Source, ui: &U
             (id, Some(Point::Index(index)))
         }
     };
-    let id = resolve_generation(&**store, id).await.map_err(|error| source.explain(error, ui))?;
-    Ok(Target::Generation(id, point))
+    match resolve_generation(&**store, id).await {
+        Ok(id) => Ok(Target::Generation(id, point)),
+        Err(error) => Err(trouble.explain(store, error).await),
+    }
 }
 
-/// Where to restore to if nothing was said: where the database was, or a file that is named as the replica.
-fn output_path(output: Option<PathBuf>, source: &Source) -> Result<PathBuf> {
-    if let Some(path) = output.or_else(|| source.db.clone()) {
-        return Ok(path);
-    }
-    let name = match &source.destination.location {
-        Location::S3 { bucket, prefix } => prefix.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(bucket),
-        Location::Directory(_) => {
-            return Err(Error::new(Kind::Usage, "usage.no_output", "where to restore to was not said")
-                .hint(format!("waloy restore {} -o FILE", source.argument())));
+/// Copies a proven database to standard output.
+async fn stream(file: Arc<std::fs::File>) -> Result<()> {
+    let copying = tokio::task::spawn_blocking(move || -> io::Result<()> {
+        let mut file = &*file;
+        file.rewind()?;
+        let mut stdout = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        io::copy(&mut file, &mut stdout).map(drop)
+    });
+    match copying.await {
+        Ok(Ok(())) => Ok(()),
+        // A reader that went away has read enough.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Ok(Err(error)) => {
+            Err(Error::new(Kind::Failure, "output.failed", "cannot write to standard output").because(error))
         }
-    };
-    Ok(PathBuf::from(name))
-}
-
-fn json<'a>(report: &'a Report, requested: &'a Requested) -> Json<'a> {
-    let plan = &report.plan;
-    Json {
-        output: std::path::absolute(&report.output).unwrap_or_else(|_| report.output.clone()).to_string_lossy().into(),
-        source: &plan.source,
-        requested,
-        restored: Restored { at: plan.at, generation: plan.generation, index: plan.point },
-        in_gap: plan.in_gap,
-        kept: report.kept.as_ref().map(|kept| kept.to_string_lossy().into_owned()),
-        db_bytes: plan.db_bytes(),
-        page_size: plan.page_size.get(),
-        pages: plan.pages,
-        checksum: report.checksum.to_string(),
-        objects: plan.objects.len(),
-        downloaded_bytes: report.downloaded_bytes,
-        checks: Checks { chain: "ok", checksum: "ok", integrity: "skipped" },
-        encrypted: false,
-        duration_seconds: render::seconds(report.duration),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-fn human(report: &Report, requested: &Requested, ui: &Ui) {
-    let plan = &report.plan;
-    let why = match requested {
-        Requested::Latest => "the latest",
-        Requested::Time { .. } => "the last point kept at or before that time",
-        Requested::Generation { .. } => "as requested",
-    };
-    if let Requested::Time { input, at } = requested {
-        ui.line(format_args!("requested  {}  ({input})", ui.time(*at)));
+/// `0640`, in octal as `chmod` has it.
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 && text.len() <= 4 => Ok(mode),
+        _ => Err("a mode is three octal digits, as in 0640".into()),
     }
-    let (at, generation) = (ui.time(plan.at), plan.generation.short());
-    ui.line(format_args!("restored   {at}  generation {generation}:{}  ({why})", plan.point));
-    if plan.in_gap {
-        ui.warn(
-            "restore.in_gap",
-            "nobody watched the database at that time; there may have been later commits before it",
-            &[],
-        );
+}
+
+impl What {
+    /// The options that say where to restore to, for commands in hints.
+    fn repeated(&self) -> String {
+        let output = self.output.as_deref().map(|path| format!(" -o {}", quoted(&path.to_string_lossy())));
+        format!("{}{}", output.unwrap_or_default(), if self.force { " --force" } else { "" })
     }
-    let segments = plan.objects.len().saturating_sub(1);
-    let (snapshot, rest) = (plan.snapshot_bytes(), plan.stored_bytes() - plan.snapshot_bytes());
-    ui.line(format_args!(
-        "from       snapshot {} + {} {} {}",
-        ui.size(snapshot),
-        table::count(segments as u64),
-        if segments == 1 { "segment" } else { "segments" },
-        ui.size(rest)
-    ));
-    ui.line(format_args!(
-        "verified   {} pages, checksum {} matches the replicator's",
-        table::count(u64::from(plan.pages)),
-        render::short_checksum(report.checksum)
-    ));
-    ui.line(format_args!(
-        "written    {}  {} in {}",
-        report.output.display(),
-        ui.size(plan.db_bytes()),
-        render::took(report.duration)
-    ));
-    if let Some(kept) = &report.kept {
-        ui.line(format_args!("kept       the old database, as {}", kept.display()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_octal() {
+        for (text, expected) in [("0600", Some(0o600)), ("640", Some(0o640)), ("0", Some(0))] {
+            assert_eq!(mode(text).ok(), expected);
+        }
+        for text in ["", "0o600", "888", "1777", "00600", "rw", "-1"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
     }
 }

@@ -132,6 +132,11 @@ impl Ui {
         self.write(&render::json::line(kind, value));
     }
 
+    /// The same on standard error, where standard output has something else to carry.
+    pub fn json_aside(&self, kind: &str, value: &impl Serialize) {
+        self.write_err(&render::json::line(kind, value));
+    }
+
     /// An error, as people or programs read it.
     pub fn error(&self, error: &Error) {
         let text = match self.mode.json {

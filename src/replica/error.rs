@@ -1,5 +1,6 @@
 //! What can be wrong with the objects of a replica.
 
+use super::Name;
 use crate::error::{Error as PublicError, Kind};
 use crate::ids::ObjectKind;
 use crate::storage::{self, ErrorKind, Store};
@@ -85,6 +86,19 @@ impl Error {
         match seal::Envelope::parse(bytes, kind) {
             Err(seal::Error::Sealed) => Err(Error::Sealed { object: located(store, key) }),
             _ => Ok(()),
+        }
+    }
+
+    /// The object that it is about; `None` if that belongs to no generation.
+    pub fn about(&self) -> Option<Name> {
+        match self {
+            Error::Store(error) => Name::at_end_of(&error.object),
+            Error::Damaged { object, .. }
+            | Error::Envelope { object, .. }
+            | Error::Misplaced { object, .. }
+            | Error::Sealed { object }
+            | Error::Short { object, .. }
+            | Error::Missing { object } => Name::at_end_of(object),
         }
     }
 

@@ -56,6 +56,14 @@ impl Name {
         }
     }
 
+    /// The object whose key stands at the end of a text, behind the location of a store: as objects are called in
+    /// errors.
+    pub fn at_end_of(located: &str) -> Option<Name> {
+        let mut slashes = located.rmatch_indices('/').map(|(at, _)| at);
+        let begins = [slashes.nth(1), slashes.next()].map(|at| at.map_or(0, |at| at + 1));
+        begins.into_iter().find_map(|begin| Name::parse(&located[begin..]))
+    }
+
     /// The kind that its envelope must say.
     pub fn kind(self) -> ObjectKind {
         match self {
@@ -117,11 +125,17 @@ mod tests {
             assert_eq!(Name::parse(&name.key().to_uppercase()), None);
             assert_eq!(Name::parse(&format!("{name}0")), None);
             assert_eq!(Name::parse(&format!("x/{name}")), None);
+            for located in [format!("{name}"), format!("s3://b/{name}"), format!("/srv/a/wal/b/{name}")] {
+                assert_eq!(Name::at_end_of(&located), Some(name));
+            }
         }
         for bad in ["", "latest", "replica", "wal/000000000001"] {
             assert_eq!(Name::parse(bad), None, "{bad}");
         }
         assert_eq!(Name::parse(&format!("{id}/wal/7")), None);
+        for located in ["", "latest", "s3://bucket/latest", "/srv/wal/000000000001"] {
+            assert_eq!(Name::at_end_of(located), None, "{located}");
+        }
         assert_eq!(Name::parse(&format!("{id}/wal/000000000002-000000000001")), None);
     }
 }

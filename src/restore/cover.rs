@@ -32,7 +32,7 @@ struct Way {
 /// The fewest objects, oldest first, that together are the database at this point.
 pub(crate) fn cover(objects: &Objects, point: Point) -> Result<Vec<(Name, u64)>, Uncovered> {
     let snapshot = objects.snapshot.ok_or(Uncovered::NoSnapshot)?;
-    let goal = point.index().map_or(0, |index| index.get() + 1);
+    let goal = place_after(point);
     let end = objects.last().map_or(0, |last| last.get() + 1);
     if goal > end {
         return Err(Uncovered::Beyond(objects.last().into()));
@@ -96,6 +96,21 @@ pub(crate) fn ends(objects: &Objects) -> Vec<(Point, Name, u64)> {
     ends.sort_unstable_by_key(|&(point, _, size)| (point, size));
     ends.dedup_by_key(|end| end.0);
     ends
+}
+
+/// The [`ends`] that can be restored: those that some objects lead to.
+pub(crate) fn reachable(objects: &Objects) -> Vec<(Point, Name, u64)> {
+    if objects.snapshot.is_none() {
+        return Vec::new();
+    }
+    let ways = ways(objects);
+    let leads = |point: Point| point == Point::Snapshot || ways.contains_key(&place_after(point));
+    ends(objects).into_iter().filter(|&(point, ..)| leads(point)).collect()
+}
+
+/// How many segments there are up to a point.
+pub(super) fn place_after(point: Point) -> u64 {
+    point.index().map_or(0, |index| index.get() + 1)
 }
 
 fn point_at(place: u64) -> Point {
@@ -177,6 +192,16 @@ mod tests {
         let mut objects = objects(&[0], &[]);
         objects.snapshot = None;
         assert_eq!(chain(&objects, index(0)), Err(Uncovered::NoSnapshot));
+    }
+
+    #[test]
+    fn what_is_reachable_is_what_can_be_covered() {
+        for objects in [objects(&[0, 1, 4, 5], &[(1, 4)]), objects(&[0, 2, 3], &[(2, 3)]), objects(&[], &[(0, 4)])] {
+            let points: Vec<Point> = reachable(&objects).iter().map(|&(point, ..)| point).collect();
+            let covered = |point: &Point| cover(&objects, *point).is_ok();
+            let expected: Vec<Point> = ends(&objects).iter().map(|&(point, ..)| point).filter(covered).collect();
+            assert_eq!(points, expected);
+        }
     }
 
     #[test]

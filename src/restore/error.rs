@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::Point;
+use super::{Owner, Point};
 use crate::error::{Error as PublicError, Kind};
 use crate::ids::GenerationId;
-use crate::replica::{self, chain::Break};
+use crate::replica::{self, Name, chain::Break};
 use crate::storage;
 use crate::units::{DbChecksum, PageNo, Timestamp};
 
@@ -100,6 +100,16 @@ pub enum Error {
         /// What came out.
         found: DbChecksum,
     },
+    /// The database is the one that was replicated, and SQLite finds faults with it.
+    #[error("{generation}:{point} is a corrupt database: {}", problems.first().map_or("", String::as_str))]
+    Corrupt {
+        /// The generation.
+        generation: GenerationId,
+        /// The point.
+        point: Point,
+        /// What SQLite says, at least one line.
+        problems: Vec<String>,
+    },
     /// There is a file where the database should go.
     #[error("{} exists; refusing to overwrite it", .0.display())]
     TargetExists(PathBuf),
@@ -123,6 +133,16 @@ pub enum Error {
         free: u64,
         /// What is needed.
         needed: u64,
+    },
+    /// The file cannot be given to the owner that was asked for.
+    #[error("cannot give {} to {owner}", path.display())]
+    Owner {
+        /// The target.
+        path: PathBuf,
+        /// The owner.
+        owner: Owner,
+        /// Why.
+        source: io::Error,
     },
     /// The old database cannot be prepared for being kept.
     #[error("cannot put {} aside", path.display())]
@@ -159,12 +179,32 @@ impl Error {
         }
     }
 
+    /// The object that is at fault, or with which the state that is at fault ends; `None` if no object of a generation
+    /// is.
+    pub fn about(&self) -> Option<Name> {
+        let at = |generation, point: Point| match point.index() {
+            Some(index) => Name::Segment(generation, index),
+            None => Name::Snapshot(generation),
+        };
+        match self {
+            Error::Replica(error) => error.about(),
+            Error::Store(error) => Name::at_end_of(&error.object),
+            Error::Broken { object, .. } => Name::at_end_of(object),
+            Error::Checksum { generation, point, .. } | Error::Corrupt { generation, point, .. } => {
+                Some(at(*generation, *point))
+            }
+            // Which object should have had the page is not known.
+            Error::Incomplete { generation, .. } => Some(Name::Snapshot(*generation)),
+            _ => None,
+        }
+    }
+
     /// What the replica holds is wrong, as opposed to a store or a disk that fails.
     pub fn is_damage(&self) -> bool {
         match self {
             Error::Replica(error) => error.is_damage(),
             Error::Store(error) => error.is_not_found(),
-            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } => true,
+            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } | Error::Corrupt { .. } => true,
             _ => false,
         }
     }
@@ -183,6 +223,8 @@ impl Error {
             Error::Broken { .. } => "chain.broken",
             Error::Incomplete { .. } => "chain.incomplete",
             Error::Checksum { .. } => "chain.checksum",
+            Error::Corrupt { .. } => "database.corrupt",
+            Error::Owner { .. } => "restore.owner",
             Error::TargetExists(_) => "restore.target_exists",
             Error::TargetInUse(_) => "restore.target_in_use",
             Error::NoTarget { .. } => "restore.no_target",
@@ -201,9 +243,11 @@ impl Error {
                 Kind::NotCovered
             }
             Error::AmbiguousGeneration { .. } | Error::NoTarget { .. } => Kind::Usage,
-            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } => Kind::Damaged,
+            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } | Error::Corrupt { .. } => {
+                Kind::Damaged
+            }
             Error::TargetExists(_) | Error::TargetInUse(_) => Kind::TargetExists,
-            Error::NoSpace { .. } | Error::PutAside { .. } | Error::Io { .. } => Kind::Database,
+            Error::NoSpace { .. } | Error::PutAside { .. } | Error::Owner { .. } | Error::Io { .. } => Kind::Database,
         }
     }
 
@@ -223,8 +267,29 @@ impl Error {
             Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::AmbiguousGeneration { .. } => {
                 vec!["`waloy generations` lists what is covered".into()]
             }
+            Error::NoSpace { .. } => vec!["restore to another disk: add `-o FILE`".into()],
+            Error::Owner { .. } => vec!["only root gives files away: leave `--owner` out, or restore as root".into()],
+            Error::Corrupt { .. } => {
+                vec!["the replica has it as it was when it was replicated; `--check checksum` restores it all the same".into()]
+            }
+            Error::Checksum { .. } => vec!["`--check none` restores it all the same".into()],
+            Error::Io { source, .. } => io_hint(source.kind()).into_iter().map(str::to_owned).collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+/// What may help where the file system refuses.
+fn io_hint(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Some("nothing was changed; make room, or restore to another disk: add `-o FILE`")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("nothing was changed; restore where you may write: add `-o FILE`")
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Some("make the directory first"),
+        _ => None,
     }
 }
 
@@ -244,6 +309,7 @@ impl From<Error> for PublicError {
             Error::Store(error) => return error.into(),
             Error::Io { source, .. } => PublicError::new(kind, code, message).because(source),
             Error::PutAside { source, .. } => PublicError::new(kind, code, message).because(source),
+            Error::Owner { source, .. } => PublicError::new(kind, code, message).because(source),
             _ => PublicError::new(kind, code, message),
         };
         hints.into_iter().fold(public, PublicError::hint)

@@ -19,23 +19,27 @@
 mod claimed;
 mod cover;
 mod error;
+mod integrity;
 mod output;
 mod plan;
 mod report;
 mod run;
+mod salvage;
 mod seek;
 mod survey;
 mod target;
 mod walk;
 
 pub use error::Error;
-pub use output::{Existing, Output};
+pub use output::{Existing, Output, Owner, OwnerError};
 pub use plan::{Plan, PlannedObject, plan};
 pub use report::Report;
-pub use run::{Options, restore};
+pub use run::{Check, Options, Restore, restore};
+pub use salvage::{Survivor, before, survivor};
 pub use survey::{Generation, Interval, ObjectInfo, State, Survey, survey, survey_generation, survey_objects};
 pub use target::{Point, Target, resolve_generation};
 
-pub(crate) use cover::{Uncovered, cover};
+pub(crate) use cover::{Uncovered, cover, reachable};
+pub(crate) use integrity::problems;
 pub(crate) use run::hash_key;
 pub(crate) use walk::{Opening, Pages, Take, Walk};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::seek::{join, seek};
-use super::{Error, Point, Target};
+use super::{Error, Interval, Point, Target};
 use crate::ids::GenerationId;
 use crate::replica::{Name, ObjectReader};
 use crate::storage::Store;
@@ -26,6 +26,8 @@ pub struct Plan {
     pub at: Timestamp,
     /// Nobody watched the database at the moment asked for: there may have been later transactions before it.
     pub in_gap: bool,
+    /// From when to when that was.
+    pub gap: Option<Interval>,
     /// The page size of the database.
     #[serde(serialize_with = "bytes")]
     pub page_size: PageSize,
@@ -83,7 +85,8 @@ pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error>
         generation: found.objects.generation,
         point: found.point,
         at: outline.summary.last_time,
-        in_gap: found.in_gap,
+        in_gap: found.gap.is_some(),
+        gap: found.gap.map(|(from, to)| Interval { from, to }),
         page_size: outline.header.page_size,
         pages: outline.summary.pages_after,
         checksum: outline.summary.checksum_after,

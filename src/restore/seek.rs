@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cover::{Uncovered, cover, ends};
+use super::cover::{Uncovered, cover, ends, place_after};
 use super::{Error, Point, Target};
 use crate::format::Summary;
 use crate::ids::GenerationId;
@@ -15,8 +15,8 @@ use crate::units::{SegmentIndex, Timestamp};
 pub(super) struct Found {
     pub(super) objects: Objects,
     pub(super) point: Point,
-    /// Nobody watched the database at the moment asked for.
-    pub(super) in_gap: bool,
+    /// Nobody watched the database at the moment asked for, from when to when.
+    pub(super) gap: Option<(Timestamp, Timestamp)>,
 }
 
 /// The point that a target means.
@@ -60,7 +60,7 @@ impl Listed {
     }
 
     fn found(self, point: Point) -> Found {
-        Found { objects: self.objects, point, in_gap: false }
+        Found { objects: self.objects, point, gap: None }
     }
 }
 
@@ -134,8 +134,8 @@ async fn at_time(store: &Arc<dyn Store>, asked: Timestamp) -> Result<Found, Erro
             following.and_then(|summary| summary.unobserved)
         }
     };
-    let in_gap = unobserved.is_some_and(|(from, to)| from <= asked && asked < to);
-    Ok(Found { in_gap, ..listed.found(point) })
+    let gap = unobserved.filter(|&(from, to)| from <= asked && asked < to);
+    Ok(Found { gap, ..listed.found(point) })
 }
 
 /// The generation whose snapshot is the newest one not after this moment, and the summary of the snapshot after it.
@@ -265,8 +265,4 @@ fn refuse_headless(store: &dyn Store, objects: &Objects) -> Result<(), Error> {
 
 fn missing(store: &dyn Store, name: Name) -> Error {
     replica::Error::missing(store, &name.key()).into()
-}
-
-fn place_after(point: Point) -> u64 {
-    point.index().map_or(0, |index| index.get() + 1)
 }

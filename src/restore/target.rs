@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Error;
 use crate::ids::GenerationId;
-use crate::replica::generations;
+use crate::replica::{Name, generations};
 use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
 
@@ -64,7 +64,7 @@ impl serde::Serialize for Point {
 }
 
 /// The one generation whose id begins with these characters, in any case; or begins and ends with what stands around
-/// an `…`, as [`GenerationId::short`] writes it.
+/// an `…`, as [`GenerationId::short`] writes it. `latest` is the newest with a snapshot.
 ///
 /// # Errors
 ///
@@ -75,6 +75,15 @@ pub async fn resolve_generation(store: &dyn Store, prefix: &str) -> Result<Gener
     let all = generations(store).await?;
     if all.is_empty() {
         return Err(Error::NoBackup { location: store.location() });
+    }
+    if wanted == "latest" {
+        for &id in all.iter().rev() {
+            match store.head(&Name::Snapshot(id).key()).await {
+                Ok(_) => return Ok(id),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
     let (head, tail) = wanted.split_once('…').unwrap_or((&wanted, ""));
     let mut matching = all.into_iter().filter(|id| {

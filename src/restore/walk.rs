@@ -164,6 +164,8 @@ impl Walk {
     pub(crate) async fn object(&mut self, reader: ObjectReader, take: Take) {
         let reader = Arc::new(reader);
         let (mut rest, mut images) = (reader.size(), 0);
+        // Bytes passed over, before the present group and behind it: told with what is fetched next, lest progress jump.
+        let (mut before, mut behind) = (0, 0);
         self.fetched += reader.fetched();
         if let (Some(claims), true) = (&mut self.claims, take != Take::Prove) {
             claims.shortest = claims.shortest.min(reader.outline().summary.pages_after);
@@ -188,18 +190,23 @@ impl Walk {
             for entry in entries.into_iter().rev() {
                 let spans = self.claim(&entry, take);
                 if spans.is_empty() && take == Take::Wanted {
+                    behind += u64::from(entry.len);
                     continue;
                 }
                 if let (Some(last), Some(first)) = (group.first(), group.last())
                     && (end(&last.entry) - entry.offset > GROUP || first.entry.offset - end(&entry) > GAP)
                 {
-                    rest -= self.fetch(&reader, std::mem::take(&mut group)).await;
+                    rest -= self.fetch(&reader, std::mem::take(&mut group), std::mem::take(&mut before)).await;
                 }
+                // What lies between two pieces of one group is fetched along with them.
+                let between = std::mem::take(&mut behind);
+                before += if group.is_empty() { between } else { 0 };
                 group.push(Piece { entry, spans });
             }
             if !group.is_empty() {
-                rest -= self.fetch(&reader, group).await;
+                rest -= self.fetch(&reader, group, std::mem::take(&mut before)).await;
             }
+            before += std::mem::take(&mut behind);
         }
         if images != reader.outline().images {
             let error = reader.damaged(format::Error::Images { expected: reader.outline().images, found: images });
@@ -229,8 +236,9 @@ impl Walk {
         spans
     }
 
-    /// Fetches neighbouring chunks, given from the last to the first, and says how many bytes that is.
-    async fn fetch(&mut self, reader: &Arc<ObjectReader>, group: Vec<Piece>) -> u64 {
+    /// Fetches neighbouring chunks, given from the last to the first. Says of how many bytes progress is told: these
+    /// and those that were passed over before them.
+    async fn fetch(&mut self, reader: &Arc<ObjectReader>, group: Vec<Piece>, passed: u64) -> u64 {
         let (Some(last), Some(first)) = (group.first(), group.last()) else { return 0 };
         let range = first.entry.offset..end(&last.entry);
         let bytes = range.end - range.start;
@@ -250,10 +258,10 @@ impl Walk {
             let opened =
                 tokio::task::spawn_blocking(move || open(&reader, &group, &fetched, range.start, &hasher, &*pages));
             joined(opened.await).map_err(|error| Failed { name, error })?;
-            progress.advance(bytes);
+            progress.advance(bytes + passed);
             Ok(())
         });
-        bytes
+        bytes + passed
     }
 
     async fn join(&mut self) {

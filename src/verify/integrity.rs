@@ -5,15 +5,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
-
 use super::{Check, Finding, Options, Severity};
 use crate::clock;
+use crate::progress::{During, Phase};
 use crate::restore::{self, Error, Output, Report, Target};
 use crate::storage::Store;
-
-/// Problems that SQLite is asked for at most.
-const PROBLEMS: u32 = 100;
 
 /// A directory for its owner only, gone when this is dropped.
 struct Scratch(PathBuf);
@@ -47,14 +43,13 @@ pub(super) async fn restored(
         concurrency: options.concurrency,
         progress: options.progress.clone(),
         clock: options.clock.clone(),
+        ..restore::Options::default()
     };
     let output = Output::new(scratch.0.join("restored.db"));
     let report = restore::restore(store, Target::Latest, &output, &restoring).await?;
-    let checking = tokio::task::spawn_blocking(move || {
-        let problems = problems(&output.path, check);
-        drop(scratch);
-        problems
-    });
+    let _bar = During::begin(&*options.progress, Phase::Check, None);
+    // The directory stays with this future, so that it goes with it.
+    let checking = tokio::task::spawn_blocking(move || restore::problems(&output.path, check == Check::Full));
     let problems = match checking.await {
         Ok(problems) => problems,
         Err(error) => match error.try_into_panic() {
@@ -66,22 +61,4 @@ pub(super) async fn restored(
         Finding::general("database.corrupt", Severity::Damaged, format!("the restored database: {problem}"))
     });
     Ok((report, findings.collect()))
-}
-
-/// What SQLite says; nothing if it is content.
-fn problems(path: &Path, check: Check) -> Vec<String> {
-    let pragma = match check {
-        Check::Quick => "quick_check",
-        Check::Full => "integrity_check",
-    };
-    let told = || -> rusqlite::Result<Vec<String>> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        let mut statement = connection.prepare(&format!("PRAGMA {pragma}({PROBLEMS})"))?;
-        statement.query_map([], |row| row.get(0))?.collect()
-    };
-    match told() {
-        Ok(lines) => lines.into_iter().filter(|line| line != "ok").collect(),
-        Err(error) => vec![error.to_string()],
-    }
 }

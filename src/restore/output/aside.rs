@@ -50,8 +50,37 @@ fn checkpoint(path: &Path, connection: &Connection) -> Result<(), Error> {
     if busy == 0 { Ok(()) } else { Err(Error::TargetInUse(path.to_owned())) }
 }
 
-/// Puts the new file in place of an old one, and says under which name that is kept.
-pub(super) fn replace(target: &Path, temp: TempFile, now: Timestamp) -> Result<PathBuf, Error> {
+/// What became of what was there.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(in crate::restore) struct Placed {
+    /// The old database under its new name.
+    pub(in crate::restore) kept: Option<PathBuf>,
+    /// Files of SQLite that stood beside the target, under their new names.
+    pub(in crate::restore) moved: Vec<PathBuf>,
+    /// The old database was deleted.
+    pub(in crate::restore) discarded: bool,
+}
+
+impl Placed {
+    /// Deletes what was put aside. What cannot be deleted is still told of.
+    pub(super) fn discard(mut self) -> Placed {
+        let there = |path: &PathBuf| match fs::remove_file(path) {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot delete the old database");
+                true
+            }
+        };
+        self.discarded = self.kept.is_some();
+        self.kept = self.kept.filter(there);
+        self.moved.retain(there);
+        self.discarded &= self.kept.is_none();
+        self
+    }
+}
+
+/// Puts the new file in place of an old one.
+pub(super) fn replace(target: &Path, temp: TempFile, now: Timestamp) -> Result<Placed, Error> {
     // Held to the end: whoever opens the old name meets the lock or the new file.
     let old = lock(target)?;
     if let Some(connection) = &old {
@@ -60,29 +89,29 @@ pub(super) fn replace(target: &Path, temp: TempFile, now: Timestamp) -> Result<P
     let kept = free_name(target, now)?;
     let mut moved = Moved::default();
     moved.second_name(target, &kept)?;
-    moved.side_files(target, &kept)?;
+    let mut sides = moved.side_files(target, &kept)?;
     sync(directory(target))?;
     fs::rename(temp.path(), target).map_err(Error::io("rename to", target))?;
     temp.placed();
     moved.stay();
     if old.is_some() {
         // All of the old database is in its file; an empty WAL and the index of it serve nobody.
-        for side in ["-wal", "-shm"] {
-            let path = beside(&kept, side);
-            if side == "-shm" || fs::metadata(&path).is_ok_and(|meta| meta.len() == 0) {
-                let _: io::Result<()> = fs::remove_file(path);
-            }
-        }
+        let (wal, index) = (beside(&kept, "-wal"), beside(&kept, "-shm"));
+        sides.retain(|path| {
+            let serves = if *path == wal { !fs::metadata(path).is_ok_and(|meta| meta.len() == 0) } else { *path != index };
+            serves || fs::remove_file(path).is_err()
+        });
     }
     sync(directory(target))?;
-    Ok(kept)
+    Ok(Placed { kept: Some(kept), moved: sides, discarded: false })
 }
 
 /// Puts the new file where there is none, and nothing else if one appears at the last moment.
-pub(super) fn create(target: &Path, temp: TempFile, now: Timestamp) -> Result<(), Error> {
+pub(super) fn create(target: &Path, temp: TempFile, now: Timestamp) -> Result<Placed, Error> {
     let mut moved = Moved::default();
+    let mut sides = Vec::new();
     if side_files(target)?.next().is_some() {
-        moved.side_files(target, &free_name(target, now)?)?;
+        sides = moved.side_files(target, &free_name(target, now)?)?;
         sync(directory(target))?;
     }
     match rename_unless_exists(temp.path(), target) {
@@ -94,7 +123,8 @@ pub(super) fn create(target: &Path, temp: TempFile, now: Timestamp) -> Result<()
     }
     temp.placed();
     moved.stay();
-    sync(directory(target))
+    sync(directory(target))?;
+    Ok(Placed { moved: sides, ..Placed::default() })
 }
 
 /// The side files that are there.
@@ -142,8 +172,13 @@ impl Moved {
         Ok(())
     }
 
-    fn side_files(&mut self, target: &Path, kept: &Path) -> Result<(), Error> {
-        side_files(target)?.try_for_each(|side| self.rename(&beside(target, side), &beside(kept, side)))
+    /// Moves the side files; says under which names they are now.
+    fn side_files(&mut self, target: &Path, kept: &Path) -> Result<Vec<PathBuf>, Error> {
+        let moved = side_files(target)?.map(|side| {
+            let to = beside(kept, side);
+            self.rename(&beside(target, side), &to).map(|()| to)
+        });
+        moved.collect()
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Error> {
@@ -198,7 +233,7 @@ mod tests {
     fn a_file_that_appears_at_the_last_moment_is_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("app.db");
-        let temp = TempFile::new(&target, 0).unwrap();
+        let temp = TempFile::new(&target, 0, None).unwrap();
         fs::write(&target, "somebody else's").unwrap();
         fs::write(beside(&target, "-wal"), "and its WAL").unwrap();
         let error = create(&target, temp, Timestamp(0)).unwrap_err();

@@ -11,6 +11,7 @@
 //! A failure undoes 2.
 
 mod aside;
+mod owner;
 mod temp;
 
 use std::fs;
@@ -19,6 +20,8 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use crate::units::Timestamp;
 
+pub(super) use aside::Placed;
+pub use owner::{Owner, OwnerError};
 pub(super) use temp::TempFile;
 
 /// What happens to a file that is there already.
@@ -29,6 +32,8 @@ pub enum Existing {
     Refuse,
     /// It is kept as `FILE.pre-restore-<time>`, unless somebody has it open: then the restore is refused.
     PutAside,
+    /// It is put aside in the same way, and deleted once the new file is in its place.
+    Discard,
 }
 
 /// Where a restored database goes.
@@ -38,20 +43,27 @@ pub struct Output {
     pub path: PathBuf,
     /// What happens to a file that is there already.
     pub existing: Existing,
+    /// The mode of the new file; by default that of the file it replaces, or 0600.
+    pub mode: Option<u32>,
+    /// The owner of the new file; by default that of the file it replaces where that can be kept, or who restores.
+    pub owner: Option<Owner>,
 }
 
 impl Output {
     /// A file that must not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Output {
-        Output { path: path.into(), existing: Existing::Refuse }
+        Output { path: path.into(), existing: Existing::Refuse, mode: None, owner: None }
     }
 }
 
 /// A target that was looked at, and can take a database.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
+    /// As [`resolve`] made it.
     path: PathBuf,
     existing: Existing,
+    mode: Option<u32>,
+    owner: Option<Owner>,
 }
 
 impl Prepared {
@@ -63,27 +75,45 @@ impl Prepared {
             if occupied(&path)? {
                 match output.existing {
                     Existing::Refuse => return Err(Error::TargetExists(output.path)),
-                    Existing::PutAside => drop(aside::lock(&path)?),
+                    Existing::PutAside | Existing::Discard => drop(aside::lock(&path)?),
                 }
             }
-            Ok(Prepared { path, existing: output.existing })
+            Ok(Prepared { path, existing: output.existing, mode: output.mode, owner: output.owner })
         })
         .await
     }
 
-    /// A temporary file beside the target, for so many bytes.
-    pub(super) async fn temp(&self, bytes: u64) -> Result<TempFile, Error> {
-        let path = self.path.clone();
-        blocking(move || TempFile::new(&path, bytes)).await
+    /// For a file without a name in this directory.
+    pub(super) fn unnamed(directory: &Path) -> Result<Prepared, Error> {
+        let path = directory.canonicalize().map_err(Error::io("find the directory", directory))?.join("waloy-restore");
+        Ok(Prepared { path, existing: Existing::Refuse, mode: None, owner: None })
     }
 
-    /// Puts the temporary file in its place; says where the old database is now.
-    pub(super) async fn commit(&self, temp: TempFile, now: Timestamp) -> Result<Option<PathBuf>, Error> {
+    /// Refuses a database of more bytes than there is room for.
+    pub(super) fn room(&self, bytes: u64) -> Result<(), Error> {
+        temp::room(directory(&self.path), bytes)
+    }
+
+    /// A temporary file beside the target, for so many bytes.
+    pub(super) async fn temp(&self, bytes: u64) -> Result<TempFile, Error> {
+        let (path, owner) = (self.path.clone(), self.owner);
+        blocking(move || TempFile::new(&path, bytes, owner)).await
+    }
+
+    /// Puts the temporary file in its place; says what became of what was there.
+    pub(super) async fn commit(&self, temp: TempFile, now: Timestamp) -> Result<Placed, Error> {
         let prepared = self.clone();
-        blocking(move || match (occupied(&prepared.path)?, prepared.existing) {
-            (true, Existing::Refuse) => Err(Error::TargetExists(prepared.path)),
-            (true, Existing::PutAside) => aside::replace(&prepared.path, temp, now).map(Some),
-            (false, _) => aside::create(&prepared.path, temp, now).map(|()| None),
+        blocking(move || {
+            let Prepared { path, existing, mode, owner } = prepared;
+            let there = occupied(&path)?;
+            let old = fs::metadata(&path).ok().filter(|_| there);
+            temp.dress(mode, owner, old.as_ref())?;
+            match (there, existing) {
+                (true, Existing::Refuse) => Err(Error::TargetExists(path)),
+                (true, Existing::PutAside) => aside::replace(&path, temp, now),
+                (true, Existing::Discard) => aside::replace(&path, temp, now).map(Placed::discard),
+                (false, _) => aside::create(&path, temp, now),
+            }
         })
         .await
     }
@@ -136,7 +166,7 @@ fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {

@@ -1,60 +1,93 @@
 //! The temporary file that a database is restored into.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::{self, File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::super::{Error, Pages};
-use super::{beside, blocking, directory};
+use super::{Owner, beside, blocking, directory};
 use crate::clock;
 use crate::units::{PageNo, PageSize};
 
+/// The mode of a restored file, unless another is asked for or there is one to keep.
+const MODE: u32 = 0o600;
+
 /// A file beside the target, for its owner only, that is gone when this is dropped.
+///
+/// Long work is done with clones of its handle, so that it is gone at once when the future that owns it is dropped.
 #[derive(Debug)]
 pub(in crate::restore) struct TempFile {
     path: PathBuf,
-    file: File,
-    /// The file has another name now.
+    file: Arc<File>,
+    /// The file has another name now, or none.
     placed: bool,
 }
 
+/// Refuses a directory that has no room for so many bytes.
+pub(super) fn room(directory: &Path, bytes: u64) -> Result<(), Error> {
+    let space = rustix::fs::statvfs(directory).map_err(|error| Error::io("look at", directory)(error.into()))?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    match free < bytes {
+        true => Err(Error::NoSpace { path: directory.to_owned(), free, needed: bytes }),
+        false => Ok(()),
+    }
+}
+
 impl TempFile {
-    /// Makes one for a database of so many bytes, if there is room for it.
-    pub(super) fn new(target: &Path, bytes: u64) -> Result<TempFile, Error> {
-        let directory = directory(target);
-        let space = rustix::fs::statvfs(directory).map_err(|error| Error::io("look at", directory)(error.into()))?;
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        if free < bytes {
-            return Err(Error::NoSpace { path: directory.to_owned(), free, needed: bytes });
-        }
+    /// Makes one for a database of so many bytes, if there is room for it, and gives it to its owner.
+    pub(super) fn new(target: &Path, bytes: u64, owner: Option<Owner>) -> Result<TempFile, Error> {
+        room(directory(target), bytes)?;
         let random = u64::from_le_bytes(clock::random());
         let path = beside(target, &format!(".waloy-tmp-{random:016x}"));
         let file = fs::OpenOptions::new()
+            .read(true)
             .write(true)
             .create_new(true)
-            .mode(0o600)
+            .mode(MODE)
             .open(&path)
             .map_err(Error::io("create", &path))?;
-        Ok(TempFile { path, file, placed: false })
+        let temp = TempFile { path, file: Arc::new(file), placed: false };
+        if let Some(owner) = owner {
+            fchown(&*temp.file, owner.user, owner.group)
+                .map_err(|source| Error::Owner { path: target.to_owned(), owner, source })?;
+        }
+        Ok(temp)
     }
 
     /// Takes pages into it.
-    pub(in crate::restore) fn pages(&self, page_size: PageSize) -> Result<impl Pages + use<>, Error> {
-        let file = self.file.try_clone().map_err(Error::io("write", &self.path))?;
-        Ok(PageFile { path: self.path.clone(), file, page_size })
+    pub(in crate::restore) fn pages(&self, page_size: PageSize) -> impl Pages + use<> {
+        PageFile { path: self.path.clone(), file: self.file.clone(), page_size }
     }
 
     /// Gives it its exact length, which a lock page at the end would leave short, and makes it durable.
-    pub(in crate::restore) async fn finish(self, bytes: u64) -> Result<TempFile, Error> {
+    pub(in crate::restore) async fn finish(&self, bytes: u64) -> Result<(), Error> {
+        let (file, path) = (self.file.clone(), self.path.clone());
         blocking(move || {
-            self.file.set_len(bytes).map_err(Error::io("write", &self.path))?;
-            self.file.sync_all().map_err(Error::io("sync", &self.path))?;
-            Ok(self)
+            file.set_len(bytes).map_err(Error::io("write", &path))?;
+            file.sync_all().map_err(Error::io("sync", &path))
         })
         .await
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Gives it the mode asked for; or, where it takes the place of another file, mode and owner of that.
+    pub(super) fn dress(&self, mode: Option<u32>, owner: Option<Owner>, old: Option<&Metadata>) -> Result<(), Error> {
+        let mut kept = MODE;
+        if let Some(old) = old {
+            let made = self.file.metadata().map_err(Error::io("look at", &self.path))?;
+            let same = (old.uid(), old.gid()) == (made.uid(), made.gid());
+            match if same || owner.is_some() { Ok(()) } else { fchown(&*self.file, Some(old.uid()), Some(old.gid())) } {
+                Ok(()) => kept = old.mode() & 0o7777,
+                // Whoever may read it by its mode would be somebody else now.
+                Err(error) => tracing::warn!(%error, "cannot give the restored file to the owner of the old one"),
+            }
+        }
+        let dressed = self.file.set_permissions(Permissions::from_mode(mode.unwrap_or(kept)));
+        dressed.and_then(|()| self.file.sync_all()).map_err(Error::io("change the mode of", &self.path))
+    }
+
+    pub(in crate::restore) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -62,12 +95,20 @@ impl TempFile {
     pub(super) fn placed(mut self) {
         self.placed = true;
     }
+
+    /// The file without its name.
+    pub(in crate::restore) fn into_unnamed(mut self) -> Result<Arc<File>, Error> {
+        fs::remove_file(&self.path).map_err(Error::io("remove the name of", &self.path))?;
+        self.placed = true;
+        Ok(self.file.clone())
+    }
 }
 
 impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.placed
             && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the temporary file");
         }
@@ -77,7 +118,7 @@ impl Drop for TempFile {
 /// The database that grows out of pages.
 struct PageFile {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     page_size: PageSize,
 }
 

@@ -47,7 +47,7 @@ fn crashed(path: &Path) {
 }
 
 fn force(path: &Path) -> Output {
-    Output { path: path.to_owned(), existing: Existing::PutAside }
+    Output { existing: Existing::PutAside, ..Output::new(path) }
 }
 
 async fn restore_to(made: &Handmade, output: &Output) -> Result<Report, Error> {
