@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use crate::config::duration;
 
 /// Options that take a time.
-const TIME_OPTIONS: [&str; 1] = ["--time"];
+const TIME_OPTIONS: [&str; 3] = ["--time", "--since", "--until"];
 
 /// The command that takes a time as its first argument.
 const TIME_COMMAND: &str = "restore-to-time";
@@ -99,12 +99,13 @@ fn is_duration_word(word: &str) -> bool {
     number || compound || duration::is_unit(word)
 }
 
-/// `2026-11-22`
+/// `2026-11-22`; and dates in another order, so that they are refused as a whole.
 fn is_day(word: &str) -> bool {
-    word.len() == 10
-        && word.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
+    (8..=10).contains(&word.len())
+        && ['-', '.', '/'].into_iter().any(|between| {
+            let parts = word.split(between);
+            parts.clone().count() == 3
+                && parts.into_iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
         })
 }
 
@@ -153,6 +154,8 @@ mod tests {
                 "w restore --time 2026-11-22 10:54:58.213 +01:00 a",
                 "w restore '--time=2026-11-22 10:54:58.213 +01:00' a",
             ),
+            ("w restore --time 25.11.2026 20:54 app.db", "w restore '--time=25.11.2026 20:54' app.db"),
+            ("w generations app.db --since 2 days ago", "w generations app.db '--since=2 days ago'"),
             ("w restore --time yesterday 18:30 app.db", "w restore '--time=yesterday 18:30' app.db"),
             ("w restore --time=5m ago app.db", "w restore '--time=5m ago' app.db"),
             ("w restore --time=2026-11-22 10:00", "w restore '--time=2026-11-22 10:00'"),

@@ -1,16 +1,19 @@
 //! `waloy generations`
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use super::context::Context;
-use super::destination::{Source, source};
+use super::destination::{Source, followed, source};
 use super::exit::Exit;
 use super::render::table::{self, Column};
+use super::render::{count, parse_time};
 use super::ui::Ui;
 use crate::config::duration;
+use crate::config::time::Time;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
-use crate::restore::{Generation, Interval, State, Survey, survey};
+use crate::restore::{Generation, Interval, State, Survey, Wanted, survey};
 use crate::state::StateDir;
 use crate::units::Timestamp;
 
@@ -18,114 +21,186 @@ use crate::units::Timestamp;
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   waloy generations app.db
+  waloy generations s3://bucket/app --since 2 days ago
   waloy generations s3://bucket/app --json | jq -e '.generations | length > 0'
+  waloy generations s3://bucket/app --min-coverage 7d    fails if less can be restored: for CI
+
+Exits with 0 if at least one generation that can be restored was listed, with 10 if none.
 ")]
 pub struct Args {
     /// The database whose replica to read, or the URL of a replica
     #[arg(value_name = "SOURCE", value_hint = clap::ValueHint::AnyPath)]
     source: Option<OsString>,
+    /// Only those that reach to this time or beyond, as in restore --time
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only those that begin at this time or before
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Also those of which nothing can be restored
+    #[arg(long)]
+    all: bool,
+    /// Fail (exit 7) if the time from the first moment that can be restored to the last is shorter
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    min_coverage: Option<Duration>,
 }
 
-const COLUMNS: [Column; 9] = [
-    Column::Text("GENERATION"),
-    Column::Text(""),
-    Column::Text("FROM"),
-    Column::Text("TO"),
-    Column::Number("COMMITS"),
-    Column::Number("SNAPSHOT"),
-    Column::Number("SEGMENTS"),
-    Column::Number("STORED"),
-    Column::Text("STATE"),
+const COLUMNS: [Column; 8] = [
+    Column::text("GENERATION"),
+    Column::text("FROM"),
+    Column::text("TO"),
+    Column::number("COMMITS").spare(2),
+    Column::number("SNAPSHOT").spare(4),
+    Column::number("SEGMENTS").spare(3),
+    Column::number("STORED").spare(1),
+    Column::text("STATE"),
 ];
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// Those of the library; there is no generation that can be restored.
+/// Those of the library; there is no generation that can be restored, or too short a time.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let ui = &context.ui;
+    let moment = |text: &Option<String>| match text.as_deref().map(|text| parse_time(text, ui)).transpose()? {
+        Some(Time::At(at)) => Ok::<_, Error>(Some(at)),
+        Some(Time::Latest) | None => Ok(None),
+    };
+    let wanted = Wanted {
+        since: moment(&args.since)?,
+        until: moment(&args.until)?,
+        limit: args.limit.map(|limit| limit as usize),
+        unrestorable: args.all,
+    };
     let source = source(args.source.as_deref(), &context.global)?;
     let store = context.open(&source.destination.location).await?;
-    let survey = survey(&store).await.map_err(|error| source.explain(error, ui))?;
+    let whole = survey(&store).await.map_err(|error| source.explain(error, ui))?;
+    let hidden = whole.generations.iter().filter(|generation| generation.covers.is_none()).count();
+    let survey = whole.narrowed(&wanted);
     if ui.mode.json {
         ui.json("generations", &survey);
-    } else {
+    } else if !survey.generations.is_empty() {
         human(&survey, is_live(&source, context), ui);
     }
-    match survey.restorable {
-        Some(_) => Ok(Exit::Ok),
-        None => Err(Error::new(
-            Kind::NoBackup,
-            "restore.no_backup",
-            format!("nothing at {} can be restored", survey.source),
-        )
-        .hint(format!("waloy verify {}", source.argument()))),
+    if hidden > 0 && !args.all {
+        let message = format!("{} that cannot be restored not shown", count(hidden as u64, "generation"));
+        ui.warn("generations.hidden", &message, &["show what cannot be restored, too: add `--all`".into()]);
+    }
+    if survey.restorable.is_none() {
+        let what = if args.since.is_some() || args.until.is_some() { "nothing of that time" } else { "nothing" };
+        let message = format!("{what} at {} can be restored", survey.source);
+        return Err(Error::new(Kind::NoBackup, "restore.no_backup", message)
+            .hint(format!("see everything that is there:  waloy generations {} --all", source.argument())));
+    }
+    match args.min_coverage {
+        Some(asked) if survey.coverage() < asked => {
+            let (name, covered, asked) = (source.name(), duration::format(survey.coverage()), duration::format(asked));
+            Err(Error::new(
+                Kind::NotCovered,
+                "generations.coverage",
+                format!("of {name} only {covered} can be restored, and {asked} are asked for"),
+            ))
+        }
+        _ => Ok(Exit::Ok),
     }
 }
 
 /// Whether a replicator of this database is running on this machine.
 fn is_live(source: &Source, context: &Context) -> bool {
     let Some(db) = &source.db else { return false };
-    let default = || default_state_dir(&super::destination::followed(db));
-    let state_dir = context.global.state_dir.clone().unwrap_or_else(default);
+    let state_dir = context.global.state_dir.clone().unwrap_or_else(|| default_state_dir(&followed(db)));
     StateDir::owner(&state_dir).is_some()
 }
 
 fn human(survey: &Survey, live: bool, ui: &Ui) {
-    let rows = survey.generations.iter().map(|generation| row(generation, live, ui));
-    let mut lines = table::lines(&COLUMNS, rows).into_iter();
+    let covers = survey.generations.iter().filter_map(|generation| generation.covers);
+    let ends = covers.chain(survey.restorable).map(whole_seconds).flat_map(|range| [range.from, range.to]);
+    let (mut times, zone) = ui.times(&ends.collect::<Vec<_>>());
+    let range = survey.restorable.map(|_| times.split_off(times.len() - 2));
+    let mut times = times.into_iter();
+    let rows: Vec<Vec<String>> = survey.generations.iter().map(|it| row(it, &mut times, live, ui)).collect();
+    let mut lines = table::lines(&COLUMNS, &rows, ui.width).into_iter();
     ui.line(lines.next().unwrap_or_default());
     for (generation, line) in survey.generations.iter().zip(lines) {
         let gap = generation.covers.and_then(|covers| survey.gaps.iter().find(|gap| gap.to == covers.from));
         if let Some(gap) = gap {
-            let length = std::time::Duration::from_millis(gap.to.0.saturating_sub(gap.from.0).max(0).unsigned_abs());
-            ui.line(format_args!("      — gap {}: replicator was not running —", duration::format(length)));
+            ui.line(format_args!("     — gap {}: replicator was not running —", clock(gap.length())));
         }
         ui.line(line);
         if let Some(problem) = &generation.problem {
-            ui.line(format_args!("      {problem}"));
+            ui.line(format_args!("     {problem}"));
         }
     }
-    let count = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
-    let generations = count(survey.generations.len(), "generation");
-    let gaps = if survey.gaps.is_empty() { String::new() } else { format!(", {}", count(survey.gaps.len(), "gap")) };
+    let generations = count(survey.generations.len() as u64, "generation");
+    let gaps = match survey.gaps.len() as u64 {
+        0 => String::new(),
+        gaps => format!(", {}", count(gaps, "gap")),
+    };
     let stored = ui.size(survey.stored_bytes);
     let sealed = if survey.encrypted { "encrypted" } else { "not encrypted" };
-    let about = format!("({generations}{gaps}, {stored} stored, {sealed}, {})", survey.source);
-    match survey.restorable {
-        Some(range) => ui.line(format_args!("restorable: {} … {} {about}", ui.time(range.from), ui.time(range.to))),
-        None => ui.line(format_args!("restorable: nothing {about}")),
+    let about = format!("{generations}{gaps}, {stored} stored, {sealed}, {}", survey.source);
+    let zone = zone.map(|zone| format!(" {zone}")).unwrap_or_default();
+    let range = match range.as_deref() {
+        Some([from, to]) => format!("restorable: {from} … {to}{zone}"),
+        _ => "restorable: nothing".into(),
+    };
+    match range.chars().count() + about.chars().count() + 3 <= ui.width {
+        true => ui.line(format_args!("{range} ({about})")),
+        false => ui.line(format_args!("{range}\n  {about}")),
     }
 }
 
 /// From and to in whole seconds, so that lines stay short, and so that both can be restored as they are written.
-fn within(range: Interval, ui: &Ui) -> (String, String) {
+fn whole_seconds(range: Interval) -> Interval {
     let second = |ms: i64| Timestamp(ms.div_euclid(1000) * 1000);
-    let (from, to) = (second(range.from.0 + 999), second(range.to.0));
-    if from <= to { (ui.time(from), ui.time(to)) } else { (ui.time(range.from), ui.time(range.to)) }
+    let whole = Interval { from: second(range.from.0 + 999), to: second(range.to.0) };
+    if whole.from <= whole.to { whole } else { range }
 }
 
-fn row(generation: &Generation, live: bool, ui: &Ui) -> Vec<String> {
-    let (from, to) = match generation.covers {
-        Some(covers) => within(covers, ui),
-        None => ("-".into(), "-".into()),
+/// `00:14:09`, and days in front.
+fn clock(duration: Duration) -> String {
+    let seconds = duration.as_millis().div_ceil(1000);
+    let days = match seconds / 86_400 {
+        0 => String::new(),
+        days => format!("{days}d "),
     };
+    format!("{days}{:02}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+}
+
+fn row(generation: &Generation, times: &mut impl Iterator<Item = String>, live: bool, ui: &Ui) -> Vec<String> {
+    let mut time = || if generation.covers.is_some() { times.next() } else { None }.unwrap_or_else(|| "-".into());
     let state = match generation.state {
-        State::Ok if generation.latest && live => "ok, live",
+        State::Ok if generation.latest && live => "live",
+        State::Ok if generation.latest => "latest",
         State::Ok => "ok",
         State::Partial => "partial",
         _ => "damaged",
     };
     vec![
         generation.id.short(),
-        if generation.latest { "latest".into() } else { String::new() },
-        from,
-        to,
+        time(),
+        time(),
         table::count(generation.commits),
         ui.size(generation.snapshot_bytes),
         table::count(generation.segments),
         ui.size(generation.stored_bytes),
         state.into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_told_as_on_a_clock() {
+        for (seconds, text) in [(0, "00:00:00"), (849, "00:14:09"), (86_399, "23:59:59"), (90_061, "1d 01:01:01")] {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(clock(Duration::from_millis(1)), "00:00:01");
+    }
 }

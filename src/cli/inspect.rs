@@ -6,30 +6,34 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::context::Context;
-use super::destination::source;
+use super::destination::{Source, source};
 use super::exit::Exit;
+use super::render::count;
 use super::render::table::{self, Column};
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::replica::{LATEST, Name, ObjectReader, Objects, REPLICA, generations};
-use crate::restore::{self, Generation, ObjectInfo, resolve_generation, survey_generation, survey_objects};
+use crate::restore::{Generation, ObjectInfo, resolve_generation, survey_generation, survey_objects};
 use crate::storage::Store;
 
 mod raw;
+mod short_key;
 
 use raw::Raw;
 
 /// The small objects of a replica are shorter than this.
 const SMALL: u64 = 1 << 20;
 
-const COLUMNS: [Column; 7] = [
-    Column::Text("KEY"),
-    Column::Text("KIND"),
-    Column::Text("TIME"),
-    Column::Number("COMMITS"),
-    Column::Number("RAW"),
-    Column::Number("STORED"),
-    Column::Text("SHA-256"),
+const COLUMNS: [Column; 9] = [
+    Column::text("KEY"),
+    Column::text("KIND").spare(5),
+    Column::text("TIME"),
+    Column::number("COMMITS").spare(3),
+    Column::number("RAW").spare(2),
+    Column::number("STORED"),
+    Column::number("RATIO").spare(4),
+    Column::text("SHA-256").spare(1),
+    Column::text(""),
 ];
 
 #[derive(Serialize)]
@@ -50,19 +54,21 @@ struct Small<'a> {
 #[command(before_help = "Examples:
   waloy inspect app.db                        the newest generation
   waloy inspect app.db 01JD9Q --objects       every object of a generation
-  waloy inspect app.db --raw 01jd9q.../snapshot
+  waloy inspect app.db --raw snapshot         the header of an object of the newest generation
+  waloy inspect app.db 01JD9Q --raw wal/37
+  waloy inspect app.db --raw latest           the small objects of the replica: latest, replica
 ")]
 pub struct Args {
     /// The database whose replica to read, or the URL of a replica
     #[arg(value_name = "SOURCE", value_hint = clap::ValueHint::AnyPath)]
     source: Option<OsString>,
-    /// The generation, by its id or the beginning of it [default: the newest]
-    #[arg(value_name = "GENERATION", conflicts_with = "raw")]
+    /// The generation: its id, the beginning of it, or latest [default: latest]
+    #[arg(value_name = "GENERATION")]
     generation: Option<String>,
     /// List every object
     #[arg(long)]
     objects: bool,
-    /// Show the decoded header of the object with this key
+    /// Show the decoded header of one object; keys as --objects lists them, or whole
     #[arg(long, value_name = "KEY", conflicts_with = "objects")]
     raw: Option<String>,
 }
@@ -76,19 +82,17 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let ui = &context.ui;
     let source = source(args.source.as_deref(), &context.global)?;
     let store = context.open(&source.destination.location).await?;
-    if let Some(key) = &args.raw {
-        return raw(&store, key, ui).await;
-    }
     let explain = |error| source.explain(error, ui);
-    let newest = generations(&*store).await?.into_iter().next_back();
-    let id = match (&args.generation, newest) {
-        (Some(prefix), _) => resolve_generation(&*store, prefix).await.map_err(explain)?,
-        (None, Some(newest)) => newest,
-        (None, None) => return Err(explain(restore::Error::NoBackup { location: store.location() })),
-    };
+    if let Some(key) = args.raw.as_deref().filter(|key| is_whole_key(key)) {
+        return raw(&store, key, &source, ui).await;
+    }
+    let id = resolve_generation(&*store, args.generation.as_deref().unwrap_or("latest")).await.map_err(explain)?;
+    if let Some(key) = &args.raw {
+        return raw(&store, &short_key::whole(id, key).unwrap_or_else(|| key.clone()), &source, ui).await;
+    }
     let listed = Objects::list(&*store, id, None).await?;
     let mut generation = survey_generation(&store, &listed).await.map_err(explain)?;
-    generation.latest = newest == Some(id);
+    generation.latest = generations(&*store).await?.last() == Some(&id);
     let objects = match args.objects {
         true => Some(survey_objects(&store, &listed).await.map_err(explain)?),
         false => None,
@@ -97,12 +101,29 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         ui.json("inspect", &Json { generation: &generation, objects: objects.as_deref() });
     } else {
         human(&generation, ui);
-        for line in objects.iter().flat_map(|objects| table::lines(&COLUMNS, objects.iter().map(|info| row(info, ui))))
-        {
-            ui.line(line);
+        if let Some(objects) = &objects {
+            ui.line("");
+            table(objects, ui);
         }
     }
     Ok(Exit::Ok)
+}
+
+/// The key of an object whatever generation is looked at.
+fn is_whole_key(key: &str) -> bool {
+    key == REPLICA || key == LATEST || Name::parse(key).is_some()
+}
+
+fn table(objects: &[ObjectInfo], ui: &Ui) {
+    let (times, zone) = ui.times(&objects.iter().filter_map(|info| info.at).collect::<Vec<_>>());
+    let mut times = times.into_iter();
+    let rows: Vec<Vec<String>> = objects.iter().map(|info| row(info, &mut times, ui)).collect();
+    for line in table::lines(&COLUMNS, &rows, ui.width) {
+        ui.line(line);
+    }
+    if let Some(zone) = zone {
+        ui.line(format_args!("{}, times in {zone}", count(objects.len() as u64, "object")));
+    }
 }
 
 fn human(generation: &Generation, ui: &Ui) {
@@ -138,24 +159,26 @@ fn word(value: &impl Serialize) -> String {
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn row(info: &ObjectInfo, ui: &Ui) -> Vec<String> {
-    let digest = info.sha256.as_ref().map(|digest| format!("{}…", &digest[..12]));
+fn row(info: &ObjectInfo, times: &mut impl Iterator<Item = String>, ui: &Ui) -> Vec<String> {
+    let ratio = |raw: u64| format!("{:.1}", raw as f64 / info.stored_bytes.max(1) as f64);
     vec![
-        info.key.split_once('/').map_or(info.key.as_str(), |(_, rest)| rest).to_owned(),
+        short_key::short(&info.key),
         info.kind.to_owned(),
-        info.at.map(|at| ui.time(at)).unwrap_or_default(),
+        info.at.and_then(|_| times.next()).unwrap_or_default(),
         info.commits.map(table::count).unwrap_or_default(),
         info.raw_bytes.map(|bytes| ui.size(bytes)).unwrap_or_default(),
         ui.size(info.stored_bytes),
-        info.problem.clone().or(digest).unwrap_or_default(),
+        info.raw_bytes.map(ratio).unwrap_or_default(),
+        info.sha256.as_ref().map(|digest| format!("{}…", &digest[..12])).unwrap_or_default(),
+        if info.problem.is_some() { "damaged".into() } else { String::new() },
     ]
 }
 
 /// Shows one object by its key.
-async fn raw(store: &Arc<dyn Store>, key: &str, ui: &Ui) -> Result<Exit> {
+async fn raw(store: &Arc<dyn Store>, key: &str, source: &Source, ui: &Ui) -> Result<Exit> {
     let name = Name::parse(key);
     if key == REPLICA || key == LATEST || matches!(name, Some(Name::Manifest(_))) {
-        let bytes = store.get(key, SMALL).await.map_err(|error| absent(error, key))?;
+        let bytes = store.get(key, SMALL).await.map_err(|error| absent(error, key, source))?;
         let content = serde_json::from_slice(&bytes).map_err(|error| {
             Error::new(Kind::Damaged, "object.damaged", format!("{key} is not JSON")).because(error)
         })?;
@@ -168,9 +191,10 @@ async fn raw(store: &Arc<dyn Store>, key: &str, ui: &Ui) -> Result<Exit> {
     }
     let Some(name) = name else {
         return Err(Error::new(Kind::Usage, "usage.key", format!("`{key}` is not the key of an object of a replica"))
-            .hint("keys are replica, latest, G/snapshot, G/manifest.json, G/wal/INDEX; `waloy inspect --objects` lists them"));
+            .hint("keys are snapshot, manifest.json, wal/INDEX, with or without a generation in front; latest, replica")
+            .hint(format!("list them:  waloy inspect {} --objects", source.argument())));
     };
-    let size = store.head(key).await.map_err(|error| absent(error, key))?.size;
+    let size = store.head(key).await.map_err(|error| absent(error, key, source))?.size;
     let reader = ObjectReader::open(store, name, size).await?;
     let raw = Raw::of(name, size, reader.outline());
     if ui.mode.json {
@@ -182,10 +206,10 @@ async fn raw(store: &Arc<dyn Store>, key: &str, ui: &Ui) -> Result<Exit> {
 }
 
 /// An object that somebody named is not missing from the replica: it was never there.
-fn absent(error: crate::storage::Error, key: &str) -> Error {
+fn absent(error: crate::storage::Error, key: &str, source: &Source) -> Error {
     if error.is_not_found() {
         return Error::new(Kind::NotCovered, "object.not_found", format!("there is no object {key}"))
-            .hint("`waloy inspect --objects` lists what there is");
+            .hint(format!("list what there is:  waloy inspect {} --objects", source.argument()));
     }
     error.into()
 }

@@ -111,6 +111,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<Exit> {
             command => tokio::select! {
                 ended = one_shot(context, command) => ended,
                 asked = signals.next() => {
+                    signal::end_at_the_next();
                     context.ui.note("interrupted");
                     Ok(Exit::Signal(asked))
                 }

@@ -11,8 +11,7 @@ use clap::ValueEnum;
 use super::context::Context;
 use super::destination::{Source, followed, is_url, quoted, resolve, source, variable};
 use super::exit::Exit;
-use crate::clock::{Clock, SystemClock};
-use crate::config::time::{self, Time};
+use super::render::parse_time;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
 use crate::restore::{Check, Existing, Options, Output, Owner, Point, Restore, Target, resolve_generation};
@@ -147,7 +146,7 @@ enum Goal {
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let ui = &context.ui;
     let (source, what) = (sources(&args.what, context)?, &args.what);
-    let time = args.time.as_deref().map(|input| Requested::time(input, parse_time(input, ui.mode.utc)?)).transpose()?;
+    let time = args.time.as_deref().map(|input| Requested::time(input, parse_time(input, ui)?)).transpose()?;
     let goal = goal(what, &source)?;
     let trouble = Trouble { source: &source, ui, options: what.repeated() };
     let show = Show { ui, aside: goal == Goal::Stdout };
@@ -233,6 +232,9 @@ fn sources(what: &What, context: &Context) -> Result<Source> {
             );
             return Err(match both_urls {
                 true => error.hint("give one of them"),
+                false if Path::new(second.as_ref()).is_dir() => {
+                    error.hint(format!("waloy restore {} --to {}", quoted(&first), quoted(&second)))
+                }
                 false => error.hint(format!("waloy restore {} -o {}", quoted(&first), quoted(&second))),
             });
         }
@@ -318,12 +320,6 @@ fn warn_if_behind(context: &Context, source: &Source, planned: &Restore) {
             &[format!("see what is missing:  waloy verify {}", source.argument())],
         );
     }
-}
-
-fn parse_time(input: &str, utc: bool) -> Result<Time> {
-    let now = SystemClock.now();
-    let parsed = if utc { time::parse(input, now, &chrono::Utc) } else { time::parse(input, now, &chrono::Local) };
-    parsed.map_err(|error| Error::new(Kind::Usage, "usage.time", error.to_string()).hint(error.hint()))
 }
 
 /// `G`, `G:37` or `G:snapshot`, where G is `latest`, the beginning of an id, or an id in short.

@@ -49,3 +49,19 @@ impl Signals {
         }
     }
 }
+
+/// From here on, the next of the signals ends the process at once, wherever it is: somebody waits no longer.
+///
+/// It has a runtime of its own, since that of the command is being shut down.
+pub fn end_at_the_next() {
+    let wait = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        runtime.block_on(async { Ok::<Asked, io::Error>(Signals::new()?.next().await) })
+    };
+    std::thread::spawn(move || {
+        if let Ok(asked) = wait() {
+            #[expect(clippy::exit, reason = "nothing is left to wait for")]
+            std::process::exit(i32::from(asked.exit_code()));
+        }
+    });
+}

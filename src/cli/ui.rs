@@ -47,6 +47,8 @@ pub struct Ui {
     pub out_is_terminal: bool,
     /// Standard error is a terminal.
     pub err_is_terminal: bool,
+    /// Columns of standard output: those of the terminal, else what `COLUMNS` says, else 80.
+    pub width: usize,
     bars: MultiProgress,
     stdout: Mutex<Output>,
 }
@@ -82,6 +84,7 @@ impl Ui {
             unicode: is_unicode(variable),
             out_is_terminal,
             err_is_terminal,
+            width: width(out_is_terminal, variable),
             bars: MultiProgress::with_draw_target(target),
             stdout: Mutex::new(Output { stream: Box::new(io::stdout()), failure: None }),
         }
@@ -151,6 +154,18 @@ impl Ui {
         if self.mode.utc { time::show(at, &chrono::Utc) } else { time::show(at, &Local) }
     }
 
+    /// Moments for one table: without their offset from UTC if all have the same, which is then told as well.
+    pub fn times(&self, moments: &[Timestamp]) -> (Vec<String>, Option<String>) {
+        let shown = moments.iter().map(|&at| self.time(at));
+        let (times, offsets): (Vec<String>, Vec<String>) = shown
+            .map(|text| text.rsplit_once(' ').map_or((text.clone(), String::new()), |(at, zone)| (at.into(), zone.into())))
+            .unzip();
+        match offsets.windows(2).all(|pair| pair[0] == pair[1]) {
+            true => (times, offsets.into_iter().next()),
+            false => (times.into_iter().zip(offsets).map(|(at, zone)| format!("{at} {zone}")).collect(), None),
+        }
+    }
+
     /// A size as people read it.
     pub fn size(&self, bytes: u64) -> String {
         if self.mode.bytes { bytes.to_string() } else { size::format(bytes) }
@@ -193,6 +208,13 @@ impl Ui {
         // Whoever cannot be told of an error is told by the exit code.
         self.bars.suspend(|| drop(io::stderr().lock().write_all(text.as_bytes())));
     }
+}
+
+fn width(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> usize {
+    let terminal = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    let told = || variable("COLUMNS").and_then(|text| text.trim().parse().ok());
+    let known = if is_terminal { terminal() } else { None };
+    known.filter(|&columns| columns > 0).or_else(told).filter(|&columns| columns > 0).unwrap_or(80)
 }
 
 fn is_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {

@@ -19,6 +19,8 @@ use chrono::{
     DateTime, Days, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone,
 };
 
+mod slip;
+
 use super::duration;
 use crate::units::Timestamp;
 
@@ -95,6 +97,7 @@ impl Error {
             Error::Twice { first, second, .. } => format!("write {first} or {second}"),
             Error::Skipped { next, .. } => format!("the next moment is {next}"),
             Error::Future { .. } => "is the clock right?".into(),
+            Error::Invalid(text) if slip::meant(text).is_some() => slip::meant(text).unwrap_or_default(),
             _ => "write `5m ago`, `10:00`, `yesterday 18:30`, `2026-11-22 10:00`, `2026-11-22T10:00:00Z` or `latest`"
                 .into(),
         }

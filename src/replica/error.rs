@@ -65,6 +65,11 @@ pub(crate) fn located(store: &dyn Store, key: &str) -> String {
     if location.ends_with([':', '/']) { format!("{location}{key}") } else { format!("{location}/{key}") }
 }
 
+/// A message without the location of the store, where that has been told already.
+pub(crate) fn without_location(store: &dyn Store, message: &str) -> String {
+    message.replace(&located(store, ""), "")
+}
+
 impl Error {
     /// The bytes under this key are not what was written.
     pub fn damaged(store: &dyn Store, key: &str, source: format::Error) -> Error {

@@ -19,6 +19,7 @@ pub mod chain;
 
 pub use crate::format::{Latest, ReplicaIds};
 pub use error::Error;
+pub(crate) use error::without_location;
 pub use hints::{read_latest, read_manifest, write_latest, write_manifest};
 pub use ids::{claim_ids, read_ids};
 pub use inventory::{Inventory, Objects, generations};

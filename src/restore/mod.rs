@@ -29,6 +29,7 @@ mod seek;
 mod survey;
 mod target;
 mod walk;
+mod window;
 
 pub use error::Error;
 pub use output::{Existing, Output, Owner, OwnerError};
@@ -38,6 +39,7 @@ pub use run::{Check, Options, Restore, restore};
 pub use salvage::{Survivor, before, survivor};
 pub use survey::{Generation, Interval, ObjectInfo, State, Survey, survey, survey_generation, survey_objects};
 pub use target::{Point, Target, resolve_generation};
+pub use window::Wanted;
 
 pub(crate) use cover::{Uncovered, cover, reachable};
 pub(crate) use integrity::problems;

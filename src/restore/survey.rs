@@ -172,7 +172,7 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
             generation.compression = Some(first.header.codec.to_string());
             generation.joins = first.summary.joins.is_some();
         }
-        (Err(error), _) | (_, Err(error)) => generation.problem = Some(error.to_string()),
+        (Err(error), _) | (_, Err(error)) => generation.problem = Some(told_here(store, &error)),
     }
     Ok(generation)
 }
@@ -272,13 +272,18 @@ async fn object(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<ObjectI
             info.sha256 = Some(outline.digest.to_string());
             info.prev_sha256 = Some(outline.header.predecessor.to_string());
         }
-        Err(error) => info.problem = Some(error.to_string()),
+        Err(error) => info.problem = Some(told_here(store, &error)),
     }
     Ok(info)
 }
 
 async fn outline(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<Outline, replica::Error> {
     Ok(ObjectReader::open(store, name, size).await?.outline().clone())
+}
+
+/// The error without the location of the store, which is told once.
+fn told_here(store: &Arc<dyn Store>, error: &replica::Error) -> String {
+    replica::without_location(&**store, &error.to_string())
 }
 
 /// Damage is something to tell; what kept us from looking is an error.

@@ -64,7 +64,8 @@ impl serde::Serialize for Point {
 }
 
 /// The one generation whose id begins with these characters, in any case; or begins and ends with what stands around
-/// an `…`, as [`GenerationId::short`] writes it. `latest` is the newest with a snapshot.
+/// an `…`, as [`GenerationId::short`] writes it. `latest` is the newest, of those with a snapshot if
+/// any has one.
 ///
 /// # Errors
 ///
@@ -84,6 +85,7 @@ pub async fn resolve_generation(store: &dyn Store, prefix: &str) -> Result<Gener
                 Err(error) => return Err(error.into()),
             }
         }
+        return all.last().copied().ok_or(Error::NoBackup { location: store.location() });
     }
     let (head, tail) = wanted.split_once('…').unwrap_or((&wanted, ""));
     let mut matching = all.into_iter().filter(|id| {

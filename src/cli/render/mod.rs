@@ -6,7 +6,25 @@ pub mod table;
 
 use std::time::Duration;
 
+use super::ui::Ui;
+use crate::clock::{Clock, SystemClock};
+use crate::config::time::{self, Time};
+use crate::error::{Error, Kind, Result};
 use crate::units::DbChecksum;
+
+/// A time that somebody wrote.
+///
+/// # Errors
+///
+/// It is none, or in the future.
+pub fn parse_time(input: &str, ui: &Ui) -> Result<Time> {
+    let now = SystemClock.now();
+    let parsed = match ui.mode.utc {
+        true => time::parse(input, now, &chrono::Utc),
+        false => time::parse(input, now, &chrono::Local),
+    };
+    parsed.map_err(|error| Error::new(Kind::Usage, "usage.time", error.to_string()).hint(error.hint()))
+}
 
 /// Seconds with three decimals, for JSON.
 pub fn seconds(duration: Duration) -> f64 {
