@@ -41,7 +41,7 @@ pub use survey::{Generation, Interval, ObjectInfo, State, Survey, survey, survey
 pub use target::{Point, Target, resolve_generation};
 pub use window::Wanted;
 
-pub(crate) use cover::{Uncovered, cover, reachable};
+pub(crate) use cover::{Uncovered, cover, ends, reachable};
 pub(crate) use integrity::problems;
 pub(crate) use run::hash_key;
 pub(crate) use walk::{Opening, Pages, Take, Walk};

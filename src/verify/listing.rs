@@ -12,15 +12,14 @@ pub(super) fn holes(objects: &Objects) -> Vec<Finding> {
     let mut findings = Vec::new();
     if objects.snapshot.is_none() {
         let name = Name::Snapshot(generation);
-        let message = format!("{name} is missing: generation {generation} cannot be restored");
-        findings.push(Finding::of(name, "object.missing", Severity::Damaged, message));
+        findings.push(Finding::of(name, "object.missing", Severity::Damaged, format!("{name} is missing")));
     }
     let holes = uncovered(objects);
     for &(first, until) in &holes {
         let name = Name::Segment(generation, SegmentIndex::new(first).unwrap_or(SegmentIndex::MAX));
         let message = match until - first {
-            1 => format!("{name} is missing: what comes after it cannot be restored"),
-            many => format!("{name} and {} more behind it are missing: what comes after cannot be restored", many - 1),
+            1 => format!("{name} is missing"),
+            many => format!("{name} and {} more behind it are missing", many - 1),
         };
         findings.push(Finding::of(name, "object.missing", Severity::Damaged, message));
     }
@@ -29,8 +28,7 @@ pub(super) fn holes(objects: &Objects) -> Vec<Finding> {
         && let Err(Uncovered::Gap(index)) = cover(objects, Point::Index(last))
     {
         let name = Name::Segment(generation, index);
-        let message = format!("{name} is missing: what comes after it cannot be restored");
-        findings.push(Finding::of(name, "object.missing", Severity::Damaged, message));
+        findings.push(Finding::of(name, "object.missing", Severity::Damaged, format!("{name} is missing")));
     }
     findings
 }

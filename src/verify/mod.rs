@@ -14,6 +14,7 @@ mod integrity;
 mod level;
 mod listing;
 mod live;
+mod lost;
 mod report;
 mod run;
 

@@ -7,8 +7,9 @@ use serde::{Serialize, Serializer};
 use super::Level;
 use crate::error::Kind;
 use crate::ids::GenerationId;
-use crate::replica::Name;
-use crate::restore::Error;
+use crate::replica::{self, Name};
+use crate::restore::{Error, Interval};
+use crate::storage::Store;
 use crate::units::{DbChecksum, SegmentIndex, Timestamp};
 
 /// How bad it is.
@@ -39,7 +40,10 @@ pub struct Finding {
     /// The key of the object, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// One line for people, with the object.
+    /// The states that cannot be restored for it: after the first moment, up to the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Interval>,
+    /// One line for people, with the object's key.
     pub message: String,
 }
 
@@ -51,22 +55,23 @@ impl Finding {
             Name::Snapshot(_) | Name::Manifest(_) => None,
         };
         let (generation, object) = (Some(name.generation()), Some(name.key()));
-        Finding { code, severity, generation, index, object, message: message.into() }
+        Finding { code, severity, generation, index, object, lost: None, message: message.into() }
     }
 
     /// About the object under this key, which belongs to no generation.
     pub(super) fn at(key: &str, code: &'static str, severity: Severity, message: impl Into<String>) -> Finding {
         let object = Some(key.to_owned());
-        Finding { code, severity, generation: None, index: None, object, message: message.into() }
+        Finding { code, severity, generation: None, index: None, object, lost: None, message: message.into() }
     }
 
     /// About none in particular.
     pub(super) fn general(code: &'static str, severity: Severity, message: impl Into<String>) -> Finding {
-        Finding { code, severity, generation: None, index: None, object: None, message: message.into() }
+        Finding { code, severity, generation: None, index: None, object: None, lost: None, message: message.into() }
     }
 
-    /// The message of an error with its causes, in one line.
-    pub(super) fn message(error: &Error) -> String {
+    /// The message of an error with its causes, in one line; of the location of the store, which the report tells,
+    /// without.
+    pub(super) fn message(store: &dyn Store, error: &Error) -> String {
         let mut message = error.to_string();
         let mut next = std::error::Error::source(error);
         while let Some(cause) = next {
@@ -76,7 +81,7 @@ impl Finding {
             }
             next = cause.source();
         }
-        message
+        replica::without_location(store, &message)
     }
 }
 
@@ -97,7 +102,7 @@ pub struct Report {
     pub bytes_read: u64,
     /// The time of the newest transaction.
     pub newest_at: Option<Timestamp>,
-    /// The first and the last moment that can be restored.
+    /// The first and the last moment that can be restored, with what was found left out.
     pub restorable: Option<(Timestamp, Timestamp)>,
     /// The checksum that was reached by reading the newest state, and is the replicator's.
     pub checksum: Option<DbChecksum>,

@@ -1,5 +1,6 @@
 //! The check itself.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::data::{Read, Reading, page_files};
+use super::lost::{self, Times};
 use super::{Finding, Level, Report, Severity, Subset, integrity, listing};
 use crate::clock::{self, Clock};
 use crate::format::{Manifest, PageHasher};
 use crate::ids::GenerationId;
-use crate::progress::{Phase, Progress, Silent};
-use crate::replica::{Inventory, LATEST, Name, ObjectReader, Objects, REPLICA, read_latest, read_manifest};
-use crate::restore::{Error, hash_key};
+use crate::progress::{During, Phase, Progress, Silent};
+use crate::replica::{Inventory, LATEST, Name, Objects, REPLICA, read_latest, read_manifest};
+use crate::restore::{Error, cover, ends, hash_key};
 use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
 
@@ -57,22 +59,38 @@ pub async fn verify(store: &Arc<dyn Store>, level: Level, options: &Options) -> 
     if inventory.generations.iter().all(|objects| objects.snapshot.is_none() && objects.last().is_none()) {
         return Err(Error::NoBackup { location: store.location() });
     }
-    let total =
-        (level == Level::ReadData(Subset::All)).then(|| inventory.generations.iter().map(Objects::stored_bytes).sum());
-    options.progress.begin(Phase::Verify, total);
+    let total = to_read(&inventory, level).map(|names| names.iter().map(|&(_, size)| size).sum());
+    let bar = During::begin(&*options.progress, Phase::Verify, total);
     let mut checking = Checking::new(store, level, options, inventory);
-    let checked = checking.run().await;
-    options.progress.end();
-    checked?;
+    checking.run().await?;
+    drop(bar);
     let mut report = checking.report;
     report.duration = began.elapsed();
     Ok(report)
+}
+
+/// The objects that are read at this level; a restore tells of its own.
+fn to_read(inventory: &Inventory, level: Level) -> Option<Vec<(Name, u64)>> {
+    let newest = || {
+        let newest = inventory.generations.iter().rev().find(|objects| objects.snapshot.is_some());
+        newest.and_then(|objects| cover(objects, objects.last().into()).ok()).unwrap_or_default()
+    };
+    let all = inventory.generations.iter().flat_map(page_files);
+    match level {
+        Level::Quick | Level::Restore(_) => None,
+        Level::Default => Some(newest()),
+        Level::ReadData(Subset::All) => Some(all.collect()),
+        Level::ReadData(subset) => Some(newest().into_iter().chain(all.filter(|&(name, _)| subset.has(name))).collect()),
+    }
 }
 
 struct Checking<'a> {
     store: &'a Arc<dyn Store>,
     options: &'a Options,
     inventory: Inventory,
+    times: Times<'a>,
+    /// Up to when the manifests know of segments.
+    promised: HashMap<GenerationId, Timestamp>,
     report: Report,
 }
 
@@ -92,7 +110,7 @@ impl Checking<'_> {
             checksum: None,
             duration: Duration::ZERO,
         };
-        Checking { store, options, inventory, report }
+        Checking { store, options, inventory, times: Times::new(store), promised: HashMap::new(), report }
     }
 
     async fn run(&mut self) -> Result<(), Error> {
@@ -106,18 +124,27 @@ impl Checking<'_> {
         };
         self.latest(&generations).await?;
         for objects in &generations {
-            self.report.findings.extend(listing::holes(objects));
+            listing::holes(objects).into_iter().for_each(|finding| self.add(finding));
         }
-        self.range(&generations).await?;
+        self.newest_at(&generations).await?;
+        self.proof(&generations, hasher).await?;
+        let findings = &mut self.report.findings;
+        self.report.restorable = lost::weigh(&mut self.times, &generations, &self.promised, findings).await?;
+        self.report.bytes_read += self.times.bytes_read;
+        self.age();
+        Ok(())
+    }
+
+    /// What is read beyond the listing.
+    async fn proof(&mut self, generations: &[Objects], hasher: Option<PageHasher>) -> Result<(), Error> {
         let Some(newest) = generations.iter().rev().find(|objects| objects.snapshot.is_some()) else { return Ok(()) };
         if self.report.level != Level::ReadData(Subset::All) {
             self.manifest(newest).await?;
         }
         // Without the key of page hashes nothing more can be proven.
         if let Some(hasher) = hasher {
-            self.read(newest, &generations, hasher).await?;
+            self.read(newest, generations, hasher).await?;
         }
-        self.age();
         Ok(())
     }
 
@@ -136,7 +163,7 @@ impl Checking<'_> {
             }
             Level::Restore(check) => match integrity::restored(self.store, check, self.options).await {
                 Ok((restored, findings)) => {
-                    self.report.findings.extend(findings);
+                    findings.into_iter().for_each(|finding| self.report.findings.push(finding));
                     self.report.bytes_read += restored.downloaded_bytes;
                     self.report.checksum = Some(restored.checksum);
                 }
@@ -182,14 +209,16 @@ impl Checking<'_> {
     }
 
     fn take(&mut self, reading: Reading<'_>) {
-        // An object that was found unreadable by an earlier step is one problem.
-        for finding in reading.findings {
-            let known = |other: &Finding| other.object == finding.object && other.code == finding.code;
-            if !self.report.findings.iter().any(known) {
-                self.report.findings.push(finding);
-            }
-        }
         self.report.bytes_read += reading.bytes_read;
+        reading.findings.into_iter().for_each(|finding| self.add(finding));
+    }
+
+    /// Tells of a finding. What is wrong with one object is one problem, whichever steps meet it.
+    fn add(&mut self, finding: Finding) {
+        let same = |other: &Finding| other.object == finding.object && other.severity == finding.severity;
+        if finding.object.is_none() || !self.report.findings.iter().any(same) {
+            self.report.findings.push(finding);
+        }
     }
 
     /// `latest` is whole, and the generation that it names is there.
@@ -202,7 +231,7 @@ impl Checking<'_> {
         };
         let Some(latest) = latest else {
             let message = "latest is missing; a restore does without it";
-            self.report.findings.push(Finding::at(LATEST, "object.missing", Severity::Warning, message));
+            self.add(Finding::at(LATEST, "object.missing", Severity::Warning, message));
             return Ok(());
         };
         let name = Name::Snapshot(latest.generation);
@@ -211,7 +240,7 @@ impl Checking<'_> {
         // It may have been begun since the listing.
         if !listed && self.is_missing(name).await? {
             let message = format!("{name} is missing, which latest names");
-            self.report.findings.push(Finding::of(name, "object.missing", Severity::Damaged, message));
+            self.add(Finding::of(name, "object.missing", Severity::Damaged, message));
         }
         Ok(())
     }
@@ -224,7 +253,7 @@ impl Checking<'_> {
             Ok(None) => {
                 if objects.snapshot.is_some() {
                     let message = format!("{name} is missing; a restore does without it");
-                    self.report.findings.push(Finding::of(name, "object.missing", Severity::Warning, message));
+                    self.add(Finding::of(name, "object.missing", Severity::Warning, message));
                 }
                 return Ok(None);
             }
@@ -233,6 +262,7 @@ impl Checking<'_> {
                 return Ok(None);
             }
         };
+        self.promised.extend(manifest.segments.last().map(|segment| (objects.generation, segment.at)));
         let next = objects.last().map_or(0, |last| last.get() + 1);
         if let Some(index) = SegmentIndex::new(next).filter(|_| next < manifest.next_index) {
             // They may have been written since the listing.
@@ -241,50 +271,21 @@ impl Checking<'_> {
             if reached < manifest.next_index || now.segments.first().is_none_or(|&(first, _)| first != index) {
                 let name = Name::Segment(objects.generation, index);
                 let message = format!("{name} is missing, which the manifest knows of");
-                self.report.findings.push(Finding::of(name, "object.missing", Severity::Damaged, message));
+                self.add(Finding::of(name, "object.missing", Severity::Damaged, message));
             }
         }
         Ok(Some(manifest))
     }
 
-    /// The first and last moments that can be restored: the newest object opens.
-    async fn range(&mut self, generations: &[Objects]) -> Result<(), Error> {
-        let with_snapshot = |objects: &&Objects| objects.snapshot.is_some();
-        let oldest = generations
-            .iter()
-            .find(with_snapshot)
-            .map(|objects| (Name::Snapshot(objects.generation), objects.snapshot));
-        let newest = generations.iter().rev().find(with_snapshot).map(|objects| {
-            let last = objects.last().and_then(|last| {
-                let ends = |&(name, _): &(Name, u64)| match name {
-                    Name::Segment(_, index) | Name::Merged(_, _, index) => index == last,
-                    Name::Snapshot(_) | Name::Manifest(_) => false,
-                };
-                page_files(objects).find(ends)
-            });
-            last.map_or((Name::Snapshot(objects.generation), objects.snapshot), |(name, size)| (name, Some(size)))
-        });
-        let (Some((oldest, Some(first_size))), Some((newest, Some(last_size)))) = (oldest, newest) else {
-            return Ok(());
-        };
-        let from = self.time(oldest, first_size).await?;
-        let to = if newest == oldest { from } else { self.time(newest, last_size).await? };
-        self.report.newest_at = to;
-        self.report.restorable = from.zip(to);
-        Ok(())
-    }
-
-    async fn time(&mut self, name: Name, size: u64) -> Result<Option<Timestamp>, Error> {
-        match ObjectReader::open(self.store, name, size).await {
-            Ok(reader) => {
-                self.report.bytes_read += reader.fetched();
-                Ok(Some(reader.outline().summary.last_time))
-            }
-            Err(error) => {
-                self.finding(error.into(), |code, text| Finding::of(name, code, Severity::Damaged, text))?;
-                Ok(None)
-            }
+    /// The newest object opens, and says when the newest transaction was.
+    async fn newest_at(&mut self, generations: &[Objects]) -> Result<(), Error> {
+        let Some(newest) = generations.iter().rev().find(|objects| objects.snapshot.is_some()) else { return Ok(()) };
+        let Some(&(_, name, size)) = ends(newest).last() else { return Ok(()) };
+        match self.times.open(name, size).await {
+            Ok(at) => self.report.newest_at = Some(at),
+            Err(error) => self.finding(error.into(), |code, text| Finding::of(name, code, Severity::Damaged, text))?,
         }
+        Ok(())
     }
 
     async fn is_missing(&self, name: Name) -> Result<bool, Error> {
@@ -310,7 +311,8 @@ impl Checking<'_> {
         if !error.is_damage() {
             return Err(error);
         }
-        self.report.findings.push(finding(error.code(), Finding::message(&error)));
+        let message = Finding::message(&**self.store, &error);
+        self.add(finding(error.code(), message));
         Ok(())
     }
 }
