@@ -14,6 +14,8 @@ pub enum Exit {
     Kind(Kind),
     /// Somebody asked it to.
     Signal(Asked),
+    /// As monitoring systems have it: 0 ok, 1 warning, 2 critical, 3 unknown.
+    Monitoring(u8),
 }
 
 impl Exit {
@@ -23,6 +25,7 @@ impl Exit {
             Exit::Ok => 0,
             Exit::Kind(kind) => kind.exit_code(),
             Exit::Signal(asked) => asked.exit_code(),
+            Exit::Monitoring(code) => code,
         }
     }
 

@@ -12,14 +12,19 @@ use crate::cli::ui::Ui;
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration;
 use crate::error::{Error, Result};
+use crate::replica::Name;
 use crate::restore::Interval;
+use crate::state::Owner;
 use crate::units::Timestamp;
 use crate::verify::{Check, Finding, Level, Report, Severity, Subset};
 
 /// A source that was checked, or why it could not be.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    pub(super) source: Source,
+    /// As it was given.
+    pub(super) argument: String,
+    /// What that means, if it means anything.
+    pub(super) source: Option<Source>,
     pub(super) checked: Result<Checked>,
 }
 
@@ -30,6 +35,8 @@ pub(super) struct Checked {
     pub(super) max_age: Option<Duration>,
     /// Whether the replica is level with the database, if that was asked.
     pub(super) is_level: Option<bool>,
+    /// Who replicates the database on this machine.
+    pub(super) replicator: Option<Owner>,
 }
 
 impl Outcome {
@@ -39,11 +46,20 @@ impl Outcome {
             Err(error) => Exit::Kind(error.kind()),
         }
     }
+
+    /// How people call the source.
+    pub(super) fn name(&self) -> String {
+        self.source.as_ref().map_or_else(|| self.argument.clone(), Source::name)
+    }
 }
 
 #[derive(Serialize)]
 struct Json<'a> {
     level: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subset: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'static str>,
     ok: bool,
     exit_code: u8,
     sources: Vec<SourceJson<'a>>,
@@ -94,9 +110,10 @@ struct Warning {
 pub(super) fn show(ui: &Ui, outcomes: &[Outcome], level: Level, exit: Exit, elapsed: Duration) {
     if ui.mode.json {
         let sources = outcomes.iter().map(source_json).collect();
-        let ok = exit == Exit::Ok;
-        let duration_seconds = seconds(elapsed);
-        ui.json("verify", &Json { level: name(level), ok, exit_code: exit.code(), sources, duration_seconds });
+        let (ok, duration_seconds) = (exit == Exit::Ok, seconds(elapsed));
+        let (level, subset, check) = words(level);
+        let json = Json { level, subset, check, ok, exit_code: exit.code(), sources, duration_seconds };
+        ui.json("verify", &json);
         return;
     }
     let watched = (ui.out_is_terminal && !ui.mode.quiet) || ui.mode.verbose > 0;
@@ -108,15 +125,15 @@ pub(super) fn show(ui: &Ui, outcomes: &[Outcome], level: Level, exit: Exit, elap
                     damaged += usize::from(finding.severity == Severity::Damaged);
                     stale += usize::from(finding.severity == Severity::Stale);
                 }
-                show_checked(ui, &outcome.source, checked, watched);
+                show_checked(ui, &outcome.name(), checked, watched);
             }
             Err(error) => {
                 failed += 1;
                 ui.error(error);
             }
         }
-        if watched && is_on_same_device(&outcome.source) {
-            let message = format!("the replica of {} is on the same disk as the database", outcome.source.name());
+        if watched && outcome.source.as_ref().is_some_and(is_on_same_device) {
+            let message = format!("the replica of {} is on the same disk as the database", outcome.name());
             ui.warn("destination.same_device", &message, &[]);
         }
     }
@@ -128,8 +145,8 @@ pub(super) fn show(ui: &Ui, outcomes: &[Outcome], level: Level, exit: Exit, elap
     }
 }
 
-fn show_checked(ui: &Ui, source: &Source, checked: &Checked, watched: bool) {
-    let (name, report) = (source.name(), &checked.report);
+fn show_checked(ui: &Ui, name: &str, checked: &Checked, watched: bool) {
+    let report = &checked.report;
     for finding in &report.findings {
         let label = match finding.severity {
             Severity::Damaged => ui.err.red("damaged "),
@@ -137,26 +154,58 @@ fn show_checked(ui: &Ui, source: &Source, checked: &Checked, watched: bool) {
             Severity::Warning if watched => ui.err.yellow("warning "),
             Severity::Warning => continue,
         };
-        ui.problem(format_args!("{label} {name}: {}", finding.message));
+        ui.problem(format_args!("{label} {name}: {}", problem(finding, checked, ui)));
     }
-    if !report.ok() || !watched {
-        return;
+    if report.ok() && watched {
+        let mut facts = vec![
+            count(report.generations as u64, "generation"),
+            count(report.objects_checked, "object"),
+            newest(checked),
+            proven(report, ui),
+        ];
+        facts.extend(report.checksum.map(|sum| format!("database checksum {} matches", short_checksum(sum))));
+        facts.push(took(report.duration));
+        ui.line(format_args!("{}  {name}: {}", ui.out.green("ok"), facts.join(", ")));
     }
-    let mut facts =
-        vec![count(report.generations as u64, "generation"), count(report.objects_checked, "object"), newest(checked)];
-    facts.extend(report.checksum.map(|sum| format!("database checksum {} matches", short_checksum(sum))));
-    facts.push(took(report.duration));
-    ui.line(format_args!("{}  {name}: {}", ui.out.green("ok"), facts.join(", ")));
     if ui.mode.verbose > 0 {
-        if let Some((from, to)) = report.restorable {
-            ui.line(format_args!("    restorable: {} … {}", ui.time(from), ui.time(to)));
+        match report.restorable {
+            Some((from, to)) => ui.line(format_args!("    restorable: {} … {}", ui.time(from), ui.time(to))),
+            None => ui.line("    restorable: nothing"),
         }
-        let (level, read) = (name_of(report.level), ui.size(report.bytes_read));
-        ui.line(format_args!("    checked: {level}; {read} read from {}", report.source));
+        ui.line(format_args!("    checked: {}, at {}", proven(report, ui), report.source));
     }
 }
 
-fn newest(checked: &Checked) -> String {
+/// A finding in one line, in the words of people: what is wrong, and what that takes away.
+pub(super) fn problem(finding: &Finding, checked: &Checked, ui: &Ui) -> String {
+    if let (Severity::Stale, Some(age), Some(limit)) = (finding.severity, age(&checked.report), checked.max_age) {
+        let replicator = match &checked.replicator {
+            Some(owner) => format!("; the replicator on {} (pid {}) is running", owner.host, owner.pid),
+            None => String::new(),
+        };
+        let (age, limit) = (duration::format(age), duration::format(limit));
+        let last = checked.report.newest_at.map(|at| format!(", of {}", ui.time(at))).unwrap_or_default();
+        return format!("newest confirmation is {age} old (limit {limit}){last}{replicator}");
+    }
+    let mut text = finding.message.clone();
+    if let Some(name) = finding.object.as_deref().and_then(Name::parse) {
+        let generation = name.generation().short();
+        let words = match name {
+            Name::Snapshot(_) => format!("generation {generation} snapshot"),
+            Name::Manifest(_) => format!("generation {generation} manifest"),
+            Name::Segment(_, index) => format!("generation {generation} index {}", table::count(index.get())),
+            Name::Merged(_, first, last) => format!("generation {generation} index {first}-{last} (merged)"),
+        };
+        text = text.replace(&name.key(), &words).replace(&name.generation().to_string(), &generation);
+    }
+    match finding.lost {
+        Some(lost) if lost.from == lost.to => format!("{text} -> cannot restore {}", ui.time(lost.to)),
+        Some(lost) => format!("{text} -> cannot restore {} … {}", ui.time(lost.from), ui.time(lost.to)),
+        None => text,
+    }
+}
+
+pub(super) fn newest(checked: &Checked) -> String {
     match (checked.is_level, age(&checked.report)) {
         (Some(true), _) => "level with the database".into(),
         (_, Some(age)) => format!("newest {} old", duration::format(age)),
@@ -164,7 +213,7 @@ fn newest(checked: &Checked) -> String {
     }
 }
 
-fn age(report: &Report) -> Option<Duration> {
+pub(super) fn age(report: &Report) -> Option<Duration> {
     let age = SystemClock.now().0.saturating_sub(report.newest_at?.0);
     Some(Duration::from_millis(age.max(0).unsigned_abs()))
 }
@@ -174,17 +223,18 @@ fn is_on_same_device(source: &Source) -> bool {
 }
 
 fn source_json(outcome: &Outcome) -> SourceJson<'_> {
-    let same_device = is_on_same_device(&outcome.source).then_some(Warning { code: "destination.same_device" });
+    let same_device = outcome.source.as_ref().is_some_and(is_on_same_device);
     let (details, error) = match &outcome.checked {
         Ok(checked) => (Some(details(checked)), None),
         Err(error) => (None, Some(error_json(error))),
     };
+    let location = outcome.source.as_ref().map(|source| source.destination.location.to_string());
     SourceJson {
-        source: outcome.source.destination.location.to_string(),
+        source: location.unwrap_or_else(|| outcome.argument.clone()),
         ok: outcome.exit() == Exit::Ok,
         details,
         error,
-        warnings: same_device.into_iter().collect(),
+        warnings: same_device.then_some(Warning { code: "destination.same_device" }).into_iter().collect(),
     }
 }
 
@@ -209,26 +259,27 @@ fn error_json(error: &Error) -> ErrorJson<'_> {
     ErrorJson { code: error.code(), message: error.to_string() }
 }
 
-/// The level for programs.
-fn name(level: Level) -> &'static str {
+/// The level for programs: its name, which part is read, what SQLite checks.
+fn words(level: Level) -> (&'static str, Option<String>, Option<&'static str>) {
     match level {
-        Level::Quick => "quick",
-        Level::Default => "default",
-        Level::ReadData(_) => "read_data",
-        Level::Restore(_) => "restore",
+        Level::Quick => ("quick", None, None),
+        Level::Default => ("default", None, None),
+        Level::ReadData(Subset::All) => ("read_data", Some("all".into()), None),
+        Level::ReadData(Subset::Part { part, of }) => ("read_data", Some(format!("{part}/{of}")), None),
+        Level::Restore(Check::Quick) => ("restore", None, Some("quick")),
+        Level::Restore(Check::Full) => ("restore", None, Some("full")),
     }
 }
 
-/// The level for people.
-fn name_of(level: Level) -> String {
-    match level {
-        Level::Quick => "what listings and the newest object tell".into(),
-        Level::Default => "all that restoring the latest state needs".into(),
-        Level::ReadData(Subset::All) => "every object".into(),
-        Level::ReadData(Subset::Part { part, of }) => {
-            format!("part {} of {} of all objects", table::count(part.into()), table::count(of.into()))
-        }
-        Level::Restore(Check::Quick) => "restored, and PRAGMA quick_check".into(),
-        Level::Restore(Check::Full) => "restored, and PRAGMA integrity_check".into(),
+/// What the level looked at, for people.
+fn proven(report: &Report, ui: &Ui) -> String {
+    let read = ui.size(report.bytes_read);
+    match report.level {
+        Level::Quick => "listing and newest object only".into(),
+        Level::Default => format!("latest state read ({read})"),
+        Level::ReadData(Subset::All) => format!("every object read ({read})"),
+        Level::ReadData(Subset::Part { part, of }) => format!("latest state and part {part} of {of} read ({read})"),
+        Level::Restore(Check::Quick) => format!("latest state restored ({read}), quick_check ok"),
+        Level::Restore(Check::Full) => format!("latest state restored ({read}), integrity_check ok"),
     }
 }
