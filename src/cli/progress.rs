@@ -44,7 +44,7 @@ impl Progress for Bar {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let bar = self.ui.bars().add(bar.with_style(style(total.is_some(), self.ui.unicode)).with_message(name(phase)));
+        let bar = self.ui.bars().add(bar.with_style(style(phase, total, self.ui.unicode)).with_message(name(phase)));
         bar.enable_steady_tick(Duration::from_millis(100));
         self.replace(Some(bar));
     }
@@ -72,10 +72,12 @@ fn name(phase: Phase) -> &'static str {
     }
 }
 
-fn style(has_length: bool, unicode: bool) -> ProgressStyle {
-    let template = match has_length {
-        true => "  {msg}  {bar:24}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta}",
-        false => "  {msg}  {spinner}  {bytes}  {bytes_per_sec}",
+fn style(phase: Phase, total: Option<u64>, unicode: bool) -> ProgressStyle {
+    let template = match (total, phase) {
+        (Some(_), _) => "  {msg}  {bar:24}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta}",
+        (None, Phase::Snapshot) => "  {msg}  {spinner}  {bytes}  {bytes_per_sec}",
+        // Nothing is counted in them.
+        (None, _) => "  {msg}  {spinner}  {elapsed}",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     if unicode { style.progress_chars("━╸ ") } else { style.progress_chars("=> ").tick_chars("-\\|/ ") }

@@ -279,7 +279,10 @@ fn proven(report: &Report, ui: &Ui) -> String {
         Level::Default => format!("latest state read ({read})"),
         Level::ReadData(Subset::All) => format!("every object read ({read})"),
         Level::ReadData(Subset::Part { part, of }) => format!("latest state and part {part} of {of} read ({read})"),
-        Level::Restore(Check::Quick) => format!("latest state restored ({read}), quick_check ok"),
-        Level::Restore(Check::Full) => format!("latest state restored ({read}), integrity_check ok"),
+        Level::Restore(check) => {
+            let pragma = if check == Check::Quick { "quick_check" } else { "integrity_check" };
+            let well = if report.ok() { " ok" } else { "" };
+            format!("latest state restored ({read}), {pragma}{well}")
+        }
     }
 }
