@@ -24,14 +24,14 @@ use crate::state::{Acknowledged, Owner};
 use crate::units::Timestamp;
 
 const COLUMNS: [Column; 8] = [
-    Column::Text("DB"),
-    Column::Text("STATE"),
-    Column::Number("LAG"),
-    Column::Number("COMMITS"),
-    Column::Number("WAL"),
-    Column::Number("NEWEST"),
-    Column::Number("FAILURES"),
-    Column::Text("DESTINATION"),
+    Column::text("DB"),
+    Column::text("STATE"),
+    Column::number("LAG"),
+    Column::number("COMMITS").spare(2),
+    Column::number("WAL").spare(4),
+    Column::number("NEWEST").spare(3),
+    Column::number("FAILURES").spare(1),
+    Column::text("DESTINATION"),
 ];
 
 /// How often `--watch` looks.
@@ -249,7 +249,7 @@ fn lines(all: &[Shown], ui: &Ui) -> Vec<String> {
     let now = SystemClock.now();
     match all {
         [one] => block(one, now, ui),
-        _ => table::lines(&COLUMNS, all.iter().map(|shown| row(shown, now, ui))),
+        _ => table::lines(&COLUMNS, &all.iter().map(|shown| row(shown, now, ui)).collect::<Vec<_>>(), ui.width),
     }
 }
 

@@ -3,7 +3,10 @@
 mod errors;
 mod generated;
 mod replicate;
+mod reports;
+mod restore;
 mod sessions;
+mod trouble;
 
 use std::io::Read;
 use std::path::Path;

@@ -25,6 +25,7 @@ pub(crate) struct S3Server {
     pub(crate) bucket: String,
     root: tempfile::TempDir,
     requests: Arc<Mutex<Vec<String>>>,
+    hanging: Arc<Mutex<Option<String>>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -45,6 +46,8 @@ impl S3Server {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let log = requests.clone();
+        let hanging = Arc::new(Mutex::new(None::<String>));
+        let hangs = hanging.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
@@ -52,10 +55,12 @@ impl S3Server {
                 let serve = async {
                     loop {
                         let Ok((socket, _)) = listener.accept().await else { continue };
-                        let (service, log) = (service.clone(), log.clone());
+                        let (service, log, hangs) = (service.clone(), log.clone(), hangs.clone());
                         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                             log.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
-                            hyper::service::Service::call(&service, request)
+                            let hangs = hangs.lock().unwrap().as_ref().is_some_and(|it| request.uri().path().ends_with(it));
+                            let answer = hyper::service::Service::call(&service, request);
+                            async move { if hangs { std::future::pending().await } else { answer.await } }
                         });
                         tokio::spawn(async move {
                             let connection = Builder::new(TokioExecutor::new());
@@ -76,6 +81,7 @@ impl S3Server {
             bucket: bucket.into(),
             root,
             requests,
+            hanging,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -91,6 +97,11 @@ impl S3Server {
             retry: Retry { first: std::time::Duration::from_millis(5), ..Retry::default() },
             ..S3Options::default()
         }
+    }
+
+    /// From here on, requests for keys that end so are never answered.
+    pub(crate) fn hang(&self, end: &str) {
+        *self.hanging.lock().unwrap() = Some(end.to_owned());
     }
 
     /// Requests so far, as `GET /bucket/key?query`, those that were refused included.

@@ -31,7 +31,7 @@ fn a_database_is_replicated_to_a_directory_while_it_is_written_and_comes_back() 
     std::thread::sleep(Duration::from_millis(5));
     app.execute("DELETE FROM t", []).unwrap();
     let live = waloy(dir.path(), &["generations", "app.db"]).ok();
-    assert!(live.out.contains("ok, live"), "{live:?}");
+    assert!(live.out.contains("  live\n"), "{live:?}");
 
     signal(&child, "-TERM");
     let stopped = finish(child).ok();

@@ -1,0 +1,274 @@
+//! What goes wrong with a restore, word for word: what failed, what is left, and a command that works.
+
+use std::path::{Path, PathBuf};
+
+use super::restore::{Replicated, replicated, traces};
+use super::{Ran, assert_is, command, finish, waloy};
+
+/// What was printed, with names that are always the same: DIR, ID, TIME.
+fn plain(ran: &Ran, dir: &Path, it: &Replicated) -> String {
+    let dir = dir.canonicalize().unwrap();
+    let text = ran.err.replace(&dir.display().to_string(), "DIR").replace(&it.id, "ID");
+    // 2026-11-25 22:28:53.044 +00:00
+    let mut words: Vec<&str> = Vec::new();
+    for word in text.split(' ') {
+        let is_day = word.len() == 10 && word.starts_with("20") && word.as_bytes()[4] == b'-';
+        let is_clock = word.len() >= 8 && word.as_bytes()[2] == b':' && word.as_bytes()[5] == b':';
+        let (zone, colon) = match word.strip_prefix("+00:00") {
+            Some(rest) if !words.is_empty() => (true, rest),
+            _ => (false, ""),
+        };
+        match (is_day, is_clock, zone) {
+            (true, ..) => words.push("TIME"),
+            (_, true, _) => {}
+            (_, _, true) if colon.is_empty() => {}
+            (_, _, true) => words.push(colon),
+            _ => words.push(word),
+        }
+    }
+    words.join(" ").replace("TIME :", "TIME:").replace("TIME ;", "TIME;").replace("TIME \n", "TIME\n")
+}
+
+fn object(dir: &Path, it: &Replicated, name: &str) -> PathBuf {
+    dir.join("replica").join(&it.id).join(name)
+}
+
+/// Does something to an object.
+type Change = fn(&Path);
+
+fn remove(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+}
+
+fn cut(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    std::fs::write(path, &bytes[..bytes.len() - 100]).unwrap();
+}
+
+fn cut_to_nothing(path: &Path) {
+    std::fs::write(path, "x").unwrap();
+}
+
+fn change(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[16 + 160 + 40] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// A later version with a header that is whole: a newer waloy wrote it.
+fn of_a_later_version(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let header = &mut bytes[16..16 + 160];
+    header[4] = 9;
+    let checksum = crc32c::crc32c(&header[..156]);
+    header[156..].copy_from_slice(&checksum.to_le_bytes());
+    std::fs::write(path, bytes).unwrap();
+}
+
+const SEE: &str = "  hint:  see everything that is wrong:  waloy verify app.db --read-data\n";
+
+/// The object, what happens to it, the message up to the hints, and the last point before it.
+const DAMAGE: &[(&str, Change, &str, Option<&str>)] = &[
+    ("wal/000000000001", remove, "DIR/replica/ID/wal/000000000001 is missing [object.missing]\n", Some("0")),
+    ("wal/000000000002", remove, "DIR/replica/ID/wal/000000000002 is missing [object.missing]\n", Some("1")),
+    ("snapshot", remove, "DIR/replica/ID/snapshot is missing [object.missing]\n", None),
+    (
+        "wal/000000000001",
+        cut,
+        "DIR/replica/ID/wal/000000000001 is damaged [object.damaged]\n  \
+         cause: ANY\n",
+        Some("0"),
+    ),
+    (
+        "wal/000000000000",
+        cut_to_nothing,
+        "DIR/replica/ID/wal/000000000000 has only 1 bytes [object.truncated]\n",
+        Some("snapshot"),
+    ),
+    (
+        "wal/000000000002",
+        change,
+        "DIR/replica/ID/wal/000000000002 is damaged [object.damaged]\n  \
+         cause: chunk damaged: its digest does not match, at byte 160\n",
+        Some("1"),
+    ),
+    (
+        "wal/000000000000",
+        of_a_later_version,
+        "DIR/replica/ID/wal/000000000000 is damaged [format.unsupported]\n  \
+         cause: version of the page file not known: 9\n  \
+         hint:  it was made by a newer waloy: use one at least as new\n",
+        Some("snapshot"),
+    ),
+];
+
+#[test]
+fn damage_is_named_and_so_is_the_last_good_state_with_a_command_that_restores_it() {
+    for &(name, change, message, last) in DAMAGE {
+        let dir = tempfile::tempdir().unwrap();
+        let it = replicated(dir.path());
+        change(&object(dir.path(), &it, name));
+        let ran = waloy(dir.path(), &["restore", "app.db", "-o", "out.db"]);
+        assert_eq!((ran.code, ran.out.contains("restored")), (Some(3), false), "{ran:?}");
+        let command = last.map(|last| format!("waloy restore app.db --generation ID:{last} -o out.db"));
+        let hint = match &command {
+            Some(command) => format!("  hint:  the last good state before it, of TIME:  {command}\n"),
+            None => {
+                "  hint:  nothing before it can be restored; see what can:  waloy generations app.db\n".to_owned()
+            }
+        };
+        let mut told = plain(&ran, dir.path(), &it);
+        if message.contains("cause: ANY\n") {
+            // What stands where the trailer should depends on the digests.
+            let lines = told.lines().map(|line| if line.starts_with("  cause: ") { "  cause: ANY" } else { line });
+            told = lines.map(|line| format!("{line}\n")).collect();
+        }
+        assert_eq!(told, format!("error: {message}{hint}{SEE}"), "{name}");
+        assert!(!dir.path().join("out.db").exists() && traces(dir.path()).is_empty(), "{name}");
+        // The command does what it says.
+        if let (Some(command), Some(last)) = (command, last) {
+            let command = command.replace("ID", &it.id);
+            let words: Vec<&str> = command.split(' ').skip(1).collect();
+            waloy(dir.path(), &words).ok();
+            let place = if last == "snapshot" { 0 } else { last.parse::<usize>().unwrap() + 1 };
+            assert_is(&dir.path().join("out.db"), &it.images[place]);
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_word_for_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
+    let cases: &[(&[&str], i32, &str)] = &[
+        (
+            &["restore", "app.db"],
+            6,
+            "error: app.db exists; refusing to overwrite it [restore.target_exists]\n  \
+             hint:  restore beside it:  waloy restore app.db -o app.restored.db\n  \
+             hint:  or replace it (the old file is kept as app.db.pre-restore-…):  waloy restore app.db --force\n",
+        ),
+        (
+            &["restore", "app.db", "--force"],
+            6,
+            "error: DIR/app.db is in use [restore.target_in_use]\n  \
+             hint:  stop the programs that have it open, the replicator too\n",
+        ),
+        (
+            &["restore", "app.db", "--to", "nothing", "-o", "out.db"],
+            10,
+            "error: no backup of app.db at DIR/nothing [restore.no_backup]\n  \
+             hint:  check bucket, prefix or path; `waloy replicate` makes a backup\n",
+        ),
+        (
+            &["restore", "app.db", "-o", "out.db", "--time", "5m", "ago"],
+            7,
+            "error: no backup of app.db before TIME; you asked for TIME [restore.not_covered]\n  \
+             hint:  see what is covered:  waloy generations app.db\n",
+        ),
+        (
+            &["restore", "app.db", "-o", "out.db", "--generation", "latest:7"],
+            7,
+            "error: generation ID ends with 2; you asked for 7 [restore.not_covered]\n  \
+             hint:  its last point:  waloy restore app.db --generation ID:2 -o out.db\n",
+        ),
+        (
+            &["restore", "app.db", "-o", "out.db", "--time", "25.11.2026", "20:54"],
+            2,
+            "error: `25.11.2026 20:54` is not a time [usage.time]\n  hint:  write `2026-11-25 20:54`\n",
+        ),
+        (
+            &["restore", "s3:/bucket/app"],
+            2,
+            "error: s3:/bucket/app is not a URL [usage.not_a_url]\n  hint:  write s3://bucket/app\n",
+        ),
+        (
+            &["generations", "--to", "s3:bucket/app"],
+            2,
+            "error: s3:bucket/app is not a URL [usage.not_a_url]\n  hint:  write s3://bucket/app\n",
+        ),
+        (
+            &["restore", "app.db", "new.db"],
+            2,
+            "error: app.db and new.db are two paths, and one replica is restored [usage.two_sources]\n  \
+             hint:  waloy restore app.db -o new.db\n",
+        ),
+        (
+            &["restore", "app.db", "replica"],
+            2,
+            "error: app.db and replica are two paths, and one replica is restored [usage.two_sources]\n  \
+             hint:  waloy restore app.db --to replica\n",
+        ),
+        (
+            &["restore", "app.db", "-o", "folder"],
+            2,
+            "error: folder cannot be a database: it is a directory [restore.no_target]\n",
+        ),
+        (
+            &["restore", "app.db", "-o", "app.db/out.db"],
+            8,
+            "error: cannot look at DIR/app.db/out.db [restore.io]\n  cause: Not a directory (os error 20)\n  \
+             hint:  make the directory first\n",
+        ),
+        (
+            &["restore", "app.db", "-o", "no/out.db"],
+            8,
+            "error: cannot find the directory DIR/no [restore.io]\n  cause: No such file or directory (os error 2)\n  \
+             hint:  make the directory first\n",
+        ),
+    ];
+    for (args, code, expected) in cases {
+        let ran = waloy(dir.path(), args);
+        assert_eq!((ran.code, plain(&ran, dir.path(), &it).as_str()), (Some(*code), *expected), "{args:?}");
+        assert!(ran.out.is_empty() && traces(dir.path()).is_empty(), "{args:?}: {ran:?}");
+        assert!(!dir.path().join("out.db").exists(), "{args:?}");
+    }
+    let future = waloy(dir.path(), &["restore", "app.db", "-o", "out.db", "--time", "2099-01-01 00:00"]);
+    assert_eq!(future.code, Some(2));
+    assert!(future.err.starts_with("error: 2099-01-01 00:00:00 +00:00 is in the future: it is 20"), "{future:?}");
+    assert!(future.err.ends_with(" now [usage.time]\n  hint:  is the clock right?\n"), "{future:?}");
+}
+
+/// `ulimit` is what ends a file here; a full disk gives another error at the same place.
+#[test]
+fn a_target_that_takes_no_more_bytes_is_told_and_nothing_is_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    let waloy = env!("CARGO_BIN_EXE_waloy");
+    let script = format!("trap '' XFSZ; ulimit -f 40; exec '{waloy}' restore app.db -o out.db");
+    let mut shell = std::process::Command::new("sh");
+    let mut limited = command(dir.path(), &[]);
+    shell.args(["-c", &script]).current_dir(dir.path());
+    shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    shell.env_clear().envs(limited.env("LC_ALL", "C.UTF-8").get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let ran = finish(shell.spawn().unwrap());
+    assert_eq!(ran.code, Some(8), "{ran:?}");
+    let told = plain(&ran, dir.path(), &it);
+    assert!(told.starts_with("error: cannot write DIR/out.db.waloy-tmp-"), "{told}");
+    let rest = " [restore.io]\n  cause: File too large (os error 27)\n  \
+                hint:  nothing was changed; make room, or restore to another disk: add `-o FILE`\n";
+    assert!(told.ends_with(rest), "{told}");
+    assert!(!dir.path().join("out.db").exists() && traces(dir.path()).is_empty());
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    let closed = dir.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).unwrap();
+    if std::fs::write(closed.join("probe"), "").is_ok() {
+        // Nothing is closed to root; the same error is met below a file, in another test.
+        return;
+    }
+    let ran = waloy(dir.path(), &["restore", "app.db", "-o", "closed/out.db"]);
+    assert_eq!(ran.code, Some(8), "{ran:?}");
+    let told = plain(&ran, dir.path(), &it);
+    assert!(told.starts_with("error: cannot create DIR/closed/out.db.waloy-tmp-"), "{told}");
+    let rest = " [restore.io]\n  cause: Permission denied (os error 13)\n  \
+                hint:  nothing was changed; restore where you may write: add `-o FILE`\n";
+    assert!(told.ends_with(rest), "{told}");
+}
