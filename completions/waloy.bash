@@ -272,12 +272,28 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__generations)
-            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --since --until --limit --all --min-coverage --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-coverage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -727,7 +743,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore)
-            opts="-o -q -v -h -V --output --force --time --generation --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --time --generation --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -761,6 +777,18 @@ _waloy() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -W "none checksum quick full" -- "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --time)
@@ -822,7 +850,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore__subcmd__to__subcmd__time)
-            opts="-o -q -v -h -V --output --force --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -856,6 +884,18 @@ _waloy() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -W "none checksum quick full" -- "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --to)
@@ -1023,7 +1063,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__verify)
-            opts="-q -v -h -V --quick --read-data --restore --max-age --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --quick --read-data --restore --max-age --format --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1039,6 +1079,10 @@ _waloy() {
                     ;;
                 --max-age)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text nagios" -- "${cur}"))
                     return 0
                     ;;
                 --to)

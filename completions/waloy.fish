@@ -96,9 +96,15 @@ complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l path-style -d 
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand restore" -s o -l output -d 'Where to restore to [default: the path of the database; for a URL, its last part]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -s o -l output -d 'Where to restore to; `-`: to standard output, once it is proven [default: the path of the database; for a URL, its last part]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l check -d 'What to check before the file is put in its place, beyond every object and every page' -r -f -a "none\t'Nothing more, to save what can be saved'
+checksum\t'That it is, as a whole, the database that was replicated'
+quick\t'Also PRAGMA quick_check'
+full\t'Also PRAGMA integrity_check'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l mode -d 'The mode of the file, octal [default: 0600, or that of the file it replaces]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l owner -d 'The owner of the file: USER, USER:GROUP or :GROUP, names or numbers [default: who restores, or that of the file it replaces]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l time -d 'The state at this time: `5m ago`, `10:00`, `yesterday 18:30`, `2026-11-22T10:00:00Z`, `@1795341600`' -r
-complete -c waloy -n "__fish_waloy_using_subcommand restore" -l generation -d 'A generation by its id or the beginning of it; with :INDEX or :snapshot a point of it' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l generation -d 'A generation by its id, the beginning of it, or `latest`; with :INDEX or :snapshot a point of it' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
@@ -113,7 +119,11 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore" -l region -d 'The r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l profile -d 'The profile of the AWS configuration files' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l retries -d 'How often a request is tried' -r
-complete -c waloy -n "__fish_waloy_using_subcommand restore" -l force -d 'Replace a database that is there; it is kept under another name'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l force -d 'Replace a database that is there; it is kept as FILE.pre-restore-TIME'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l discard-old -d 'With --force: delete the old database once the new one is in its place'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l if-missing -d 'Do nothing, successfully, if there is a file already'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l if-backup-exists -d 'Do nothing, successfully, if the storage answers that there is no backup'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -s n -l dry-run -d 'Say what would be restored, and write nothing'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
@@ -124,7 +134,13 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore" -l path-style -d 'P
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s o -l output -d 'Where to restore to [default: the path of the database; for a URL, its last part]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s o -l output -d 'Where to restore to; `-`: to standard output, once it is proven [default: the path of the database; for a URL, its last part]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l check -d 'What to check before the file is put in its place, beyond every object and every page' -r -f -a "none\t'Nothing more, to save what can be saved'
+checksum\t'That it is, as a whole, the database that was replicated'
+quick\t'Also PRAGMA quick_check'
+full\t'Also PRAGMA integrity_check'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l mode -d 'The mode of the file, octal [default: 0600, or that of the file it replaces]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l owner -d 'The owner of the file: USER, USER:GROUP or :GROUP, names or numbers [default: who restores, or that of the file it replaces]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
@@ -139,7 +155,11 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l region -
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l profile -d 'The profile of the AWS configuration files' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l retries -d 'How often a request is tried' -r
-complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l force -d 'Replace a database that is there; it is kept under another name'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l force -d 'Replace a database that is there; it is kept as FILE.pre-restore-TIME'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l discard-old -d 'With --force: delete the old database once the new one is in its place'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l if-missing -d 'Do nothing, successfully, if there is a file already'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l if-backup-exists -d 'Do nothing, successfully, if the storage answers that there is no backup'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s n -l dry-run -d 'Say what would be restored, and write nothing'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
@@ -150,6 +170,10 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l path-sty
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l since -d 'Only those that reach to this time or beyond, as in restore --time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l until -d 'Only those that begin at this time or before' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l limit -d 'At most so many, the newest' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l min-coverage -d 'Fail (exit 7) if the time from the first moment that can be restored to the last is shorter' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
@@ -164,6 +188,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand generations" -l region -d 'T
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l profile -d 'The profile of the AWS configuration files' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l all -d 'Also those of which nothing can be restored'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
@@ -174,7 +199,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand generations" -l path-style -
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l raw -d 'Show the decoded header of the object with this key' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l raw -d 'Show the decoded header of one object; keys as --objects lists them, or whole' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
@@ -200,10 +225,12 @@ complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l path-style -d 'P
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand verify" -l read-data -d 'Read every object of every generation, or a part of them: all, N%, n/t' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l read-data -d 'Read every object of every generation, or a part of them: all, n/t; N% (another part each day), daily/week, hourly/day' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l restore -d 'Also restore the latest state to a temporary directory and check it: quick, full' -r -f -a "quick\t'PRAGMA quick_check'
 full\t'PRAGMA integrity_check'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l max-age -d 'How old the newest confirmation may be; `off` for any [default: 24h for a database, off for a URL]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l format -d 'Who reads the report' -r -f -a "text\t'People and cron: nothing if all is well and nobody looks on'
+nagios\t'Nagios and its kin: one line with figures; exit codes 0 ok, 1 warning, 2 critical, 3 unknown'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'

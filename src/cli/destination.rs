@@ -212,7 +212,8 @@ fn refuse_slip(text: &str) -> Result<()> {
         (_, Some(rest)) => format!("file:///{}", rest.trim_start_matches('/')),
         _ => return Ok(()),
     };
-    Err(Error::new(Kind::Usage, "usage.not_a_url", format!("{text} is not a URL")).hint(format!("write {}", quoted(&meant))))
+    Err(Error::new(Kind::Usage, "usage.not_a_url", format!("{text} is not a URL"))
+        .hint(format!("write {}", quoted(&meant))))
 }
 
 /// A URL, or the path of a directory.

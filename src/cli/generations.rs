@@ -125,11 +125,14 @@ fn human(survey: &Survey, live: bool, ui: &Ui) {
     let rows: Vec<Vec<String>> = survey.generations.iter().map(|it| row(it, &mut times, live, ui)).collect();
     let mut lines = table::lines(&COLUMNS, &rows, ui.width).into_iter();
     ui.line(lines.next().unwrap_or_default());
+    let mut before = State::Ok;
     for (generation, line) in survey.generations.iter().zip(lines) {
         let gap = generation.covers.and_then(|covers| survey.gaps.iter().find(|gap| gap.to == covers.from));
         if let Some(gap) = gap {
-            ui.line(format_args!("     — gap {}: replicator was not running —", clock(gap.length())));
+            let damage = if before == State::Ok { "" } else { "damage, or " };
+            ui.line(format_args!("     — gap {}: {damage}replicator was not running —", clock(gap.length())));
         }
+        before = generation.state;
         ui.line(line);
         if let Some(problem) = &generation.problem {
             ui.line(format_args!("     {problem}"));

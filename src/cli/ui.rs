@@ -158,7 +158,9 @@ impl Ui {
     pub fn times(&self, moments: &[Timestamp]) -> (Vec<String>, Option<String>) {
         let shown = moments.iter().map(|&at| self.time(at));
         let (times, offsets): (Vec<String>, Vec<String>) = shown
-            .map(|text| text.rsplit_once(' ').map_or((text.clone(), String::new()), |(at, zone)| (at.into(), zone.into())))
+            .map(|text| {
+                text.rsplit_once(' ').map_or((text.clone(), String::new()), |(at, zone)| (at.into(), zone.into()))
+            })
             .unzip();
         match offsets.windows(2).all(|pair| pair[0] == pair[1]) {
             true => (times, offsets.into_iter().next()),

@@ -270,7 +270,10 @@ impl Error {
             Error::NoSpace { .. } => vec!["restore to another disk: add `-o FILE`".into()],
             Error::Owner { .. } => vec!["only root gives files away: leave `--owner` out, or restore as root".into()],
             Error::Corrupt { .. } => {
-                vec!["the replica has it as it was when it was replicated; `--check checksum` restores it all the same".into()]
+                vec![
+                    "the replica has it as it was when it was replicated; `--check checksum` restores it all the same"
+                        .into(),
+                ]
             }
             Error::Checksum { .. } => vec!["`--check none` restores it all the same".into()],
             Error::Io { source, .. } => io_hint(source.kind()).into_iter().map(str::to_owned).collect(),

@@ -23,8 +23,7 @@ pub(crate) fn problems(path: &Path, full: bool) -> Vec<String> {
     let pragma = if full { "integrity_check" } else { "quick_check" };
     let told = || -> rusqlite::Result<Vec<String>> {
         // Immutable: no lock, no `-wal` or `-shm` beside it.
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let connection = Connection::open_with_flags(uri(path), flags)?;
         let mut statement = connection.prepare(&format!("PRAGMA {pragma}({PROBLEMS})"))?;
         statement.query_map([], |row| row.get(0))?.collect()

@@ -96,11 +96,7 @@ impl Restore {
     /// # Errors
     ///
     /// Those of [`plan()`]; no such directory, no room.
-    pub async fn prepare_unnamed(
-        store: &Arc<dyn Store>,
-        target: Target,
-        directory: &Path,
-    ) -> Result<Restore, Error> {
+    pub async fn prepare_unnamed(store: &Arc<dyn Store>, target: Target, directory: &Path) -> Result<Restore, Error> {
         let began = Instant::now();
         Restore::into_prepared(store, target, Prepared::unnamed(directory)?, began).await
     }

@@ -122,7 +122,12 @@ impl<'a> Reading<'a> {
             return Err(error);
         }
         if failed.insert(name) {
-            self.findings.push(Finding::of(name, error.code(), Severity::Damaged, Finding::message(&**self.store, &error)));
+            self.findings.push(Finding::of(
+                name,
+                error.code(),
+                Severity::Damaged,
+                Finding::message(&**self.store, &error),
+            ));
         }
         Ok(())
     }

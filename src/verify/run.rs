@@ -80,7 +80,9 @@ fn to_read(inventory: &Inventory, level: Level) -> Option<Vec<(Name, u64)>> {
         Level::Quick | Level::Restore(_) => None,
         Level::Default => Some(newest()),
         Level::ReadData(Subset::All) => Some(all.collect()),
-        Level::ReadData(subset) => Some(newest().into_iter().chain(all.filter(|&(name, _)| subset.has(name))).collect()),
+        Level::ReadData(subset) => {
+            Some(newest().into_iter().chain(all.filter(|&(name, _)| subset.has(name))).collect())
+        }
     }
 }
 

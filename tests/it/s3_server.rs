@@ -58,7 +58,8 @@ impl S3Server {
                         let (service, log, hangs) = (service.clone(), log.clone(), hangs.clone());
                         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                             log.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
-                            let hangs = hangs.lock().unwrap().as_ref().is_some_and(|it| request.uri().path().ends_with(it));
+                            let hangs =
+                                hangs.lock().unwrap().as_ref().is_some_and(|it| request.uri().path().ends_with(it));
                             let answer = hyper::service::Service::call(&service, request);
                             async move { if hangs { std::future::pending().await } else { answer.await } }
                         });

@@ -184,6 +184,37 @@ async fn all_problems_are_reported_not_only_the_first() {
 }
 
 #[tokio::test]
+async fn every_problem_tells_what_cannot_be_restored_for_it() {
+    let mut made = Handmade::random(512, Compression::None, 63, 2, 8).await;
+    let (old, new) = (made.states[0].generation, made.last().generation);
+    // Of the newer generation, a merged segment stands for what is between its ends.
+    made.merge(2, 5).await;
+    let at = |generation: usize, place: usize| made.states[generation * 9 + place].at;
+    let lost = |report: &Report, name: Name| {
+        let found = report.findings.iter().find(|it| it.object.as_deref() == Some(&name.key())).unwrap();
+        found.lost.map(|lost| (lost.from, lost.to))
+    };
+    for (gone, expected, restorable) in [
+        (Name::Segment(old, index(3)), Some((at(0, 3), at(0, 8))), (at(0, 0), at(1, 8))),
+        // What the merged segment stands for is lost between its ends alone.
+        (Name::Segment(new, index(3)), Some((at(1, 3), at(1, 6))), (at(0, 0), at(1, 8))),
+        (Name::Segment(new, index(7)), Some((at(1, 7), at(1, 8))), (at(0, 0), at(1, 7))),
+        (Name::Segment(new, index(1)), Some((at(1, 1), at(1, 8))), (at(0, 0), at(1, 1))),
+        (Name::Snapshot(old), Some((old.at(), at(0, 8))), (at(1, 0), at(1, 8))),
+    ] {
+        let store = made.copy().await;
+        let mut bytes = store.get(&gone.key(), u64::MAX).await.unwrap().to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        store.put(&gone.key(), bytes.into()).await.unwrap();
+        let report = check(&store, ALL).await;
+        let told = lost(&report, gone);
+        assert_eq!((told, report.restorable), (expected, Some(restorable)), "{gone}");
+        assert_eq!(report.findings.len(), 1, "{gone}: {:?}", report.findings);
+    }
+}
+
+#[tokio::test]
 async fn the_levels_read_what_they_say() {
     let made = Handmade::random(512, Compression::None, 59, 2, 8).await;
     let counting = Arc::new(Watched::new(&made.store));

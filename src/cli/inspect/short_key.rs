@@ -47,7 +47,8 @@ mod tests {
     fn short_keys_lead_back_to_whole_ones() {
         let id = GenerationId::new(Timestamp(1), [1; 10]);
         let at = |index| SegmentIndex::new(index).unwrap();
-        let names = [Name::Snapshot(id), Name::Manifest(id), Name::Segment(id, at(37)), Name::Merged(id, at(0), at(31))];
+        let names =
+            [Name::Snapshot(id), Name::Manifest(id), Name::Segment(id, at(37)), Name::Merged(id, at(0), at(31))];
         for name in names {
             assert_eq!(whole(id, &short(&name.key())), Some(name.key()));
         }

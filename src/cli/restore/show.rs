@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::render::json::{text, text_or_null};
 use crate::cli::render;
+use crate::cli::render::json::{text, text_or_null};
 use crate::cli::ui::Ui;
 use crate::config::time::Time;
 use crate::error::Result;

@@ -29,7 +29,8 @@ impl Trouble<'_> {
             }
             restore::Error::Beyond { generation, last, .. } => {
                 let command = self.command(*generation, *last);
-                Error::new(Kind::NotCovered, error.code(), error.to_string()).hint(format!("its last point:  {command}"))
+                Error::new(Kind::NotCovered, error.code(), error.to_string())
+                    .hint(format!("its last point:  {command}"))
             }
             _ if error.is_damage() => self.damage(store, error).await,
             _ => self.source.explain(error, self.ui),
@@ -49,7 +50,9 @@ impl Trouble<'_> {
                 let command = self.command(state.generation, state.point);
                 public.hint(format!("the last good state before it, of {}:  {command}", self.ui.time(state.at)))
             }
-            (Ok(None), Some(_)) => public.hint(format!("nothing before it can be restored; see what can:  waloy generations {argument}")),
+            (Ok(None), Some(_)) => {
+                public.hint(format!("nothing before it can be restored; see what can:  waloy generations {argument}"))
+            }
             (Ok(None), None) => public.hint(format!("see what can be restored:  waloy generations {argument}")),
             (Err(_), _) => public,
         };

@@ -105,3 +105,66 @@ fn figures(outcome: &Outcome, alone: bool) -> Vec<String> {
     figures.push(format!("{}={}B;;;0", label("read"), report.bytes_read));
     figures
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::verify::report::Checked;
+    use crate::clock::{Clock, SystemClock};
+    use crate::error::Error;
+    use crate::units::Timestamp;
+    use crate::verify::{Finding, Level, Report};
+
+    /// A source whose newest state is this old, with a limit of an hour.
+    fn outcome(minutes: i64, findings: Vec<Finding>) -> Outcome {
+        let report = Report {
+            source: "s3://bucket/app".into(),
+            level: Level::Default,
+            findings,
+            generations: 1,
+            objects_checked: 3,
+            bytes_read: 4,
+            newest_at: Some(Timestamp(SystemClock.now().0 - minutes * 60_000)),
+            restorable: None,
+            checksum: None,
+            duration: Duration::ZERO,
+        };
+        let max_age = Some(Duration::from_secs(3600));
+        let checked = Ok(Checked { report, max_age, is_level: None, replicator: None });
+        Outcome { argument: "a|b\n.db".into(), source: None, checked }
+    }
+
+    fn finding(severity: Severity) -> Vec<Finding> {
+        let (code, message) = ("code", "message".to_owned());
+        vec![Finding { code, severity, generation: None, index: None, object: None, lost: None, message }]
+    }
+
+    #[test]
+    fn an_old_state_warns_and_a_very_old_one_is_critical() {
+        let failed =
+            |kind| Outcome { argument: String::new(), source: None, checked: Err(Error::new(kind, "code", "message")) };
+        for (outcome, expected) in [
+            (outcome(1, vec![]), Status::Ok),
+            (outcome(1, finding(Severity::Warning)), Status::Ok),
+            (outcome(90, finding(Severity::Stale)), Status::Warning),
+            (outcome(121, finding(Severity::Stale)), Status::Critical),
+            (outcome(1, finding(Severity::Damaged)), Status::Critical),
+            (failed(Kind::NoBackup), Status::Critical),
+            (failed(Kind::Unavailable), Status::Unknown),
+            (failed(Kind::BadKey), Status::Unknown),
+        ] {
+            assert_eq!(Status::of(&outcome), expected, "{outcome:?}");
+        }
+        assert_eq!([Status::Ok, Status::Warning, Status::Critical, Status::Unknown].map(Status::code), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_name_does_not_break_the_line() {
+        assert_eq!(told(&outcome(1, finding(Severity::Damaged)), &Ui::new(Default::default())), "a/b .db: message");
+        let figures = figures(&outcome(1, vec![]), true);
+        assert_eq!(figures[1..], ["generations=1;;;0", "objects=3;;;0", "read=4B;;;0"]);
+        assert_eq!(figures[0], "age=60s;3600;7200;0");
+    }
+}

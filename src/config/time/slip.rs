@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 /// What to write for a text that begins with a date in another order: `2026-11-25 20:54` for `25.11.2026 20:54`.
 /// Where day and month could be exchanged, both.
 pub(super) fn meant(text: &str) -> Option<String> {
-    let (date, rest) = text.split_once([' ', 'T']).map_or((text, String::new()), |(date, rest)| (date, format!(" {rest}")));
+    let (date, rest) =
+        text.split_once([' ', 'T']).map_or((text, String::new()), |(date, rest)| (date, format!(" {rest}")));
     let separator = date.chars().find(|character| !character.is_ascii_digit())?;
     if !['.', '/', '-'].contains(&separator) {
         return None;

@@ -98,7 +98,8 @@ pub(super) fn replace(target: &Path, temp: TempFile, now: Timestamp) -> Result<P
         // All of the old database is in its file; an empty WAL and the index of it serve nobody.
         let (wal, index) = (beside(&kept, "-wal"), beside(&kept, "-shm"));
         sides.retain(|path| {
-            let serves = if *path == wal { !fs::metadata(path).is_ok_and(|meta| meta.len() == 0) } else { *path != index };
+            let serves =
+                if *path == wal { !fs::metadata(path).is_ok_and(|meta| meta.len() == 0) } else { *path != index };
             serves || fs::remove_file(path).is_err()
         });
     }

@@ -50,8 +50,11 @@ impl TempFile {
             .map_err(Error::io("create", &path))?;
         let temp = TempFile { path, file: Arc::new(file), placed: false };
         if let Some(owner) = owner {
-            fchown(&*temp.file, owner.user, owner.group)
-                .map_err(|source| Error::Owner { path: target.to_owned(), owner, source })?;
+            fchown(&*temp.file, owner.user, owner.group).map_err(|source| Error::Owner {
+                path: target.to_owned(),
+                owner,
+                source,
+            })?;
         }
         Ok(temp)
     }

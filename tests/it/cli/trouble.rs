@@ -113,9 +113,7 @@ fn damage_is_named_and_so_is_the_last_good_state_with_a_command_that_restores_it
         let command = last.map(|last| format!("waloy restore app.db --generation ID:{last} -o out.db"));
         let hint = match &command {
             Some(command) => format!("  hint:  the last good state before it, of TIME:  {command}\n"),
-            None => {
-                "  hint:  nothing before it can be restored; see what can:  waloy generations app.db\n".to_owned()
-            }
+            None => "  hint:  nothing before it can be restored; see what can:  waloy generations app.db\n".to_owned(),
         };
         let mut told = plain(&ran, dir.path(), &it);
         if message.contains("cause: ANY\n") {
