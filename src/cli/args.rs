@@ -168,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn examples_of_the_commands_that_read_fit_a_terminal() {
+        for name in ["restore", "restore-to-time", "generations", "inspect", "verify"] {
+            let command = super::command();
+            let text = command.find_subcommand(name).and_then(|it| it.get_before_help()).unwrap().to_string();
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        }
+    }
+
+    #[test]
     fn every_visible_command_begins_its_help_with_examples() {
         for command in super::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let text = command.get_before_help().map(ToString::to_string).unwrap_or_default();

@@ -23,9 +23,9 @@ use crate::units::Timestamp;
   waloy generations app.db
   waloy generations s3://bucket/app --since 2 days ago
   waloy generations s3://bucket/app --json | jq -e '.generations | length > 0'
-  waloy generations s3://bucket/app --min-coverage 7d    fails if less can be restored: for CI
+  waloy generations app.db --min-coverage 7d    fails if less can be restored
 
-Exits with 0 if at least one generation that can be restored was listed, with 10 if none.
+Exits with 0 if a generation that can be restored was listed, with 10 if none.
 ")]
 pub struct Args {
     /// The database whose replica to read, or the URL of a replica

@@ -54,9 +54,9 @@ struct Small<'a> {
 #[command(before_help = "Examples:
   waloy inspect app.db                        the newest generation
   waloy inspect app.db 01JD9Q --objects       every object of a generation
-  waloy inspect app.db --raw snapshot         the header of an object of the newest generation
+  waloy inspect app.db --raw snapshot         the header of an object
   waloy inspect app.db 01JD9Q --raw wal/37
-  waloy inspect app.db --raw latest           the small objects of the replica: latest, replica
+  waloy inspect app.db --raw latest           what the replica says is newest
 ")]
 pub struct Args {
     /// The database whose replica to read, or the URL of a replica

@@ -28,13 +28,14 @@ use trouble::Trouble;
 /// Restore a database, to its latest state or to a past one
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
-  waloy restore app.db                            the latest state, where the database was
-  waloy restore app.db --time 5m ago -o old.db    the state five minutes ago, beside the present one
+  waloy restore app.db                          the latest state, where it was
+  waloy restore app.db --time 5m ago -o old.db  as it was, beside the present one
   waloy restore app.db --time 2026-11-22 10:00 -o old.db
-  waloy restore app.db s3://bucket/app            on another machine
+  waloy restore app.db s3://bucket/app          on another machine
   waloy restore app.db --generation 01JD9Q:37 -o old.db
-  waloy restore app.db --force --check full       in place of a broken one, which is kept
-  waloy restore app.db --if-missing --if-backup-exists    before an application starts
+  waloy restore app.db --force --check full     the old file is kept
+  waloy restore app.db --if-missing --if-backup-exists
+                                                before an application starts
   waloy restore s3://bucket/app -o - | gzip > app.db.gz
 ")]
 pub struct Args {

@@ -26,11 +26,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Prove that the backup can be restored and is fresh
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
-  waloy verify app.db                              read all that restoring the latest state needs
-  waloy verify --quick app.db --max-age 15m        cheap: for cron, every few minutes
-  waloy verify app.db --read-data=daily/week       a seventh of everything, another one each day
-  waloy verify app.db --restore=full               restore it and check it: for cron, every week
-  waloy verify a.db b.db --format nagios           one line and figures, for a monitoring system
+  waloy verify app.db                         all that the latest state needs
+  waloy verify --quick app.db --max-age 15m   cheap: from cron, every few minutes
+  waloy verify app.db --read-data=daily/week  a seventh of everything, each day
+  waloy verify app.db --restore=full          restore and check it: every week
+  waloy verify a.db b.db --format nagios      one line, for a monitoring system
 
 On success it says nothing unless standard output is a terminal.
 ")]

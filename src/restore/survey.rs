@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::cover::ends;
 use super::{Error, Point, cover};
 use crate::format::{Outline, Reason};
-use crate::ids::GenerationId;
+use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Inventory, Name, ObjectReader, Objects, read_manifest};
 use crate::storage::Store;
 use crate::units::Timestamp;
@@ -223,9 +223,9 @@ pub struct ObjectInfo {
     /// The digest of its page file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// The digest of the object before it.
+    /// The digest of the object before it; the inner `None` if it stands for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub prev_sha256: Option<String>,
+    pub prev_sha256: Option<Option<String>>,
     /// Why its outline cannot be read, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -270,7 +270,8 @@ async fn object(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<ObjectI
             info.commits = Some(outline.summary.transactions);
             info.raw_bytes = Some(outline.images * u64::from(outline.header.page_size.get()));
             info.sha256 = Some(outline.digest.to_string());
-            info.prev_sha256 = Some(outline.header.predecessor.to_string());
+            let predecessor = outline.header.predecessor;
+            info.prev_sha256 = Some((predecessor != Digest::NONE).then(|| predecessor.to_string()));
         }
         Err(error) => info.problem = Some(told_here(store, &error)),
     }
