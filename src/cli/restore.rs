@@ -1,12 +1,9 @@
 //! `waloy restore` and `waloy restore-to-time`
 
-use std::ffi::OsString;
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use clap::ValueEnum;
 
 use super::context::Context;
 use super::destination::{Source, followed, is_url, quoted, resolve, source, variable};
@@ -14,123 +11,19 @@ use super::exit::Exit;
 use super::render::parse_time;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
-use crate::restore::{Check, Existing, Options, Output, Owner, Point, Restore, Target, resolve_generation};
+use crate::restore::{Existing, Options, Output, Owner, Point, Restore, Target, resolve_generation};
 use crate::state::{Acknowledged, StateDir};
 use crate::storage::{Location, Store};
 use crate::units::SegmentIndex;
 
+mod args;
 mod show;
 mod trouble;
 
+use args::What;
+pub use args::{Args, ToTimeArgs};
 use show::{Requested, Show};
 use trouble::Trouble;
-
-/// Restore a database, to its latest state or to a past one
-#[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:
-  waloy restore app.db                          the latest state, where it was
-  waloy restore app.db --time 5m ago -o old.db  as it was, beside the present one
-  waloy restore app.db --time 2026-11-22 10:00 -o old.db
-  waloy restore app.db s3://bucket/app          on another machine
-  waloy restore app.db --generation 01JD9Q:37 -o old.db
-  waloy restore app.db --force --check full     the old file is kept
-  waloy restore app.db --if-missing --if-backup-exists
-                                                before an application starts
-  waloy restore s3://bucket/app -o - | gzip > app.db.gz
-")]
-pub struct Args {
-    #[command(flatten)]
-    what: What,
-    /// The state at this time: `5m ago`, `10:00`, `yesterday 18:30`, `2026-11-22T10:00:00Z`, `@1795341600`
-    #[arg(long, value_name = "TIME", conflicts_with = "generation")]
-    time: Option<String>,
-    /// A generation by its id, the beginning of it, or `latest`; with :INDEX or :snapshot a point of it
-    #[arg(long, value_name = "G[:INDEX]")]
-    generation: Option<String>,
-}
-
-/// Restore a database to a past state: the same as restore --time
-#[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:
-  waloy restore-to-time 5m ago app.db -o old.db
-  waloy restore-to-time 2026-11-22 10:00 app.db -o old.db
-")]
-pub struct ToTimeArgs {
-    /// The time: `5m ago`, `10:00`, `yesterday 18:30`, `2026-11-22T10:00:00Z`, `@1795341600`
-    #[arg(value_name = "TIME")]
-    time: String,
-    #[command(flatten)]
-    what: What,
-}
-
-#[derive(Debug, clap::Args)]
-struct What {
-    /// The database whose replica to restore, or the URL of a replica
-    #[arg(value_name = "SOURCE", value_hint = clap::ValueHint::AnyPath)]
-    source: Option<OsString>,
-    /// The URL of the replica, if SOURCE is a database
-    #[arg(value_name = "URL", value_hint = clap::ValueHint::Url)]
-    url: Option<OsString>,
-    /// Where to restore to; `-`: to standard output, once it is proven [default: the path of the database; for a URL,
-    /// its last part]
-    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    output: Option<PathBuf>,
-    /// Replace a database that is there; it is kept as FILE.pre-restore-TIME
-    #[arg(long)]
-    force: bool,
-    /// With --force: delete the old database once the new one is in its place
-    #[arg(long, requires = "force")]
-    discard_old: bool,
-    /// Do nothing, successfully, if there is a file already
-    #[arg(long, conflicts_with = "force")]
-    if_missing: bool,
-    /// Do nothing, successfully, if the storage answers that there is no backup
-    #[arg(long)]
-    if_backup_exists: bool,
-    /// What to check before the file is put in its place, beyond every object and every page
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = CheckArg::Checksum)]
-    check: CheckArg,
-    /// Say what would be restored, and write nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
-    /// The mode of the file, octal [default: 0600, or that of the file it replaces]
-    #[arg(long, value_name = "MODE", value_parser = mode)]
-    mode: Option<u32>,
-    /// The owner of the file: USER, USER:GROUP or :GROUP, names or numbers [default: who restores, or that of the
-    /// file it replaces]
-    #[arg(long, value_name = "USER[:GROUP]")]
-    owner: Option<String>,
-}
-
-/// What is checked of a restored database.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum CheckArg {
-    /// Nothing more, to save what can be saved
-    None,
-    /// That it is, as a whole, the database that was replicated
-    Checksum,
-    /// Also PRAGMA quick_check
-    Quick,
-    /// Also PRAGMA integrity_check
-    Full,
-}
-
-impl From<CheckArg> for Check {
-    fn from(check: CheckArg) -> Check {
-        match check {
-            CheckArg::None => Check::None,
-            CheckArg::Checksum => Check::Checksum,
-            CheckArg::Quick => Check::Quick,
-            CheckArg::Full => Check::Full,
-        }
-    }
-}
-
-impl From<ToTimeArgs> for Args {
-    fn from(args: ToTimeArgs) -> Args {
-        Args { what: args.what, time: Some(args.time), generation: None }
-    }
-}
 
 /// Where the database goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -358,36 +251,5 @@ async fn stream(file: Arc<std::fs::File>) -> Result<()> {
             Err(Error::new(Kind::Failure, "output.failed", "cannot write to standard output").because(error))
         }
         Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-/// `0640`, in octal as `chmod` has it.
-fn mode(text: &str) -> Result<u32, String> {
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o777 && text.len() <= 4 => Ok(mode),
-        _ => Err("a mode is three octal digits, as in 0640".into()),
-    }
-}
-
-impl What {
-    /// The options that say where to restore to, for commands in hints.
-    fn repeated(&self) -> String {
-        let output = self.output.as_deref().map(|path| format!(" -o {}", quoted(&path.to_string_lossy())));
-        format!("{}{}", output.unwrap_or_default(), if self.force { " --force" } else { "" })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modes_are_octal() {
-        for (text, expected) in [("0600", Some(0o600)), ("640", Some(0o640)), ("0", Some(0))] {
-            assert_eq!(mode(text).ok(), expected);
-        }
-        for text in ["", "0o600", "888", "1777", "00600", "rw", "-1"] {
-            assert!(mode(text).is_err(), "{text}");
-        }
     }
 }
