@@ -27,7 +27,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   waloy verify app.db                         all that the latest state needs
-  waloy verify --quick app.db --max-age 15m   cheap: from cron, every few minutes
+  waloy verify --quick app.db --max-age 15m   cheap: from cron, often
   waloy verify app.db --read-data=daily/week  a seventh of everything, each day
   waloy verify app.db --restore=full          restore and check it: every week
   waloy verify a.db b.db --format nagios      one line, for a monitoring system

@@ -311,3 +311,21 @@ fn a_second_signal_ends_it_at_once() {
     drop(alone.stdout.take());
     assert_eq!(alone.wait().unwrap().code(), Some(0), "a reader that went away has read enough: {}", drain(err));
 }
+
+/// An older copy of the replica, or somebody with a key to the bucket: nothing in it says that it had more.
+#[test]
+fn a_replica_that_ends_before_what_this_machine_backed_up_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    let generation = dir.path().join("replica").join(&it.id);
+    let whole = waloy(dir.path(), &["restore", "app.db", "-o", "whole.db"]).ok();
+    assert!(whole.err.is_empty(), "{whole:?}");
+    std::fs::remove_file(generation.join("wal/000000000002")).unwrap();
+    std::fs::remove_file(generation.join("manifest.json")).unwrap();
+    let behind = waloy(dir.path(), &["restore", "app.db", "-o", "behind.db"]).ok();
+    assert!(behind.err.starts_with("warning: the replica ends before 20"), "{behind:?}");
+    let rest = ", up to which app.db was backed up from this machine\n  \
+                hint:  see what is missing:  waloy verify app.db\n";
+    assert!(behind.err.ends_with(rest), "{behind:?}");
+    assert_is(&dir.path().join("behind.db"), &it.images[2]);
+}
