@@ -1,6 +1,7 @@
 //! `waloy replicate`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -17,10 +18,12 @@ use crate::db;
 use crate::engine::{Checkpoints, Options};
 use crate::error::{Error, Kind, Result};
 
+mod board;
 mod events;
 mod one;
 mod reporter;
 
+use board::Board;
 pub use one::{One, once};
 pub use reporter::Reporter;
 
@@ -101,7 +104,12 @@ pub async fn run(context: &Context, args: Args, signals: &mut Signals) -> Result
     if !(args.wait_for_db || args.restore_if_missing) {
         databases.iter().try_for_each(|database| require_there(database, &databases[0]))?;
     }
-    let all: Vec<One> = databases.into_iter().map(|database| args.one(context, database, several)).collect();
+    let board = Arc::new(Board::new(&context.ui, databases.len()));
+    let all: Vec<One> = databases
+        .into_iter()
+        .enumerate()
+        .map(|(place, database)| args.one(context, database, (Arc::clone(&board), place)))
+        .collect();
     // Of several, one that cannot be replicated keeps none of the others from it.
     let (stop, stopping) = watch::channel(None);
     let work = async {
@@ -151,7 +159,7 @@ async fn until_stopped<T>(
 }
 
 impl Args {
-    fn one(&self, context: &Context, database: Database, several: bool) -> One {
+    fn one(&self, context: &Context, database: Database, place: (Arc<Board>, usize)) -> One {
         let options = Options {
             automatic: !self.once,
             sync_interval: self.sync_interval,
@@ -166,7 +174,8 @@ impl Args {
             wait_for_db: self.wait_for_db,
             ..database.options(&context.global)
         };
-        let reporter = Reporter::new(context, &database, self.compression, several);
+        let several = place.0.is_shared();
+        let reporter = Reporter::new(context, &database, &options, place);
         One {
             database,
             options,

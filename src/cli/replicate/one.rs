@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::board::Board;
 use super::reporter::Reporter;
 use super::shown;
 use crate::cli::context::Context;
@@ -176,12 +177,14 @@ impl One {
         let (db, directory) = (path.display(), shown(directory));
         if destination.origin == Origin::BuiltIn {
             let message = format!(
-                "no destination configured: backing up to {directory} on the SAME DISK as {db}:\n         \
+                "no destination configured: backing up to\n         {directory} on the SAME DISK as {db}\n         \
                  this protects against mistakes, not against losing this disk."
             );
-            let command = format!("waloy replicate {} s3://bucket/app", quoted(&path.to_string_lossy()));
-            let hint = format!("{command}  or  export WALOY_DEST=s3://bucket/app");
-            context.ui.warn("destination.same_device", &message, &[hint]);
+            let hints = [
+                format!("waloy replicate {} s3://bucket/app", quoted(&path.to_string_lossy())),
+                "or:  export WALOY_DEST=s3://bucket/app".to_owned(),
+            ];
+            context.ui.warn("destination.same_device", &message, &hints);
         } else {
             let message = format!("{directory} is on the same disk as {db}");
             context.ui.warn("destination.same_device", &message, &[]);
@@ -196,7 +199,8 @@ impl One {
 /// Those of the library.
 pub async fn once(context: &Context, database: Database) -> Result<Exit> {
     let options = Options { automatic: false, ..database.options(&context.global) };
-    let reporter = Reporter::new(context, &database, options.compression, false);
+    let board = Arc::new(Board::new(&context.ui, 1));
+    let reporter = Reporter::new(context, &database, &options, (board, 0));
     let one = One { database, options, reporter, snapshot: false, restore_if_missing: false, several: false };
     one.once(context).await
 }

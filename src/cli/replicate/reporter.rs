@@ -4,17 +4,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
+use super::board::Board;
 use super::{events, shown};
 use crate::cli::context::Context;
 use crate::cli::databases::Database;
 use crate::cli::render::{self, table};
 use crate::cli::ui::Ui;
 use crate::clock::{Clock, SystemClock};
-use crate::compress::Compression;
 use crate::config::duration;
-use crate::engine::{Event, Report, Status};
+use crate::engine::{Event, Options, Report, Status};
 use crate::restore;
 use crate::storage::Location;
 
@@ -28,8 +26,12 @@ pub struct Reporter {
     origin: String,
     compression: String,
     destination: String,
+    /// As long as the replica is not further behind, it counts as level.
+    usual_lag: Duration,
     began: Instant,
-    spinner: ProgressBar,
+    /// The lines of all databases, and which is ours.
+    board: Arc<Board>,
+    place: usize,
     seen: Mutex<Seen>,
 }
 
@@ -44,26 +46,29 @@ struct Seen {
 }
 
 impl Reporter {
-    /// Tells of the replication of one database; with `several`, each line says of which.
-    pub fn new(context: &Context, database: &Database, compression: Compression, several: bool) -> Arc<Reporter> {
+    /// Tells of the replication of the database with this place on the board; with several, each line says of which.
+    pub fn new(
+        context: &Context,
+        database: &Database,
+        options: &Options,
+        (board, place): (Arc<Board>, usize),
+    ) -> Arc<Reporter> {
         let ui = Arc::clone(&context.ui);
         let Database { path: db, destination, .. } = database;
-        let spinner = match ui.bars().is_hidden() {
-            true => ProgressBar::hidden(),
-            false => ui.bars().add(ProgressBar::new_spinner().with_style(style(ui.unicode))),
-        };
         Arc::new(Reporter {
             ui,
-            name: if several { format!("{}: ", db.display()) } else { String::new() },
+            name: if board.is_shared() { format!("{}: ", db.display()) } else { String::new() },
             db: db.clone(),
             origin: destination.origin.to_string(),
-            compression: compression.to_string(),
+            compression: options.compression.to_string(),
+            usual_lag: options.sync_interval * 2,
             destination: match &destination.location {
                 Location::Directory(path) => shown(path),
                 location => location.to_string(),
             },
             began: Instant::now(),
-            spinner,
+            board,
+            place,
             seen: Mutex::default(),
         })
     }
@@ -84,18 +89,19 @@ impl Reporter {
         let ui = &self.ui;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Started { db_bytes, .. } => ui.note(format_args!(
-                "replicating {} ({}, WAL) -> {}   [{}]  {}, not encrypted",
-                self.db.display(),
-                ui.size(*db_bytes),
-                self.destination,
-                self.origin,
-                self.compression,
-            )),
+            Event::Started { db_bytes, .. } => {
+                ui.note(format_args!(
+                    "replicating {} ({}, WAL) -> {}",
+                    self.db.display(),
+                    ui.size(*db_bytes),
+                    self.destination
+                ));
+                ui.note(format_args!("  [{}]  {}, not encrypted", self.origin, self.compression));
+            }
             Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
                 seen.sent += stored_bytes;
                 ui.note(format_args!(
-                    "{}generation {} started ({}): snapshot {} -> {} in {}",
+                    "{}generation {} started ({}):\n  snapshot {} -> {} in {}",
                     self.name,
                     generation.short(),
                     events::reason_name(*reason),
@@ -152,7 +158,7 @@ impl Reporter {
 
     /// Whether there is a line to draw.
     pub fn draws(&self) -> bool {
-        !self.spinner.is_hidden()
+        self.board.draws()
     }
 
     /// Draws the line.
@@ -165,18 +171,22 @@ impl Reporter {
         let up = self.began.elapsed().as_secs();
         let (hours, minutes, seconds) = (up / 3600, up / 60 % 60, up % 60);
         let state = match &seen.behind {
-            None if status.is_level() => format!("in sync{}", idle(status, dot)),
             None if status.generation.is_none() => "taking the first snapshot".to_owned(),
-            None => format!("syncing {dot} lag {}", render::took(status.lag(SystemClock.now()))),
+            None if status.is_level() => format!("in sync{}", idle(status, dot)),
+            None => {
+                // Between two uploads something is always on its way.
+                let lag = status.lag(SystemClock.now());
+                let word = if lag <= self.usual_lag { "in sync" } else { "syncing" };
+                format!("{word} {dot} lag {}", render::took(lag))
+            }
             Some(error) => format!("trying again: {error}"),
         };
         let commits = render::count(seen.commits, "commit");
         let sent = self.ui.size(seen.sent);
         let name = &self.name;
-        self.spinner.set_message(format!(
-            "{name}{state} {dot} {commits} {dot} {sent} sent {dot} up {hours:02}:{minutes:02}:{seconds:02}"
-        ));
-        self.spinner.tick();
+        let line =
+            format!("{name}{state} {dot} {commits} {dot} {sent} sent {dot} up {hours:02}:{minutes:02}:{seconds:02}");
+        self.board.set(self.place, Some(line));
     }
 
     /// Tells a log how much was done since the start, if that is more than the last time.
@@ -193,7 +203,7 @@ impl Reporter {
 
     /// Takes the line away.
     pub fn clear(&self) {
-        self.spinner.finish_and_clear();
+        self.board.set(self.place, None);
     }
 
     /// The last sync begins.
@@ -229,10 +239,4 @@ fn idle(status: &Status, dot: &str) -> String {
     } else {
         format!(" {dot} last upload {} ago", duration::format(idle))
     }
-}
-
-fn style(unicode: bool) -> ProgressStyle {
-    let style =
-        ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-    if unicode { style } else { style.tick_chars("-\\|/ ") }
 }
