@@ -1,6 +1,7 @@
 //! `waloy inspect`
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -80,13 +81,17 @@ pub struct Args {
 /// Those of the library.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let ui = &context.ui;
-    let source = source(args.source.as_deref(), &context.global)?;
+    let (argument, generation) = match (&args.source, &args.generation) {
+        (Some(only), None) if context.global.to.is_some() && is_generation(only) => (None, only.to_str()),
+        (argument, generation) => (argument.as_deref(), generation.as_deref()),
+    };
+    let source = source(argument, &context.global)?;
     let store = context.open(&source.destination.location).await?;
     let explain = |error| source.explain(error, ui);
     if let Some(key) = args.raw.as_deref().filter(|key| is_whole_key(key)) {
         return raw(&store, key, &source, ui).await;
     }
-    let id = resolve_generation(&*store, args.generation.as_deref().unwrap_or("latest")).await.map_err(explain)?;
+    let id = resolve_generation(&*store, generation.unwrap_or("latest")).await.map_err(explain)?;
     if let Some(key) = &args.raw {
         return raw(&store, &short_key::whole(id, key).unwrap_or_else(|| key.clone()), &source, ui).await;
     }
@@ -107,6 +112,14 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Whether the only argument beside `--to` is a generation: written as one, and no file.
+fn is_generation(argument: &OsStr) -> bool {
+    let text = argument.to_string_lossy();
+    let letters = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_id = text.starts_with('0') && text.len() >= 4 && text.split('…').all(letters);
+    (is_id || text == "latest") && !Path::new(argument).exists()
 }
 
 /// The key of an object whatever generation is looked at.

@@ -74,7 +74,7 @@ fn name(phase: Phase) -> &'static str {
 
 fn style(phase: Phase, total: Option<u64>, unicode: bool) -> ProgressStyle {
     let template = match (total, phase) {
-        (Some(_), _) => "  {msg}  {bar:24}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta}",
+        (Some(_), _) => "  {msg}  {bar:20}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta}",
         (None, Phase::Snapshot) => "  {msg}  {spinner}  {bytes}  {bytes_per_sec}",
         // Nothing is counted in them.
         (None, _) => "  {msg}  {spinner}  {elapsed}",

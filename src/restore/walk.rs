@@ -163,6 +163,7 @@ impl Walk {
     /// before, is found in [`Walk::failures`], not necessarily when this returns.
     pub(crate) async fn object(&mut self, reader: ObjectReader, take: Take) {
         let reader = Arc::new(reader);
+        tracing::debug!(object = %reader.name(), bytes = reader.size(), "reading");
         let (mut rest, mut images) = (reader.size(), 0);
         // Bytes passed over, before the present group and behind it: told with what is fetched next, lest progress jump.
         let (mut before, mut behind) = (0, 0);

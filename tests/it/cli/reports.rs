@@ -146,6 +146,11 @@ fn objects_are_shown_by_the_keys_that_the_list_has() {
         let args = [&["inspect", "app.db"], generation, &["--raw", "snapshot", "--json"]].concat();
         assert_eq!(waloy(dir.path(), &args).ok().json()["generation"], ids[1].as_str());
     }
+    // With --to, the first argument need not be the database.
+    for (generation, id) in [(old, &ids[0]), (&short(&ids[0])[..], &ids[0]), ("latest", &ids[1]), ("app.db", &ids[1])] {
+        let found = waloy(dir.path(), &["inspect", "--to", "replica", generation, "--json"]).ok().json();
+        assert_eq!(found["generation"]["id"], id.as_str(), "{generation}");
+    }
     let absent = waloy(dir.path(), &["inspect", "app.db", "--raw", "wal/7"]);
     let message = format!("error: there is no object {}/wal/000000000007 [object.not_found]\n", ids[1]);
     assert_eq!(absent.code, Some(7), "{absent:?}");
