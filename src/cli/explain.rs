@@ -34,6 +34,16 @@ impl Source {
                          waloy restore {argument}{replace} --force"
                     ))
             }
+            restore::Error::TargetInUse { path, by } => {
+                let stop = match by {
+                    Some(process) => format!("stop it first; what it is:  ps -fp {process}"),
+                    None => "stop the programs that have it open".into(),
+                };
+                let beside = quoted(&path.with_extension(extension(path)).to_string_lossy());
+                Error::new(Kind::TargetExists, code, error.to_string())
+                    .hint(stop)
+                    .hint(format!("or restore beside it:  waloy restore {argument} -o {beside}"))
+            }
             restore::Error::NoSpace { path, free, needed } => {
                 let (needed, free) = (ui.size(*needed), ui.size(*free));
                 let message = format!("no room in {}: {needed} are needed, {free} are free", path.display());

@@ -113,9 +113,14 @@ pub enum Error {
     /// There is a file where the database should go.
     #[error("{} exists; refusing to overwrite it", .0.display())]
     TargetExists(PathBuf),
-    /// Somebody has the database open that should be replaced.
-    #[error("{} is in use", .0.display())]
-    TargetInUse(PathBuf),
+    /// Somebody has the database open that should be replaced, or goes on with one whose name is gone.
+    #[error("{} is in use{}", path.display(), by_whom(*by))]
+    TargetInUse {
+        /// The target.
+        path: PathBuf,
+        /// The process, if it is known.
+        by: Option<u32>,
+    },
     /// The target is a directory, or has none.
     #[error("{} cannot be a database: {why}", path.display())]
     NoTarget {
@@ -226,7 +231,7 @@ impl Error {
             Error::Corrupt { .. } => "database.corrupt",
             Error::Owner { .. } => "restore.owner",
             Error::TargetExists(_) => "restore.target_exists",
-            Error::TargetInUse(_) => "restore.target_in_use",
+            Error::TargetInUse { .. } => "restore.target_in_use",
             Error::NoTarget { .. } => "restore.no_target",
             Error::NoSpace { .. } => "restore.no_space",
             Error::PutAside { .. } => "restore.put_aside",
@@ -246,7 +251,7 @@ impl Error {
             Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } | Error::Corrupt { .. } => {
                 Kind::Damaged
             }
-            Error::TargetExists(_) | Error::TargetInUse(_) => Kind::TargetExists,
+            Error::TargetExists(_) | Error::TargetInUse { .. } => Kind::TargetExists,
             Error::NoSpace { .. } | Error::PutAside { .. } | Error::Owner { .. } | Error::Io { .. } => Kind::Database,
         }
     }
@@ -263,7 +268,7 @@ impl Error {
                     format!("or replace it (the old file is kept as {}.pre-restore-…): add `--force`", path.display()),
                 ]
             }
-            Error::TargetInUse(_) => vec!["stop the programs that have it open, the replicator too".into()],
+            Error::TargetInUse { .. } => vec!["stop the programs that have it open, the replicator too".into()],
             Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::AmbiguousGeneration { .. } => {
                 vec!["`waloy generations` lists what is covered".into()]
             }
@@ -280,6 +285,10 @@ impl Error {
             _ => Vec::new(),
         }
     }
+}
+
+fn by_whom(process: Option<u32>) -> String {
+    process.map(|process| format!(" by process {process}")).unwrap_or_default()
 }
 
 /// What may help where the file system refuses.

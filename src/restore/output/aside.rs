@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::Error;
+use super::holder::holder;
 use super::{TempFile, beside, directory, occupied};
 use crate::units::Timestamp;
 
@@ -30,16 +31,25 @@ pub(super) fn lock(path: &Path) -> Result<Option<Connection>, Error> {
         connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
         Ok(connection)
     };
-    match locked() {
+    let locked = locked();
+    // An idle connection in another journal mode holds no lock.
+    if let Some(process) = holder(path) {
+        return Err(Error::TargetInUse { path: path.to_owned(), by: Some(process) });
+    }
+    match locked {
         Ok(connection) => Ok(Some(connection)),
         Err(error) => match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Ok(None),
             // A link that leads nowhere.
             Some(ErrorCode::CannotOpen) if fs::metadata(path).is_err() => Ok(None),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Err(Error::TargetInUse(path.to_owned())),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Err(in_use(path)),
             _ => Err(Error::PutAside { path: path.to_owned(), source: error }),
         },
     }
+}
+
+fn in_use(path: &Path) -> Error {
+    Error::TargetInUse { path: path.to_owned(), by: holder(path) }
 }
 
 /// Brings all of a locked database into its one file.
@@ -47,7 +57,7 @@ fn checkpoint(path: &Path, connection: &Connection) -> Result<(), Error> {
     let busy = connection
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
         .map_err(|source| Error::PutAside { path: path.to_owned(), source })?;
-    if busy == 0 { Ok(()) } else { Err(Error::TargetInUse(path.to_owned())) }
+    if busy == 0 { Ok(()) } else { Err(in_use(path)) }
 }
 
 /// What became of what was there.

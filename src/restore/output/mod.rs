@@ -11,6 +11,7 @@
 //! A failure undoes 2.
 
 mod aside;
+mod holder;
 mod owner;
 mod temp;
 
@@ -77,6 +78,9 @@ impl Prepared {
                     Existing::Refuse => return Err(Error::TargetExists(output.path)),
                     Existing::PutAside | Existing::Discard => drop(aside::lock(&path)?),
                 }
+            } else if let Some(process) = holder::holder(&path) {
+                // It goes on with a file that was deleted, and would not meet the new one.
+                return Err(Error::TargetInUse { path: output.path, by: Some(process) });
             }
             Ok(Prepared { path, existing: output.existing, mode: output.mode, owner: output.owner })
         })

@@ -251,6 +251,26 @@ fn a_database_that_is_being_replicated_is_not_replaced_even_if_its_file_is_gone(
     drop(app);
 }
 
+/// An idle connection in a rollback journal mode holds no lock, and a deleted file can still be written to.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_holds_no_lock_keeps_its_database_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    let other = dir.path().join("other.db");
+    let app = Connection::open(&other).unwrap();
+    app.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
+    let restore = |args: &[&str]| waloy(dir.path(), &[&["restore", "app.db", "-o", "other.db"], args].concat());
+    let forced = restore(&["--force"]);
+    assert_eq!((forced.code, traces(dir.path())), (Some(6), vec![]), "{forced:?}");
+    assert!(forced.err.contains(&format!("is in use by process {} [", std::process::id())), "{forced:?}");
+    std::fs::remove_file(&other).unwrap();
+    assert_eq!(restore(&[]).code, Some(6));
+    drop(app);
+    restore(&[]).ok();
+    assert_is(&other, &it.images[3]);
+}
+
 #[test]
 fn an_interrupted_restore_leaves_the_old_database_and_no_temporary_file() {
     let server = S3Server::start();

@@ -8,7 +8,9 @@ use super::{Ran, assert_is, command, finish, waloy};
 /// What was printed, with names that are always the same: DIR, ID, TIME.
 fn plain(ran: &Ran, dir: &Path, it: &Replicated) -> String {
     let dir = dir.canonicalize().unwrap();
-    let text = ran.err.replace(&dir.display().to_string(), "DIR").replace(&it.id, "ID");
+    let own = format!("process {} ", std::process::id());
+    let text = ran.err.replace(&own, "process PID ").replace(&format!("ps -fp {}", std::process::id()), "ps -fp PID");
+    let text = text.replace(&dir.display().to_string(), "DIR").replace(&it.id, "ID");
     // 2026-11-25 22:28:53.044 +00:00
     let mut words: Vec<&str> = Vec::new();
     for word in text.split(' ') {
@@ -150,8 +152,9 @@ fn what_is_refused_is_refused_word_for_word() {
         (
             &["restore", "app.db", "--force"],
             6,
-            "error: DIR/app.db is in use [restore.target_in_use]\n  \
-             hint:  stop the programs that have it open, the replicator too\n",
+            "error: DIR/app.db is in use by process PID [restore.target_in_use]\n  \
+             hint:  stop it first; what it is:  ps -fp PID\n  \
+             hint:  or restore beside it:  waloy restore app.db -o DIR/app.restored.db\n",
         ),
         (
             &["restore", "app.db", "--to", "nothing", "-o", "out.db"],
