@@ -31,13 +31,15 @@ pub(super) fn lock(path: &Path) -> Result<Option<Connection>, Error> {
         connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
         Ok(connection)
     };
-    let locked = locked();
+    // SQLite would make an empty file a database, which a plan must not.
+    let is_empty = fs::metadata(path).is_ok_and(|meta| meta.len() == 0);
+    let locked = if is_empty { Ok(None) } else { locked().map(Some) };
     // An idle connection in another journal mode holds no lock.
     if let Some(process) = holder(path) {
         return Err(Error::TargetInUse { path: path.to_owned(), by: Some(process) });
     }
     match locked {
-        Ok(connection) => Ok(Some(connection)),
+        Ok(connection) => Ok(connection),
         Err(error) => match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Ok(None),
             // A link that leads nowhere.

@@ -130,6 +130,9 @@ fn a_plan_is_told_and_nothing_is_written() {
     assert_eq!(json["objects"][0]["key"], format!("{}/snapshot", it.id));
     assert_eq!(json["objects"].as_array().unwrap().len(), 4);
     assert!(!dir.path().join("new.db").exists() && traces(dir.path()).is_empty());
+    std::fs::write(dir.path().join("empty.db"), "").unwrap();
+    waloy(dir.path(), &["restore", "app.db", "-n", "-o", "empty.db", "--force"]).ok();
+    assert_eq!(std::fs::metadata(dir.path().join("empty.db")).unwrap().len(), 0);
     // What would be refused is refused.
     assert_eq!(waloy(dir.path(), &["restore", "app.db", "-n"]).code, Some(6));
 }
