@@ -59,7 +59,8 @@ fn one_database_that_cannot_be_replicated_keeps_no_other_from_it() {
 
     let child = replicate(dir.path(), &["text.db", "app.db"], &["app.db.waloy/replica"]);
     insert(&app);
-    waloy(dir.path(), &["sync", "app.db"]).ok();
+    // The replica was there before, and does not tell that this one listens.
+    wait_until("the replicator", || waloy(dir.path(), &["sync", "app.db"]).code == Some(0));
     signal(&child, "-TERM");
     assert_eq!(finish(child).code, Some(5));
 }
