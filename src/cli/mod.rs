@@ -124,6 +124,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<Exit> {
 
 async fn one_shot(context: &Context, command: Command) -> Result<Exit> {
     let default = matches!(command, Command::Sync(_)).then_some(sync::TIMEOUT);
+    let ends_itself = matches!(&command, Command::Verify(args) if args.is_monitoring());
     let run = async {
         match command {
             Command::Replicate(_) => unreachable!("replicate waits for signals itself"),
@@ -140,7 +141,7 @@ async fn one_shot(context: &Context, command: Command) -> Result<Exit> {
             Command::Man(args) => generated::man(context, args),
         }
     };
-    context.within(default, run).await
+    if ends_itself { run.await } else { context.within(default, run).await }
 }
 
 /// A broken invariant is told in one line, as every other error.

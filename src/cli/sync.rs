@@ -123,7 +123,7 @@ fn report(context: &Context, database: &Database, position: &Position, elapsed: 
     };
     let at = at.map(|at| format!(", {}", ui.time(at))).unwrap_or_default();
     ui.note(format_args!(
-        "{} is in sync with {}: {commits} sent in {}; {place}{at}",
+        "{} is in sync with {}\n  {commits} sent in {}; {place}{at}",
         database.path.display(),
         position.destination,
         took(elapsed)

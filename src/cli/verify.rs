@@ -94,6 +94,13 @@ impl Args {
     }
 }
 
+impl Args {
+    /// Whether a monitoring system reads the answer, in a line of its own kind.
+    pub fn is_monitoring(&self) -> bool {
+        self.format == Format::Nagios
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -108,7 +115,9 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     for argument in given {
         let (source, checked) = match source(argument.map(OsString::as_os_str), &context.global) {
             Ok(source) => {
-                let checked = check(context, &source, level, args.max_age).await;
+                let check = check(context, &source, level, args.max_age);
+                // A monitoring system is told of what took too long as of everything else, in its line.
+                let checked = if args.is_monitoring() { context.within(None, check).await } else { check.await };
                 (Some(source), checked)
             }
             Err(error) => (None, Err(error)),
@@ -120,7 +129,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         let argument = argument.map(|argument| argument.to_string_lossy().into_owned()).unwrap_or_default();
         outcomes.push(Outcome { argument, source, checked });
     }
-    if args.format == Format::Nagios {
+    if args.is_monitoring() {
         let (line, exit) = nagios::line(&outcomes, &context.ui);
         context.ui.line(line);
         return Ok(exit);

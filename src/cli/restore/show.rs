@@ -135,7 +135,11 @@ impl Show<'_> {
             self.line(format_args!("requested  {}  ({input})", self.ui.time(*at)));
         }
         let (at, generation) = (self.ui.time(plan.at), plan.generation.short());
-        self.line(format_args!("restoring  {at}  generation {generation}:{}  ({})", plan.point, requested.why()));
+        let (restoring, why) = (format!("restoring  {at}  generation {generation}:{}", plan.point), requested.why());
+        match restoring.chars().count() + why.chars().count() + 4 <= self.ui.width {
+            true => self.line(format_args!("{restoring}  ({why})")),
+            false => self.line(format_args!("{restoring}\n           ({why})")),
+        }
         if let Some(gap) = plan.gap {
             let message = format!(
                 "nobody watched the database from {} to {}: there may have been later commits before the time asked for",

@@ -248,6 +248,8 @@ fn a_monitoring_system_gets_one_line_with_figures_and_its_own_exit_codes() {
     let (code, line) = nagios(&["app.db", "never.db"]);
     assert!(code == Some(2) && line.contains("; never.db: no backup of never.db at "), "{line}");
     assert!(line.contains(" | 'app.db age'="), "{line}");
+    let (code, line) = nagios(&["app.db", "--timeout", "0s"]);
+    assert_eq!((code, line.as_str()), (Some(3), "WALOY UNKNOWN - app.db: not done after 0s\n"), "{line}");
     let (code, line) = nagios(&["s3:/x"]);
     assert_eq!((code, line.as_str()), (Some(3), "WALOY UNKNOWN - s3:/x: s3:/x is not a URL\n"));
     std::fs::remove_file(segment(dir.path(), &ids[0], 1)).unwrap();
