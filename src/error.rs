@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// What the caller can do about an error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,14 +86,18 @@ impl Kind {
 }
 
 /// An error of the public surface. `Display` is one line, lower case, with the object of the failure.
+///
+/// A clone is the same error: one failure may be the answer to several callers.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     code: &'static str,
     message: String,
     hints: Vec<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// The result of a call of the public surface.
@@ -114,7 +119,7 @@ impl Error {
     /// The same error with its cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 

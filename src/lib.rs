@@ -70,7 +70,10 @@ pub mod units;
 pub mod verify;
 pub mod wal;
 
-pub use backup::{BackupConfig, BackupManager, CompressionAlgorithm, Destination, S3Config};
+pub use backup::{
+    BackupConfig, BackupHandle, BackupManager, BackupPosition, BackupStats, CompressionAlgorithm, Destination,
+    EncryptionKey, S3Config,
+};
 pub use error::{Error, Kind, Result};
 
 /// The README's programs compile.

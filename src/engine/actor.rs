@@ -34,11 +34,13 @@ pub(super) enum Command {
     Snapshot(Option<Reason>, Reply<bool>),
     /// Checkpoint now.
     Checkpoint(Reply<Reclaimed>),
+    /// Upload by itself from now on.
+    Automate(Reply<()>),
     /// A last sync, then end.
     Shutdown(Reply<Report>),
 }
 
-type Reply<T> = oneshot::Sender<Result<T, PublicError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, PublicError>>;
 
 /// The task.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub(super) struct Actor {
     /// Commands that came while something long was going on.
     waiting: VecDeque<Command>,
     wake: Wake,
+    /// Upload without being asked.
+    automatic: bool,
     /// No automatic upload before this.
     not_before: Instant,
     trouble: Option<Trouble>,
@@ -66,6 +70,7 @@ impl Actor {
     pub(super) fn new(context: Arc<Context>, session: Session, commands: mpsc::Receiver<Command>) -> Actor {
         let wake = Wake::new(&beside(&context.options.db_path, "-wal"));
         Actor {
+            automatic: context.options.automatic,
             context,
             session: Some(session),
             commands,
@@ -82,7 +87,7 @@ impl Actor {
             let command = match self.waiting.pop_front() {
                 Some(command) => Some(command),
                 None => {
-                    let automatic = self.context.options.automatic;
+                    let automatic = self.automatic;
                     let due = due(self.session.as_ref(), &mut self.wake, self.not_before);
                     tokio::select! {
                         biased;
@@ -128,11 +133,15 @@ impl Actor {
     async fn serve(&mut self, command: Command) {
         match command {
             Command::Sync(reply) => {
+                let asked = self.all_who_wait(reply);
                 let synced = self.sync_now().await;
-                if synced.is_ok() {
-                    self.recovered();
+                match &synced {
+                    Ok(_) => self.recovered(),
+                    Err(Error::Interrupted) => {}
+                    Err(error) => drop(self.trouble(error)),
                 }
-                let _ = reply.send(self.told(synced));
+                let synced = self.told(synced);
+                answer(asked, &synced);
             }
             Command::Snapshot(reason, reply) => {
                 let done = self.snapshot(reason).await;
@@ -142,8 +151,28 @@ impl Actor {
                 let done = self.checkpoint().await;
                 let _ = reply.send(self.told(done));
             }
+            Command::Automate(reply) => {
+                self.automatic = true;
+                let _ = reply.send(Ok(()));
+            }
             Command::Shutdown(_) => unreachable!("the loop answers it"),
         }
+    }
+
+    /// This one, and everybody else who has asked for a sync by now: what they committed is there to be captured, and
+    /// one upload answers them all. Who asks while it is under way needs another one.
+    fn all_who_wait(&mut self, first: Reply<Option<Synced>>) -> Vec<Reply<Option<Synced>>> {
+        while let Ok(command) = self.commands.try_recv() {
+            self.waiting.push_back(command);
+        }
+        let mut asked = vec![first];
+        for command in std::mem::take(&mut self.waiting) {
+            match command {
+                Command::Sync(reply) => asked.push(reply),
+                other => self.waiting.push_back(other),
+            }
+        }
+        asked
     }
 
     /// Like [`Actor::cycle`], without a generation that could wait.
@@ -265,8 +294,10 @@ impl Actor {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Sync(reply)) if self.session().goes_on() => {
+                    let asked = self.all_who_wait(reply);
                     let synced = self.sync().await;
-                    let _ = reply.send(self.told(synced));
+                    let synced = self.told(synced);
+                    answer(asked, &synced);
                     if self.session().broken {
                         return Err(Error::Interrupted);
                     }
@@ -282,7 +313,7 @@ impl Actor {
                 Err(mpsc::error::TryRecvError::Disconnected) => return Err(Error::Interrupted),
             }
         }
-        let due = self.context.options.automatic && Instant::now() >= self.not_before && self.session().goes_on();
+        let due = self.automatic && Instant::now() >= self.not_before && self.session().goes_on();
         if due && self.session().observer.pulse().borrow().pending {
             self.sync().await?;
         }
@@ -311,24 +342,30 @@ impl Actor {
             Err(error) => error,
         };
         self.doubt(&error);
+        let (attempt, behind) = self.trouble(&error);
+        let most = AGAIN_AT_MOST[usize::from(behind > Duration::from_secs(3600))];
+        let delay = (AGAIN * attempt).min(most);
+        self.not_before = Instant::now() + delay;
+        self.context.tell(Event::Retry { error: one_line(&error), attempt, delay });
+        Ok(())
+    }
+
+    /// Notes that something failed that everything committed depends on: how often in a row now, and for how long.
+    fn trouble(&mut self, error: &Error) -> (u32, Duration) {
         let trouble = self.trouble.get_or_insert_with(|| Trouble { since: Instant::now(), attempts: 0, told: false });
         trouble.attempts += 1;
-        let behind = trouble.since.elapsed();
-        let most = AGAIN_AT_MOST[usize::from(behind > Duration::from_secs(3600))];
-        let delay = (AGAIN * trouble.attempts).min(most);
-        self.not_before = Instant::now() + delay;
-        let line = one_line(&error);
+        let (attempts, behind) = (trouble.attempts, trouble.since.elapsed());
         let now = self.context.now();
         self.context.status.send_modify(|status| status.failed(now));
         if behind > self.context.options.sync_interval * 3 && !trouble.told {
             trouble.told = true;
+            let line = one_line(error);
             let since = crate::units::Timestamp(self.context.now().0 - behind.as_millis() as i64);
             let degraded = Degraded { since, error: line.clone() };
             self.context.status.send_modify(|status| status.degraded = Some(degraded));
-            self.context.tell(Event::Degraded { since, error: line.clone() });
+            self.context.tell(Event::Degraded { since, error: line });
         }
-        self.context.tell(Event::Retry { error: line, attempt: trouble.attempts, delay });
-        Ok(())
+        (attempts, behind)
     }
 
     fn recovered(&mut self) {
@@ -376,6 +413,12 @@ async fn due(session: Option<&Session>, wake: &mut Wake, not_before: Instant) {
                 sleep(GATHER).await;
             }
         }
+    }
+}
+
+fn answer(asked: Vec<Reply<Option<Synced>>>, synced: &Result<Option<Synced>, PublicError>) {
+    for reply in asked {
+        let _ = reply.send(synced.clone());
     }
 }
 

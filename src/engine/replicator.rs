@@ -4,21 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::actor::{Actor, Command};
+use super::actor::Actor;
 use super::context::Context;
 use super::control;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
 use super::options::{Hooks, Options};
+use super::requests::{Requests, gone};
 use super::session::Session;
 use super::status::Status;
 use crate::clock;
 use crate::db::{self, Reclaimed, beside};
 use crate::error::{Error as PublicError, Kind, Result};
-use crate::format::{PageHasher, Reason};
+use crate::format::PageHasher;
 use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
 use crate::replica::{self, ReplicaIds};
 use crate::state::{Acknowledged, Intent, StateDir};
@@ -34,8 +35,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// goes on where this one ended if the WAL still holds the place.
 #[derive(Debug)]
 pub struct Replicator {
-    commands: mpsc::Sender<Command>,
-    status: watch::Receiver<Status>,
+    requests: Requests,
     /// The actor's task, until its end was seen.
     task: Option<JoinHandle<Result<()>>>,
     /// Answers other processes.
@@ -105,7 +105,7 @@ impl Replicator {
             .inspect_err(|error| tracing::warn!(%error, "cannot take requests of other processes"))
             .ok();
         let task = tokio::spawn(Actor::new(context, session, receiver).run());
-        Ok(Replicator { commands, status: shown, task: Some(task), control, state_dir })
+        Ok(Replicator { requests: Requests::new(commands, shown), task: Some(task), control, state_dir })
     }
 
     /// Brings everything committed before the call to the store, with a snapshot first if there is none. When this
@@ -115,7 +115,7 @@ impl Replicator {
     ///
     /// Those of database, state directory and store. What could not be brought there is tried again by the next call.
     pub async fn sync(&self) -> Result<Option<Synced>> {
-        self.ask(Command::Sync).await
+        self.requests.sync().await
     }
 
     /// Begins a new generation now. When this returns, its snapshot is durable.
@@ -124,7 +124,7 @@ impl Replicator {
     ///
     /// As [`Replicator::sync`].
     pub async fn snapshot(&self) -> Result<()> {
-        self.ask(|reply| Command::Snapshot(Some(Reason::Requested), reply)).await.map(drop)
+        self.requests.snapshot().await
     }
 
     /// Begins a new generation if one is due: there is none, the segments outweigh the snapshot, or the snapshot
@@ -134,7 +134,7 @@ impl Replicator {
     ///
     /// As [`Replicator::sync`].
     pub async fn rollover_if_due(&self) -> Result<bool> {
-        self.ask(|reply| Command::Snapshot(None, reply)).await
+        self.requests.rollover_if_due().await
     }
 
     /// Copies the WAL into the database file now, as far as the application's readers allow.
@@ -143,12 +143,17 @@ impl Replicator {
     ///
     /// Those of the database.
     pub async fn checkpoint(&self) -> Result<Reclaimed> {
-        self.ask(Command::Checkpoint).await
+        self.requests.checkpoint().await
     }
 
     /// How it is doing.
     pub fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.requests.status()
+    }
+
+    /// To ask it from elsewhere. As long as a clone is there, a replicator that was dropped goes on.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// Where its local state is.
@@ -168,7 +173,7 @@ impl Replicator {
     ///
     /// As [`Replicator::sync`]; the database is released all the same.
     pub async fn shutdown(&mut self) -> Result<Report> {
-        let report = self.ask(Command::Shutdown).await;
+        let report = self.requests.shutdown().await;
         if let Some(control) = self.control.take() {
             control.abort();
             let _ = control.await;
@@ -177,10 +182,10 @@ impl Replicator {
         report
     }
 
-    /// The end without a last sync: the database is released when this returns. What is not uploaded is found at the
-    /// next start.
+    /// The end without a last sync: the database is released when this returns, which it does once every clone of
+    /// its [`Requests`] is gone. What is not uploaded is found at the next start.
     pub async fn release(mut self) {
-        self.commands = mpsc::channel(1).0;
+        self.requests.close();
         if let Err(error) = self.join().await {
             tracing::debug!(%error, "replication had ended");
         }
@@ -195,16 +200,6 @@ impl Replicator {
                 .because(error.to_string())
         })?
     }
-
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
-    }
-}
-
-fn gone() -> PublicError {
-    PublicError::new(Kind::Failure, "engine.ended", "the replicator has ended")
 }
 
 /// Where local state is kept unless another place was asked for.

@@ -249,13 +249,17 @@ impl Session {
         let synced = match kind {
             ParcelKind::Segment { span } => {
                 context.count(|report| report.commits += span.transactions);
-                context.status.send_modify(|status| status.unsent = None);
+                context.status.send_modify(|status| {
+                    status.segments += 1;
+                    status.unsent = None;
+                });
                 let synced = self.segment_acknowledged(context, &next, span, stored_bytes, duration).await;
                 context.tell(Event::Synced(synced));
                 Some(synced)
             }
             ParcelKind::Snapshot { reason, previous, db_bytes } => {
                 self.wanted = None;
+                context.status.send_modify(|status| status.snapshots += 1);
                 self.manifest = Some(Manifest {
                     generation,
                     counter: 0,

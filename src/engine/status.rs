@@ -33,6 +33,10 @@ pub struct Status {
     pub wal_bytes: u64,
     /// Since its start.
     pub report: Report,
+    /// Segments that became durable since the start.
+    pub segments: u64,
+    /// Snapshots that became durable since the start.
+    pub snapshots: u64,
     /// Why the replica is behind, if it has been for more than three intervals.
     pub degraded: Option<Degraded>,
     /// When something failed that was tried again, the newest last.
@@ -61,6 +65,8 @@ impl Status {
             unsent: None,
             wal_bytes: 0,
             report: Report::default(),
+            segments: 0,
+            snapshots: 0,
             degraded: None,
             failures: VecDeque::new(),
         }

@@ -1,0 +1,209 @@
+//! What makes no sense is refused, and what is not built yet, by the name of its field.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BackupConfig, Destination, S3Config};
+use crate::engine::Options;
+use crate::error::{Error, Kind, Result};
+use crate::storage::{Location, S3Options, Store};
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl BackupConfig {
+    /// What the replicator is told; it uploads only when asked.
+    pub(super) fn options(&self) -> Result<Options> {
+        self.refuse_what_is_not_built()?;
+        if self.db_path.as_os_str().is_empty() {
+            return Err(wrong("config.db_path", "no database is given").hint("set `db_path` to the database file"));
+        }
+        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&self.sync_interval) {
+            let message = format!("`sync_interval` is {:?}: it is from 1 ms to 24 hours", self.sync_interval);
+            return Err(wrong("config.sync_interval", message).hint("the default is Duration::from_secs(1)"));
+        }
+        if self.checkpoint_threshold_bytes == 0 {
+            let message = "`checkpoint_threshold_bytes` is 0: no WAL is that short";
+            return Err(wrong("config.checkpoint_threshold_bytes", message)
+                .hint("the default is 4 << 20; u64::MAX leaves checkpoints to the application"));
+        }
+        if self.snapshot_interval.is_some_and(|interval| interval.is_zero()) {
+            let message = "`snapshot_interval` is 0: every upload would be a snapshot";
+            return Err(wrong("config.snapshot_interval", message)
+                .hint("None leaves new generations to waloy, which begins one when restoring would take long"));
+        }
+        let compression = self.compression.compression();
+        compression.check().map_err(|error| {
+            let refused = wrong("config.compression", format!("`compression`: {error}"));
+            match self.compression {
+                super::CompressionAlgorithm::Lz4 => refused.hint("add the feature `compression-lz4` of waloy"),
+                _ => refused.hint("add the feature `compression-zstd` of waloy"),
+            }
+        })?;
+        let mut options = Options::new(&self.db_path);
+        options.automatic = false;
+        options.state_dir.clone_from(&self.state_dir);
+        options.sync_interval = self.sync_interval;
+        options.checkpoint_threshold = self.checkpoint_threshold_bytes;
+        options.snapshot_interval = self.snapshot_interval;
+        options.compression = compression;
+        Ok(options)
+    }
+
+    fn refuse_what_is_not_built(&self) -> Result<()> {
+        if self.retention_duration.is_some() {
+            return Err(not_built("retention_duration", "leave it at None: every point in time is kept"));
+        }
+        if self.auto_restore {
+            let hint = "leave it at false, and call BackupManager::restore if the database is not there";
+            return Err(not_built("auto_restore", hint));
+        }
+        self.refuse_a_key()
+    }
+
+    /// Nothing is read or written in clear by somebody who asked for encryption.
+    pub(super) fn refuse_a_key(&self) -> Result<()> {
+        match self.encryption_key {
+            Some(_) => Err(not_built("encryption_key", "leave it at None: the backup is not encrypted")),
+            None => Ok(()),
+        }
+    }
+
+    /// The store that the backup is in. No request is sent yet.
+    pub(super) async fn open_store(&self) -> Result<Arc<dyn Store>> {
+        let (s3, code) = (&self.s3, "config.destination");
+        match &self.destination {
+            Some(_) if *s3 != S3Config::default() => {
+                Err(wrong(code, "both `s3` and `destination` are given").hint("set one of the two"))
+            }
+            None if *s3 == S3Config::default() => Err(wrong(code, "no destination is given")
+                .hint("set `s3`, or `destination` for a directory or a store of your own")),
+            Some(Destination::Store(store)) => Ok(store.clone()),
+            Some(Destination::Directory(path)) => {
+                let location = Location::directory(path).map_err(|error| wrong(code, error.to_string()))?;
+                location.open(&S3Options::default()).await
+            }
+            None => s3.open().await,
+        }
+    }
+}
+
+fn wrong(code: &'static str, message: impl Into<String>) -> Error {
+    Error::new(Kind::Usage, code, message)
+}
+
+fn not_built(field: &str, hint: &str) -> Error {
+    wrong("config.not_built", format!("`{field}` is set, and this version of waloy cannot do it yet")).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CompressionAlgorithm;
+    use super::*;
+    use crate::compress::Compression;
+
+    fn sound() -> BackupConfig {
+        BackupConfig { db_path: "app.db".into(), ..BackupConfig::default() }
+    }
+
+    #[test]
+    fn every_field_reaches_the_replicator() {
+        let config = BackupConfig {
+            state_dir: Some("state".into()),
+            sync_interval: Duration::from_millis(250),
+            checkpoint_threshold_bytes: 1,
+            compression: CompressionAlgorithm::None,
+            snapshot_interval: Some(Duration::from_secs(60)),
+            ..sound()
+        };
+        let mut expected = Options::new("app.db");
+        expected.automatic = false;
+        expected.state_dir = Some("state".into());
+        expected.sync_interval = Duration::from_millis(250);
+        expected.checkpoint_threshold = 1;
+        expected.compression = Compression::None;
+        expected.snapshot_interval = Some(Duration::from_secs(60));
+        assert_eq!(config.options().unwrap(), expected);
+        let defaults = sound().options().unwrap();
+        assert_eq!(Options { automatic: true, ..defaults }, Options::new("app.db"));
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_by_its_name() {
+        for (field, config) in [
+            ("retention_duration", BackupConfig { retention_duration: Some(Duration::from_secs(1)), ..sound() }),
+            ("encryption_key", BackupConfig { encryption_key: Some("a secret".into()), ..sound() }),
+            ("auto_restore", BackupConfig { auto_restore: true, ..sound() }),
+        ] {
+            let error = config.options().unwrap_err();
+            assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Usage, "config.not_built", 1));
+            assert_eq!(error.to_string(), format!("`{field}` is set, and this version of waloy cannot do it yet"));
+            assert!(!format!("{config:?}").contains("a secret"), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_with_a_hint() {
+        let interval = |sync_interval| BackupConfig { sync_interval, ..sound() };
+        for (code, config) in [
+            ("config.db_path", BackupConfig::default()),
+            ("config.sync_interval", interval(Duration::ZERO)),
+            ("config.sync_interval", interval(Duration::from_micros(999))),
+            ("config.sync_interval", interval(Duration::MAX)),
+            ("config.checkpoint_threshold_bytes", BackupConfig { checkpoint_threshold_bytes: 0, ..sound() }),
+            ("config.snapshot_interval", BackupConfig { snapshot_interval: Some(Duration::ZERO), ..sound() }),
+        ] {
+            let error = config.options().unwrap_err();
+            assert_eq!((error.code(), error.kind(), error.hints().len()), (code, Kind::Usage, 1));
+        }
+        let most = BackupConfig {
+            sync_interval: LONGEST_INTERVAL,
+            checkpoint_threshold_bytes: u64::MAX,
+            snapshot_interval: Some(Duration::MAX),
+            ..sound()
+        };
+        most.options().unwrap();
+    }
+
+    #[test]
+    fn a_compression_that_is_not_built_in_is_refused_by_its_name() {
+        for (algorithm, feature) in
+            [(CompressionAlgorithm::Lz4, "compression-lz4"), (CompressionAlgorithm::Zstd, "compression-zstd")]
+        {
+            let built_in = algorithm.compression().codec().is_built_in();
+            match (BackupConfig { compression: algorithm, ..sound() }).options() {
+                Ok(_) => assert!(built_in, "{feature}"),
+                Err(error) => {
+                    assert!(!built_in, "{error}");
+                    assert_eq!((error.code(), error.kind()), ("config.compression", Kind::Usage));
+                    assert!(error.hints()[0].contains(feature), "{:?}", error.hints());
+                }
+            }
+        }
+        assert!(sound().options().is_ok(), "the default is always built in");
+    }
+
+    #[tokio::test]
+    async fn there_is_one_destination() {
+        let here = Some(Destination::Directory("replica".into()));
+        let s3 = S3Config { bucket: "acme".into(), ..S3Config::default() };
+        let keys = S3Config { access_key: "only".into(), ..s3.clone() };
+        let nowhere = Some(Destination::Directory("".into()));
+        for (code, config) in [
+            ("config.destination", sound()),
+            ("config.destination", BackupConfig { s3: s3.clone(), destination: here.clone(), ..sound() }),
+            ("config.destination", BackupConfig { destination: nowhere, ..sound() }),
+            (
+                "config.destination",
+                BackupConfig { s3: S3Config { region: "r".into(), ..S3Config::default() }, ..sound() },
+            ),
+            ("config.keys", BackupConfig { s3: keys, ..sound() }),
+        ] {
+            let error = config.open_store().await.unwrap_err();
+            assert_eq!((error.code(), error.kind()), (code, Kind::Usage));
+        }
+        let store = BackupConfig { destination: here, ..sound() }.open_store().await.unwrap();
+        assert!(store.location().ends_with("/replica"), "{}", store.location());
+        assert_eq!(BackupConfig { s3, ..sound() }.open_store().await.unwrap().location(), "s3://acme");
+    }
+}

@@ -1,0 +1,68 @@
+//! Getting a database back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{BackupConfig, BackupManager, S3Config};
+use crate::error::Result;
+use crate::restore::{self, Output, Report, Target};
+use crate::storage::Store;
+use crate::units::Timestamp;
+
+/// Restoring needs no manager, and does not disturb one that is at work on the same backup.
+impl BackupManager {
+    /// Restores the latest state to a file that must not exist. When this returns, the file is complete, proven against
+    /// the checksum of the live database, and durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NoBackup`](crate::Kind::NoBackup), [`Kind::Damaged`](crate::Kind::Damaged),
+    /// [`Kind::TargetExists`](crate::Kind::TargetExists) and those of the store; there is no file then, or the one that
+    /// was there.
+    pub async fn restore(s3: &S3Config, path: impl AsRef<Path>) -> Result<Report> {
+        run(s3.open().await?, path.as_ref(), Target::Latest).await
+    }
+
+    /// Restores the state after the last transaction at or before a moment, in milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// As [`BackupManager::restore`], and [`Kind::NotCovered`](crate::Kind::NotCovered) for a moment before the backup
+    /// begins.
+    pub async fn restore_to_time(s3: &S3Config, path: impl AsRef<Path>, timestamp_ms: i64) -> Result<Report> {
+        run(s3.open().await?, path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
+    }
+
+    /// As [`BackupManager::restore`], from wherever a configuration has the backup. Besides the destination and the key
+    /// no field of it matters, `db_path` neither: the file to restore is `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`BackupManager::restore`], and [`Kind::Usage`](crate::Kind::Usage) for a destination that makes no sense, or
+    /// an `encryption_key`, which is not built yet.
+    pub async fn restore_with_config(config: &BackupConfig, path: impl AsRef<Path>) -> Result<Report> {
+        run(open(config).await?, path.as_ref(), Target::Latest).await
+    }
+
+    /// As [`BackupManager::restore_to_time`], from wherever a configuration has the backup.
+    ///
+    /// # Errors
+    ///
+    /// As [`BackupManager::restore_to_time`] and [`BackupManager::restore_with_config`].
+    pub async fn restore_to_time_with_config(
+        config: &BackupConfig,
+        path: impl AsRef<Path>,
+        timestamp_ms: i64,
+    ) -> Result<Report> {
+        run(open(config).await?, path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
+    }
+}
+
+async fn open(config: &BackupConfig) -> Result<Arc<dyn Store>> {
+    config.refuse_a_key()?;
+    config.open_store().await
+}
+
+async fn run(store: Arc<dyn Store>, path: &Path, target: Target) -> Result<Report> {
+    Ok(restore::restore(&store, target, &Output::new(path), &restore::Options::default()).await?)
+}
