@@ -10,6 +10,19 @@ use crate::storage::Store;
 use crate::units::Timestamp;
 
 /// Restoring needs no manager, and does not disturb one that is at work on the same backup.
+///
+/// ```no_run
+/// # async fn restore(s3_config: waloy::S3Config, timestamp_ms: i64) -> waloy::Result<()> {
+/// use waloy::{BackupManager, S3Config};
+///
+/// // Restore the latest backup to a new file
+/// BackupManager::restore(&s3_config, "restored.db").await?;
+///
+/// // Or restore to a specific point in time
+/// BackupManager::restore_to_time(&s3_config, "restored.db", timestamp_ms).await?;
+/// # Ok(())
+/// # }
+/// ```
 impl BackupManager {
     /// Restores the latest state to a file that must not exist. When this returns, the file is complete, proven against
     /// the checksum of the live database, and durable.

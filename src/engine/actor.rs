@@ -124,10 +124,10 @@ impl Actor {
     /// Everything that is due: the session, a generation, a segment.
     async fn cycle(&mut self) -> Result<Option<Synced>, Error> {
         self.require_session().await?;
-        self.ensure_generation().await?;
+        let first = self.ensure_generation().await?;
         let synced = self.sync().await?;
         self.roll_over_if_due().await?;
-        Ok(synced)
+        Ok(synced.or(first))
     }
 
     async fn serve(&mut self, command: Command) {
@@ -178,8 +178,8 @@ impl Actor {
     /// Like [`Actor::cycle`], without a generation that could wait.
     async fn sync_now(&mut self) -> Result<Option<Synced>, Error> {
         self.require_session().await?;
-        self.ensure_generation().await?;
-        self.sync().await
+        let first = self.ensure_generation().await?;
+        Ok(self.sync().await?.or(first))
     }
 
     async fn snapshot(&mut self, reason: Option<Reason>) -> Result<bool, Error> {
@@ -247,15 +247,16 @@ impl Actor {
         }
     }
 
-    /// Without a generation, or after capture lost its thread, nothing can be uploaded before a snapshot is.
-    async fn ensure_generation(&mut self) -> Result<(), Error> {
+    /// Without a generation, or after capture lost its thread, nothing can be uploaded before a snapshot is. What had
+    /// failed to be uploaded is so first; says if that was a segment.
+    async fn ensure_generation(&mut self) -> Result<Option<Synced>, Error> {
         let context = self.context.clone();
         let session = self.session();
-        session.deliver(&context).await?;
-        match session.due(&context).filter(|_| !session.goes_on()) {
-            Some(reason) => self.roll_over(reason).await,
-            None => Ok(()),
+        let synced = session.deliver(&context).await?;
+        if let Some(reason) = session.due(&context).filter(|_| !session.goes_on()) {
+            self.roll_over(reason).await?;
         }
+        Ok(synced)
     }
 
     async fn roll_over_if_due(&mut self) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 mod backup;
 mod capture;
 mod cli;
+mod embedded;
 mod engine;
 mod engine_faults;
 mod format;
