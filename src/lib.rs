@@ -3,6 +3,56 @@
 //! [`BackupManager`] is what an application needs. Everything below it is public too: the command-line tool is a thin
 //! face over the same functions.
 //!
+//! # In an application
+//!
+//! ```no_run
+//! use waloy::{BackupConfig, BackupManager, S3Config};
+//!
+//! # async fn backup() -> waloy::Result<()> {
+//! let s3 = S3Config { bucket: "my-bucket".into(), prefix: "backups/app".into(), ..Default::default() };
+//! let backup = BackupManager::new(BackupConfig { db_path: "app.db".into(), s3, ..Default::default() }).await?.spawn();
+//! // In a handler, with a clone of it, after a commit that must not be lost:
+//! println!("safe in the backup at {}", backup.sync().await?);
+//! // At the end:
+//! backup.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It uploads by itself, once a second at most and only what was committed; [`BackupHandle`] tells more.
+//! [`BackupManager::restore`] gives the database back. Against a directory, from end to end:
+//!
+//! ```
+//! use waloy::{BackupConfig, BackupManager, Destination};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let path = |name: &str| dir.path().join(name);
+//! let app = rusqlite::Connection::open(path("app.db"))?;
+//! app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE items (name TEXT)")?;
+//!
+//! let config = BackupConfig {
+//!     db_path: path("app.db"),
+//!     destination: Some(Destination::Directory(path("backup"))),
+//!     ..Default::default()
+//! };
+//! let backup = BackupManager::new(config.clone()).await?.spawn();
+//! app.execute("INSERT INTO items VALUES ('hello')", [])?;
+//! let position = backup.sync().await?;
+//! # std::thread::sleep(std::time::Duration::from_millis(5));
+//! app.execute("DELETE FROM items", [])?;
+//! backup.shutdown().await?;
+//!
+//! let then = position.timestamp_ms;
+//! BackupManager::restore_to_time_with_config(&config, path("restored.db"), then).await?;
+//! let restored = rusqlite::Connection::open(path("restored.db"))?;
+//! let name: String = restored.query_row("SELECT name FROM items", [], |row| row.get(0))?;
+//! assert_eq!(name, "hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # From a commit to the store
 //!
 //! ```text

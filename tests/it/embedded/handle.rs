@@ -61,6 +61,7 @@ async fn a_handle_uploads_by_itself_and_is_asked_from_many_places_on_one_thread(
     let position = backup.sync().await.unwrap();
     assert_eq!(backup.status().position, Some(position));
     assert_eq!(backup.sync().await.unwrap(), position, "nothing was committed since");
+    tokio::time::sleep(Duration::from_millis(5)).await;
     insert(&app, "too late for the position");
     let report = backup.clone().shutdown().await.unwrap();
     assert_eq!((report.commits, report.pending), (3, 0));
