@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::stats::complete;
 use super::{BackupPosition, BackupStats};
-use crate::engine::{Replicator, Report, Requests};
+use crate::engine::{ENDED, Replicator, Report, Requests};
 use crate::error::{Error, Kind, Result};
 
 /// A backup at work in the background. Clones are cheap, and stand for the same backup: one for every handler.
@@ -49,7 +49,7 @@ impl BackupHandle {
     /// Those of the store, after it was tried for some time, and of the database. Whatever fails is tried again in the
     /// background: this call's transactions are captured, and not lost.
     pub async fn sync(&self) -> Result<BackupPosition> {
-        self.requests.sync().await?;
+        self.reasoned(self.requests.sync().await).await?;
         self.requests
             .look(BackupPosition::of)
             .ok_or_else(|| Error::new(Kind::Internal, "engine.internal", "a backup that is up to date has no position"))
@@ -62,7 +62,7 @@ impl BackupHandle {
     ///
     /// As [`BackupHandle::sync`]; the present generation goes on.
     pub async fn snapshot(&self) -> Result<()> {
-        self.requests.snapshot().await
+        self.reasoned(self.requests.snapshot().await).await
     }
 
     /// As [`BackupManager::checkpoint`](super::BackupManager::checkpoint).
@@ -71,7 +71,7 @@ impl BackupHandle {
     ///
     /// Those of the database.
     pub async fn checkpoint(&self) -> Result<bool> {
-        self.requests.checkpoint().await.map(complete)
+        self.reasoned(self.requests.checkpoint().await).await.map(complete)
     }
 
     /// How the backup is doing. Asks nobody, and costs next to nothing.
@@ -81,7 +81,7 @@ impl BackupHandle {
 
     /// A last sync, then the end, for every clone: everything committed before the call is durable in the backup when
     /// this returns, and the database is released. A second call, from wherever, waits for the same end and gets the
-    /// same answer; other calls fail with the code `engine.ended`.
+    /// same answer; other calls fail with the code `engine.ended`, or with the reason if there was one.
     ///
     /// # Errors
     ///
@@ -89,6 +89,14 @@ impl BackupHandle {
     pub async fn shutdown(&self) -> Result<Report> {
         self.stop.send_replace(true);
         self.ended().await
+    }
+
+    /// What is asked of a backup that has ended fails with the reason of that, if there is one.
+    async fn reasoned<T>(&self, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Err(error) if error.code() == ENDED => Err(self.ended().await.err().unwrap_or(error)),
+            outcome => outcome,
+        }
     }
 
     /// Waits until the backup has ended: after a shutdown, or by itself, with the reason. By itself it ends only if
@@ -102,7 +110,7 @@ impl BackupHandle {
         match end.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(outcome)) => outcome.clone(),
             // The runtime that it ran in is gone.
-            _ => Err(Error::new(Kind::Failure, "engine.ended", "the backup has ended together with its runtime")),
+            _ => Err(Error::new(Kind::Failure, ENDED, "the backup has ended together with its runtime")),
         }
     }
 }

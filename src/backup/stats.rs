@@ -17,9 +17,9 @@ pub struct BackupPosition {
     pub generation: GenerationId,
     /// The index of its newest segment; `None` if there is only the snapshot.
     pub index: Option<u64>,
-    /// The time of the newest transaction, in milliseconds since 1970: what
-    /// [`restore_to_time`](super::BackupManager::restore_to_time) takes to get this state back, or
-    /// one that was uploaded later in the same millisecond.
+    /// The time of the newest transaction, in milliseconds since 1970.
+    /// [`restore_to_time`](super::BackupManager::restore_to_time) takes it, and gives this state back, or the newest
+    /// of the same millisecond.
     pub timestamp_ms: i64,
 }
 

@@ -40,5 +40,5 @@ mod wake;
 pub use event::{Event, Report, Synced};
 pub use options::{Checkpoints, Hooks, Options};
 pub use replicator::{Replicator, default_state_dir};
-pub use requests::Requests;
+pub use requests::{ENDED, Requests};
 pub use status::{Degraded, Status};

@@ -98,6 +98,9 @@ impl Requests {
     }
 }
 
+/// The code of an error that says that the replicator has ended before it answered.
+pub const ENDED: &str = "engine.ended";
+
 pub(super) fn gone() -> Error {
-    Error::new(Kind::Failure, "engine.ended", "the replicator has ended")
+    Error::new(Kind::Failure, ENDED, "the replicator has ended")
 }

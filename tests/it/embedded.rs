@@ -13,6 +13,8 @@ use std::path::Path;
 use rusqlite::Connection;
 use waloy::{BackupConfig, Destination};
 
+use crate::workload::Place;
+
 /// A database of an application, in WAL mode, with one table.
 fn application(db: &Path) -> Connection {
     let app = Connection::open(db).unwrap();
@@ -43,5 +45,26 @@ fn config(dir: &Path) -> BackupConfig {
         db_path: dir.join("app.db"),
         destination: Some(Destination::Directory(dir.join("replica"))),
         ..Default::default()
+    }
+}
+
+/// In a process of its own: to open and close a database with ordinary calls drops the locks of every connection to it.
+pub(crate) fn copy_to_clone(place: &Place) {
+    let dir = place.database().parent().unwrap().to_owned();
+    let clone = dir.with_file_name("clone");
+    std::fs::create_dir(&clone).unwrap();
+    copy_all(&dir, &clone);
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (kind, to) = (entry.file_type().unwrap(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy_all(&entry.path(), &to);
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }

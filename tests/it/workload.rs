@@ -175,6 +175,7 @@ fn a_process_of_the_application() {
         "operator" => setting("PRAGMA wal_autocheckpoint = 0", true).operate(&place),
         "victim" => setting("PRAGMA wal_autocheckpoint = 100; PRAGMA synchronous = FULL", true).suffer(),
         "ten writers" => crate::embedded::ten_writers(&place),
+        "copier" => crate::embedded::copy_to_clone(&place),
         "pool" => crate::locks::a_pool_of_connections(&place),
         other => panic!("no role {other}"),
     }

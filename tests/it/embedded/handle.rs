@@ -9,7 +9,8 @@ use waloy::storage::MemoryStore;
 use waloy::testing::faulty::FaultyStore;
 use waloy::{BackupConfig, BackupHandle, BackupManager, Destination, Kind};
 
-use super::{application, config, insert, names};
+use super::{application, config, copy_all, insert, names};
+use crate::workload::Place;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -160,6 +161,31 @@ async fn a_manager_whose_calls_fail_says_that_it_is_behind() {
     assert!(backup.sync_wal().await.unwrap());
     assert_eq!(backup.stats().behind, None);
     backup.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_another_writer_has_taken_over_ends_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, other) = (dir.path().join("here"), dir.path().join("clone"));
+    std::fs::create_dir(&here).unwrap();
+    let app = application(&here.join("app.db"));
+    insert(&app, "on both machines");
+    let backup = BackupManager::new(config(&here)).await.unwrap().spawn();
+    let generation = backup.status().position.unwrap().generation;
+    // A clone of the machine goes on in the same place.
+    assert!(Place::new(&here).spawn("copier", 0).wait().unwrap().success());
+    let clone = application(&other.join("app.db"));
+    let mut manager = BackupManager::new(config(&other)).await.unwrap();
+    assert_eq!(manager.generation(), Some(generation));
+    insert(&clone, "on the other one");
+    assert!(manager.sync_wal().await.unwrap());
+    manager.shutdown().await.unwrap();
+    copy_all(&other.join("replica"), &here.join("replica"));
+    insert(&app, "too late");
+    assert_eq!(backup.ended().await.unwrap_err().kind(), Kind::Locked);
+    for error in [backup.sync().await.unwrap_err(), backup.shutdown().await.unwrap_err()] {
+        assert_eq!((error.kind(), error.code()), (Kind::Locked, "replica.overtaken"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
