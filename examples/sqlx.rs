@@ -56,8 +56,10 @@ async fn main() -> anyhow::Result<()> {
         } => written?,
     }
 
+    // First the pool: SQLite deletes the WAL with the last connection of others, and waloy's leaves it, so that the next
+    // start goes on where this one ends.
+    pool.close().await;
     let report = backup.shutdown().await?;
     println!("{} transactions in the backup, {} missing", report.commits, report.pending);
-    pool.close().await;
     Ok(())
 }

@@ -83,6 +83,9 @@ impl BackupHandle {
     /// this returns, and the database is released. A second call, from wherever, waits for the same end and gets the
     /// same answer; other calls fail with the code `engine.ended`, or with the reason if there was one.
     ///
+    /// Best called after the application has closed its own connections. The other way round, the last of them to close
+    /// deletes the WAL, and the next start begins with a full snapshot.
+    ///
     /// # Errors
     ///
     /// As [`BackupHandle::sync`]; the database is released all the same. Of a backup that had ended by itself: why.
