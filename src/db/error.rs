@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::handle::Code;
 use crate::error::{Error as PublicError, Kind};
 use crate::units::FrameNo;
+use rustix::fs::Access;
+
 use crate::wal::{FrameError, HeaderError, IndexError};
 
 /// What is wrong with the database in front of us, or with what we know of it.
@@ -14,15 +16,21 @@ pub enum Error {
     /// No such file.
     #[error("{} does not exist", .0.display())]
     Missing(PathBuf),
+    /// No path at all.
+    #[error("the path of the database is empty")]
+    NoPath,
     /// A file of 0 bytes: no database yet.
     #[error("{} is empty", .0.display())]
     Empty(PathBuf),
     /// A directory, a socket …
     #[error("{} is not a file", .0.display())]
     NotAFile(PathBuf),
-    /// Not written by SQLite, or encrypted by an extension.
+    /// Not written by SQLite.
     #[error("{} is not a SQLite database", .0.display())]
     NotADatabase(PathBuf),
+    /// Pages without any pattern: most likely a database that an extension has encrypted.
+    #[error("{} is not a SQLite database that can be read: it looks encrypted, as by SQLCipher", .0.display())]
+    Encrypted(PathBuf),
     /// Rollback-journal mode.
     #[error("{} is in journal mode {mode}, not in WAL mode", path.display())]
     NotWal {
@@ -34,9 +42,12 @@ pub enum Error {
     /// Another connection holds it exclusively.
     #[error("{} is locked by another connection", .0.display())]
     Locked(PathBuf),
-    /// It, its directory or its `-shm` cannot be written.
+    /// It or its `-shm` cannot be written.
     #[error("{} cannot be written", .0.display())]
     ReadOnly(PathBuf),
+    /// There is no `-wal` or `-shm`, and none can be made.
+    #[error("cannot open {}: its directory cannot be written", .0.display())]
+    Directory(PathBuf),
     /// Files that SQLite makes for us would not be the application's.
     #[error("{} belongs to user {owner}, and this process runs as user {user}", path.display())]
     Owner {
@@ -104,6 +115,24 @@ pub enum Error {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The file cannot be reached.
+    #[error("cannot look at {}", path.display())]
+    Unreachable {
+        /// The database.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+/// Why a file that is there cannot be opened, if its permissions say so. No file is opened for that.
+fn cannot_open(path: &Path) -> Option<Error> {
+    let may = |path: &Path, access| rustix::fs::access(path, access).is_ok();
+    if !may(path, Access::READ_OK | Access::WRITE_OK) {
+        return Some(Error::ReadOnly(path.to_owned()));
+    }
+    let directory = path.parent()?;
+    (!may(directory, Access::WRITE_OK | Access::EXEC_OK)).then(|| Error::Directory(path.to_owned()))
 }
 
 fn describe(code: Code) -> String {
@@ -151,9 +180,14 @@ impl Error {
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
                 Error::Locked(path.to_owned())
             }
-            Some(rusqlite::ErrorCode::ReadOnly) => Error::ReadOnly(path.to_owned()),
+            Some(rusqlite::ErrorCode::ReadOnly) => Error::read_only(path),
+            Some(rusqlite::ErrorCode::CannotOpen) => cannot_open(path).unwrap_or(Error::Sqlite { what, source }),
             _ => Error::Sqlite { what, source },
         }
+    }
+
+    pub(super) fn read_only(path: &Path) -> Error {
+        cannot_open(path).unwrap_or_else(|| Error::ReadOnly(path.to_owned()))
     }
 
     pub(super) fn file(what: &'static str) -> impl Fn(Code) -> Error {
@@ -169,16 +203,29 @@ impl From<Error> for PublicError {
             }
             Error::Empty(_) => ("db.empty", "the application has not created it yet; pass --wait-for-db to wait"),
             Error::NotAFile(_) => ("db.not_a_file", "give the path of the database file itself"),
-            Error::NotADatabase(_) => {
-                ("db.not_a_database", "a database encrypted by SQLCipher or SEE cannot be replicated")
-            }
+            Error::NoPath => ("db.no_path", "is a variable empty or not set?"),
+            Error::NotADatabase(_) => (
+                "db.not_a_database",
+                "give the file that the application opens; one encrypted by SQLCipher cannot be replicated",
+            ),
+            Error::Encrypted(_) => (
+                "db.encrypted",
+                "waloy reads pages as SQLite writes them: back up an encrypted database with the means of its extension",
+            ),
             Error::NotWal { .. } => {
                 ("db.not_wal", "pass --set-wal to convert it (PRAGMA journal_mode = WAL), which is permanent")
             }
-            Error::Locked(_) => {
-                ("db.locked", "an application with PRAGMA locking_mode = EXCLUSIVE cannot be replicated")
+            Error::Locked(_) => (
+                "db.locked",
+                "an application with PRAGMA locking_mode = EXCLUSIVE cannot be replicated: set it to NORMAL",
+            ),
+            Error::ReadOnly(_) => {
+                ("db.read_only", "run waloy as the application's user: it writes the -wal and -shm files")
             }
-            Error::ReadOnly(_) => ("db.read_only", "waloy needs to write the -wal and -shm files beside the database"),
+            Error::Directory(_) => (
+                "db.directory_read_only",
+                "run waloy as the application's user: SQLite makes a -wal and a -shm file beside the database",
+            ),
             Error::Owner { .. } => ("db.owner", "run waloy as the application's user, or pass --allow-other-user"),
             Error::SqliteTooOld { .. } => {
                 ("db.sqlite_too_old", "link libsqlite3-sys 0.37 or later with its bundled SQLite")
@@ -193,9 +240,11 @@ impl From<Error> for PublicError {
             Error::PageSize => ("db.page_size", "a new generation takes the database whole"),
             Error::Index(_) => ("db.wal_index", "try again; if it stays so, restart the application"),
             Error::Sqlite { .. } => ("db.sqlite", ""),
+            Error::Unreachable { .. } => ("db.io", "may this user pass through the directories above it?"),
             Error::File { .. } | Error::Io { .. } => ("db.io", ""),
         };
-        let public = PublicError::new(Kind::Database, code, error.to_string());
+        let kind = if matches!(error, Error::NoPath) { Kind::Usage } else { Kind::Database };
+        let public = PublicError::new(kind, code, error.to_string());
         let public = if hint.is_empty() { public } else { public.hint(hint) };
         match std::error::Error::source(&error) {
             Some(source) => public.because(source.to_string()),

@@ -37,11 +37,14 @@ impl FileId {
 ///
 /// [`Error::Missing`], [`Error::Empty`] or [`Error::NotAFile`] if there is no database file to open.
 pub fn resolve(path: &Path) -> Result<PathBuf, Error> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::NoPath);
+    }
     let resolved = path.canonicalize().map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::Missing(path.to_owned()),
-        _ => Error::Io { what: "find the database", source },
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Error::Missing(path.to_owned()),
+        _ => Error::Unreachable { path: path.to_owned(), source },
     })?;
-    let meta = std::fs::metadata(&resolved).map_err(|source| Error::Io { what: "look at the database", source })?;
+    let meta = std::fs::metadata(&resolved).map_err(|source| Error::Unreachable { path: path.to_owned(), source })?;
     match () {
         () if !meta.is_file() => Err(Error::NotAFile(path.to_owned())),
         () if meta.len() == 0 => Err(Error::Empty(path.to_owned())),
@@ -59,7 +62,7 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Refuses a SQLite that corrupts databases, and files that SQLite would make unusable for their owner.
 pub(super) fn check(path: &Path, options: Options) -> Result<(), Error> {
     require_sqlite(rusqlite::version_number())?;
-    let meta = std::fs::metadata(path).map_err(|source| Error::Io { what: "look at the database", source })?;
+    let meta = std::fs::metadata(path).map_err(|source| Error::Unreachable { path: path.to_owned(), source })?;
     let user = rustix::process::geteuid();
     if !options.allow_other_user && !user.is_root() && user.as_raw() != meta.uid() {
         return Err(Error::Owner { path: path.to_owned(), owner: meta.uid(), user: user.as_raw() });
@@ -87,11 +90,28 @@ pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
         .execute_batch(
             "PRAGMA mmap_size = 0; PRAGMA cache_size = 2; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
         )
-        .map_err(failed())?;
+        .map_err(|error| match failed()(error) {
+            Error::NotADatabase(path) if is_noise(&connection) => Error::Encrypted(path),
+            error => error,
+        })?;
     if connection.is_readonly("main").map_err(failed())? {
-        return Err(Error::ReadOnly(path.to_owned()));
+        return Err(Error::read_only(path));
     }
     Ok(connection)
+}
+
+/// Whether the file is whole pages of bytes without any pattern, as extensions that encrypt leave it: the first page
+/// has more or less every value of a byte. Texts have a hundred, and what compresses has a header.
+fn is_noise(connection: &Connection) -> bool {
+    let mut page = [0; 4096];
+    let Ok(file) = handle::database(connection) else { return false };
+    let whole_pages = file.len().is_ok_and(|len| len > 0 && len.is_multiple_of(4096));
+    if !whole_pages || file.read_at(0, &mut page).is_err() {
+        return false;
+    }
+    let mut seen = [false; 256];
+    page.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    seen.iter().filter(|seen| **seen).count() > 240
 }
 
 /// Makes sure that the database is in WAL mode, before any transaction: a pin on a database in another mode would lock

@@ -51,6 +51,22 @@ impl Error {
     }
 }
 
+impl Error {
+    fn hint(&self) -> Option<&'static str> {
+        use std::io::ErrorKind as Io;
+        let Error::Io { source, .. } = self else { return None };
+        match source.kind() {
+            Io::PermissionDenied | Io::ReadOnlyFilesystem | Io::NotADirectory | Io::AlreadyExists => {
+                Some("local state is kept elsewhere with --state-dir DIR")
+            }
+            Io::StorageFull | Io::QuotaExceeded => {
+                Some("make room, or keep local state elsewhere with --state-dir DIR")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl From<Error> for PublicError {
     fn from(error: Error) -> PublicError {
         match &error {
@@ -58,6 +74,10 @@ impl From<Error> for PublicError {
                 .hint("one waloy a database: stop the other one first, or ask it with `waloy sync`"),
             Error::Io { .. } => {
                 let public = PublicError::new(Kind::Database, "state.io", error.to_string());
+                let public = match error.hint() {
+                    Some(hint) => public.hint(hint),
+                    None => public,
+                };
                 match std::error::Error::source(&error) {
                     Some(source) => public.because(source.to_string()),
                     None => public,

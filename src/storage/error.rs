@@ -16,6 +16,8 @@ pub enum ErrorKind {
     NoBucket,
     /// Not reachable, overloaded, timed out: trying again may help.
     Unavailable,
+    /// The server's certificate is not trusted, or it does not speak TLS as it should: it stays so until somebody acts.
+    Untrusted,
     /// The object is larger than the caller allows.
     TooLarge,
     /// The object itself ends before the range asked for. An answer that breaks off is [`ErrorKind::Unavailable`].
@@ -38,6 +40,10 @@ pub struct Error {
     pub object: String,
     /// What happened, in a few words: `access denied`.
     pub message: String,
+    /// A code that says more than the kind does: `storage.no_credentials`.
+    pub code: Option<&'static str>,
+    /// What might help, if more is known than the kind says.
+    pub hints: Vec<String>,
     /// Why: status, code and request id of S3, or the system's error.
     pub source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -50,7 +56,29 @@ impl Error {
         object: impl Into<String>,
         message: impl Into<String>,
     ) -> Error {
-        Error { kind, operation, object: object.into(), message: message.into(), source: None }
+        Error {
+            kind,
+            operation,
+            object: object.into(),
+            message: message.into(),
+            code: None,
+            hints: Vec::new(),
+            source: None,
+        }
+    }
+
+    /// The same with a code of its own.
+    #[must_use]
+    pub fn coded(mut self, code: &'static str) -> Error {
+        self.code = Some(code);
+        self
+    }
+
+    /// The same with a line that a person can act upon.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hints.push(hint.into());
+        self
     }
 
     /// The same with its cause.
@@ -71,15 +99,11 @@ impl Error {
     }
 }
 
+/// What might help where nothing more is known than the kind.
 fn hint(kind: ErrorKind) -> Option<&'static str> {
     match kind {
-        ErrorKind::Denied => Some(
-            "credentials come from the AWS chain (environment, profile, role); they need to get, put, list and delete \
-             objects of this prefix",
-        ),
-        ErrorKind::NoBucket => {
-            Some("buckets are not made by waloy: create it, or correct the URL, `--endpoint` or `--region`")
-        }
+        ErrorKind::Denied => Some("what it needs: to get, put, list and delete objects of this prefix"),
+        ErrorKind::NoBucket => Some("buckets are not made by waloy: create it, or correct the URL"),
         _ => None,
     }
 }
@@ -91,15 +115,17 @@ impl From<Error> for PublicError {
             ErrorKind::Denied => (Kind::Denied, "storage.denied"),
             ErrorKind::NoBucket => (Kind::Usage, "storage.no_such_bucket"),
             ErrorKind::Unavailable => (Kind::Unavailable, "storage.unavailable"),
+            ErrorKind::Untrusted => (Kind::Unavailable, "storage.tls"),
             ErrorKind::TooLarge => (Kind::Damaged, "object.too_large"),
             ErrorKind::Truncated => (Kind::Damaged, "object.truncated"),
             ErrorKind::Local => (Kind::Database, "storage.local"),
             ErrorKind::Other => (Kind::Failure, "storage.failed"),
         };
-        let mut public = PublicError::new(kind, code, error.to_string());
-        if let Some(hint) = hint(error.kind) {
-            public = public.hint(hint);
-        }
+        let mut public = PublicError::new(kind, error.code.unwrap_or(code), error.to_string());
+        public = match error.hints.is_empty() {
+            true => hint(error.kind).into_iter().fold(public, PublicError::hint),
+            false => error.hints.into_iter().fold(public, PublicError::hint),
+        };
         match error.source {
             Some(source) => public.because(source),
             None => public,

@@ -14,8 +14,12 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{DirStore, Retry, Retrying, S3Options, S3Store, Store};
-use crate::error::{Error, Kind};
+mod error;
+
+pub use error::LocationError;
+
+use super::{DirStore, Retry, Retrying, S3Options, S3Store, Store, Trouble};
+use crate::error::Error;
 
 /// Where a replica is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -31,72 +35,6 @@ pub enum Location {
     Directory(PathBuf),
 }
 
-/// The text is no location.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LocationError {
-    /// There is no `scheme://`.
-    #[error("not a URL: {0}")]
-    NotAUrl(String),
-    /// A scheme that no store has.
-    #[error("unknown scheme `{0}` in a destination")]
-    UnknownScheme(String),
-    /// No bucket.
-    #[error("no bucket in {0}")]
-    NoBucket(String),
-    /// A bucket that cannot be one.
-    #[error("not the name of a bucket: {0}")]
-    InvalidBucket(String),
-    /// A user, a password or a key where everybody reads it.
-    #[error("credentials in a destination URL are refused")]
-    Credentials,
-    /// `?` or `#`.
-    #[error("`{0}` in a destination URL is refused")]
-    QueryOrFragment(char),
-    /// An empty part, `.` or `..`.
-    #[error("the prefix of {0} has an empty part, `.` or `..`")]
-    InvalidPrefix(String),
-    /// `%` without two hexadecimal digits, or what they stand for is not text.
-    #[error("not percent-encoded text: {0}")]
-    InvalidEncoding(String),
-    /// `file://` with a host, or without an absolute path.
-    #[error("not the URL of a directory on this machine: {0}")]
-    InvalidFileUrl(String),
-    /// A path that has no place.
-    #[error("not the path of a directory: {0:?}")]
-    InvalidPath(PathBuf),
-}
-
-impl From<LocationError> for Error {
-    fn from(error: LocationError) -> Error {
-        let (code, hint) = match &error {
-            LocationError::NotAUrl(text) => ("storage.not_a_url", format!("a directory is given as `--to {text}`")),
-            LocationError::UnknownScheme(_) => {
-                ("storage.unknown_scheme", "known are s3://bucket/prefix and file:///absolute/path".into())
-            }
-            LocationError::NoBucket(_) | LocationError::InvalidBucket(_) => {
-                ("storage.invalid_bucket", "a destination in S3 is s3://bucket/prefix".into())
-            }
-            LocationError::Credentials => (
-                "storage.credentials_in_url",
-                "credentials come from the AWS chain: environment, profile, role; the server's address from `--endpoint`"
-                    .into(),
-            ),
-            LocationError::QueryOrFragment(character) => (
-                "storage.invalid_url",
-                format!("as part of a prefix it is written %{:02X}", u32::from(*character)),
-            ),
-            LocationError::InvalidPrefix(_) => ("storage.invalid_prefix", "a prefix is names with one `/` between".into()),
-            LocationError::InvalidEncoding(_) => ("storage.invalid_url", "a `%` itself is written %25".into()),
-            LocationError::InvalidFileUrl(_) => {
-                ("storage.invalid_url", "the URL of a directory is file:///absolute/path, with three slashes".into())
-            }
-            LocationError::InvalidPath(_) => ("storage.invalid_path", "give the path of a directory".into()),
-        };
-        Error::new(Kind::Usage, code, error.to_string()).hint(hint)
-    }
-}
-
 impl Location {
     /// The location that a URL stands for.
     ///
@@ -105,7 +43,9 @@ impl Location {
     /// It is not the URL of something that waloy can write to.
     pub fn parse(url: &str) -> Result<Location, LocationError> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(LocationError::NotAUrl(url.to_owned()));
+            return Err(if begins_like_url(url) { LocationError::Slashes } else { LocationError::NotAUrl }(
+                url.to_owned(),
+            ));
         };
         let known = ["s3", "file"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known));
         let Some(known) = known else {
@@ -118,18 +58,59 @@ impl Location {
         if authority.contains('@') {
             return Err(LocationError::Credentials);
         }
+        if let Some(variable) = variable(rest) {
+            return Err(LocationError::Variable { variable: variable.to_owned(), url: url.to_owned() });
+        }
         if known == "s3" { parse_s3(url, authority, path) } else { parse_file(url, authority, path) }
+    }
+
+    /// The location that a person or a script wrote: a URL, or the path of a directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of both; a path that begins like a URL.
+    pub fn written(text: &str) -> Result<Location, LocationError> {
+        Location::check_slashes(text)?;
+        if text.contains("://") { Location::parse(text) } else { Location::directory(text) }
+    }
+
+    /// Refuses what is meant as a URL and would be taken for a path.
+    ///
+    /// # Errors
+    ///
+    /// [`LocationError::Slashes`].
+    pub fn check_slashes(text: &str) -> Result<(), LocationError> {
+        match !text.contains("://") && begins_like_url(text) {
+            true => Err(LocationError::Slashes(text.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses a path with a variable in it that nobody put the value of there. URLs are refused when they are parsed.
+    ///
+    /// # Errors
+    ///
+    /// [`LocationError::Variable`].
+    pub fn check_path(text: &str) -> Result<(), LocationError> {
+        match variable(text).filter(|_| !text.contains("://")) {
+            Some(variable) => Err(LocationError::Variable { variable: variable.to_owned(), url: text.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// The directory at a path, which need not exist.
     ///
     /// # Errors
     ///
-    /// The path is empty, or relative while the current directory is gone.
+    /// The path is empty or the root, or relative while the current directory is gone.
     pub fn directory(path: impl AsRef<Path>) -> Result<Location, LocationError> {
         let path = path.as_ref();
+        if path.as_os_str().is_empty() {
+            return Err(LocationError::Empty);
+        }
         let absolute = std::path::absolute(path).map_err(|_| LocationError::InvalidPath(path.to_owned()))?;
-        Ok(Location::Directory(absolute.components().collect()))
+        let absolute: PathBuf = absolute.components().collect();
+        if absolute.parent().is_none() { Err(LocationError::Root) } else { Ok(Location::Directory(absolute)) }
     }
 
     /// The store at this place, which tries again when a request fails for a moment. No request is sent yet.
@@ -138,13 +119,20 @@ impl Location {
     ///
     /// The options make no sense.
     pub async fn open(&self, options: &S3Options) -> Result<Arc<dyn Store>, Error> {
-        match self {
-            Location::S3 { bucket, prefix } => {
-                let store = S3Store::open(bucket, prefix, options).await?;
-                Ok(Arc::new(Retrying::new(Arc::new(store), options.retry)))
-            }
-            Location::Directory(path) => Ok(Arc::new(Retrying::new(Arc::new(DirStore::new(path)), Retry::default()))),
-        }
+        self.open_telling(options, Trouble::default()).await
+    }
+
+    /// The same, and while the store is tried again the reason can be seen there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Location::open`].
+    pub async fn open_telling(&self, options: &S3Options, trouble: Trouble) -> Result<Arc<dyn Store>, Error> {
+        let (store, retry): (Arc<dyn Store>, Retry) = match self {
+            Location::S3 { bucket, prefix } => (Arc::new(S3Store::open(bucket, prefix, options).await?), options.retry),
+            Location::Directory(path) => (Arc::new(DirStore::new(path)), Retry::default()),
+        };
+        Ok(Arc::new(Retrying::new(store, retry).telling(trouble)))
     }
 }
 
@@ -166,13 +154,35 @@ impl fmt::Display for Location {
                     f.write_str("/")?;
                 }
                 prefix.chars().try_for_each(|character| match character {
-                    '%' | '?' | '#' => write!(f, "%{:02X}", u32::from(character)),
+                    '%' | '?' | '#' | '$' => write!(f, "%{:02X}", u32::from(character)),
                     _ => write!(f, "{character}"),
                 })
             }
             Location::Directory(path) => path.display().fmt(f),
         }
     }
+}
+
+/// `s3:bucket`, `s3:/bucket`, `file:/path`: the name of a directory only by mistake.
+fn begins_like_url(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_some_and(|scheme| ["s3", "file"].contains(&scheme.as_str()))
+}
+
+/// The first variable of a shell, of compose files or of Kubernetes in a text: `$X`, `${X}`, `$(X)`.
+fn variable(text: &str) -> Option<&str> {
+    let begins = |at: usize| {
+        let rest = &text[at + 1..];
+        rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '('))
+    };
+    let start = text.match_indices('$').map(|(at, _)| at).find(|&at| begins(at))?;
+    let text = &text[start..];
+    let len = match text.as_bytes()[1] {
+        b'{' => text.find('}').map_or(text.len(), |end| end + 1),
+        b'(' => text.find(')').map_or(text.len(), |end| end + 1),
+        _ => 1 + text[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len() - 1),
+    };
+    Some(&text[..len])
 }
 
 fn parse_s3(url: &str, bucket: &str, path: &str) -> Result<Location, LocationError> {
@@ -189,7 +199,7 @@ fn parse_s3(url: &str, bucket: &str, path: &str) -> Result<Location, LocationErr
     if prefix.chars().any(char::is_control) {
         return Err(invalid());
     }
-    if !prefix.is_empty() && prefix.split('/').any(|part| matches!(part, "" | "." | "..")) {
+    if path.starts_with("//") || !prefix.is_empty() && prefix.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(LocationError::InvalidPrefix(url.to_owned()));
     }
     Ok(Location::S3 { bucket: bucket.to_owned(), prefix })
@@ -228,6 +238,7 @@ fn decode_percent(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn s3(bucket: &str, prefix: &str) -> Location {
         Location::S3 { bucket: bucket.into(), prefix: prefix.into() }
@@ -263,7 +274,7 @@ mod tests {
         assert_eq!(Location::parse("file://localhost/a%20b"), Ok(directory("/a b")));
         assert_eq!(Location::directory("/a//b/"), Ok(directory("/a/b")));
         assert!(matches!(Location::directory("a"), Ok(Location::Directory(path)) if path.is_absolute()));
-        assert!(Location::directory("").is_err());
+        assert_eq!(Location::directory(""), Err(LocationError::Empty));
     }
 
     #[test]
@@ -271,6 +282,14 @@ mod tests {
         for (url, code) in [
             ("app.db", "storage.not_a_url"),
             ("s3:acme/app", "storage.not_a_url"),
+            ("S3:/acme/app", "storage.not_a_url"),
+            ("file:/var/backups", "storage.not_a_url"),
+            ("s3://$BUCKET/app", "storage.unset_variable"),
+            ("s3://acme/${APP}/db", "storage.unset_variable"),
+            ("s3://acme/$(APP)", "storage.unset_variable"),
+            ("file:///$DIR", "storage.unset_variable"),
+            ("file:///", "storage.invalid_path"),
+            ("https://s3.example/acme", "storage.unknown_scheme"),
             ("gs://acme/app", "storage.unknown_scheme"),
             ("://acme", "storage.unknown_scheme"),
             ("s3://", "storage.invalid_bucket"),
@@ -284,6 +303,7 @@ mod tests {
             ("s3://acme/%FF", "storage.invalid_url"),
             ("s3://acme/a%0Ab", "storage.invalid_url"),
             ("s3://acme/a//b", "storage.invalid_prefix"),
+            ("s3://acme//b", "storage.invalid_prefix"),
             ("s3://acme/../b", "storage.invalid_prefix"),
             ("s3://acme/a/%2E%2E", "storage.invalid_prefix"),
             ("file://host/a", "storage.invalid_url"),

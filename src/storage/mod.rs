@@ -29,8 +29,8 @@ pub use error::{Error, ErrorKind};
 pub use fs::DirStore;
 pub use location::{Location, LocationError};
 pub use memory::MemoryStore;
-pub use retry::{Retry, Retrying};
-pub use s3::{PartSize, S3Options, S3Store};
+pub use retry::{Retry, Retrying, Trouble};
+pub use s3::{PartSize, S3Options, S3Store, Sse, SseError};
 
 /// An object in a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]

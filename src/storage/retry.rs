@@ -1,7 +1,7 @@
 //! Trying again: what fails for a moment is asked once more, a little later.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -49,7 +49,15 @@ impl Retry {
     /// # Errors
     ///
     /// The last error.
-    pub async fn run<T, F>(&self, mut action: impl FnMut() -> F) -> Result<T, Error>
+    pub async fn run<T, F>(&self, action: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.run_telling(&Trouble::default(), action).await
+    }
+
+    /// The same, and who waits can see what it is waited for.
+    async fn run_telling<T, F>(&self, trouble: &Trouble, mut action: impl FnMut() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -58,13 +66,32 @@ impl Retry {
         loop {
             let error = match action().await {
                 Err(error) if error.is_transient() && attempt < self.tries => error,
-                done => return done,
+                done => {
+                    trouble.set(None);
+                    return done;
+                }
             };
             let wait = self.wait(attempt);
             tracing::debug!(attempt, elapsed = ?began.elapsed(), ?wait, %error, "trying again");
+            trouble.set(Some(error));
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
+    }
+}
+
+/// Why a store is being tried again at the moment: for those who lose their patience before the store does.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble(Arc<Mutex<Option<Error>>>);
+
+impl Trouble {
+    /// Takes the error that the store is trying to get over, if there is one.
+    pub fn take(&self) -> Option<Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set(&self, error: Option<Error>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 }
 
@@ -76,12 +103,26 @@ impl Retry {
 pub struct Retrying {
     store: Arc<dyn Store>,
     retry: Retry,
+    trouble: Trouble,
 }
 
 impl Retrying {
     /// The same store, more patient.
     pub fn new(store: Arc<dyn Store>, retry: Retry) -> Retrying {
-        Retrying { store, retry }
+        Retrying { store, retry, trouble: Trouble::default() }
+    }
+
+    /// The same, and what it is trying to get over can be seen there.
+    #[must_use]
+    pub fn telling(self, trouble: Trouble) -> Retrying {
+        Retrying { trouble, ..self }
+    }
+
+    async fn run<T, F>(&self, action: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.retry.run_telling(&self.trouble, action).await
     }
 }
 
@@ -92,40 +133,40 @@ impl Store for Retrying {
     }
 
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
-        self.retry.run(|| self.store.put(key, bytes.clone())).await
+        self.run(|| self.store.put(key, bytes.clone())).await
     }
 
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
-        self.retry.run(|| self.store.put_if_absent(key, bytes.clone())).await
+        self.run(|| self.store.put_if_absent(key, bytes.clone())).await
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
-        self.retry.run(|| self.store.get(key, limit)).await
+        self.run(|| self.store.get(key, limit)).await
     }
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
-        self.retry.run(|| self.store.get_range(key, range.clone())).await
+        self.run(|| self.store.get_range(key, range.clone())).await
     }
 
     async fn head(&self, key: &str) -> Result<Meta, Error> {
-        self.retry.run(|| self.store.head(key)).await
+        self.run(|| self.store.head(key)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
-        self.retry.run(|| self.store.list(prefix, after, depth)).await
+        self.run(|| self.store.list(prefix, after, depth)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
-        self.retry.run(|| self.store.delete(key)).await
+        self.run(|| self.store.delete(key)).await
     }
 
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
-        let upload = self.retry.run(|| self.store.upload(key)).await?;
-        Ok(Box::new(RetryingUpload { upload, retry: self.retry }))
+        let upload = self.run(|| self.store.upload(key)).await?;
+        Ok(Box::new(RetryingUpload { upload, retry: self.retry, trouble: self.trouble.clone() }))
     }
 
     async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
-        self.retry.run(|| self.store.abort_upload(key, id)).await
+        self.run(|| self.store.abort_upload(key, id)).await
     }
 }
 
@@ -133,6 +174,7 @@ impl Store for Retrying {
 struct RetryingUpload {
     upload: Box<dyn Upload>,
     retry: Retry,
+    trouble: Trouble,
 }
 
 impl RetryingUpload {
@@ -140,7 +182,7 @@ impl RetryingUpload {
     async fn run<T>(&mut self, step: Step<T>) -> Result<T, Error> {
         let upload = tokio::sync::Mutex::new(&mut self.upload);
         self.retry
-            .run(|| async {
+            .run_telling(&self.trouble, || async {
                 let mut upload = upload.lock().await;
                 step(upload.as_mut()).await
             })
@@ -201,6 +243,21 @@ mod tests {
             .await;
         assert!(failed.unwrap_err().is_transient());
         assert_eq!(calls, 4);
+    }
+
+    #[tokio::test]
+    async fn while_it_is_tried_again_the_reason_can_be_seen() {
+        let (trouble, retry) = (Trouble::default(), Retry { tries: 3, ..Retry::default() });
+        let waiting = retry.run_telling(&trouble, || async { Err::<(), _>(unavailable()) });
+        assert!(tokio::time::timeout(Duration::ZERO, waiting).await.is_err());
+        assert_eq!(trouble.take().map(|error| error.message), Some("not now".into()));
+        let mut first = true;
+        let helped = retry.run_telling(&trouble, || {
+            let failed = std::mem::take(&mut first);
+            async move { if failed { Err(unavailable()) } else { Ok(()) } }
+        });
+        helped.await.unwrap();
+        assert!(trouble.take().is_none());
     }
 
     #[tokio::test]

@@ -106,18 +106,36 @@ impl Inner {
     /// What a failed system call means.
     fn error(&self, operation: &'static str, key: &str, error: io::Error) -> Error {
         let reading = matches!(operation, "read" | "delete");
-        let (kind, message) = match error.kind() {
+        let (kind, message, hint) = match error.kind() {
             // A file in the place of a directory: what would be below it is not there.
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if reading => {
-                (ErrorKind::NotFound, "no such object")
+                (ErrorKind::NotFound, "no such object", None)
             }
-            io::ErrorKind::StorageFull => (ErrorKind::Local, "no space left"),
-            io::ErrorKind::QuotaExceeded => (ErrorKind::Local, "disk quota exceeded"),
-            io::ErrorKind::ReadOnlyFilesystem => (ErrorKind::Local, "the file system is read-only"),
-            io::ErrorKind::PermissionDenied => (ErrorKind::Local, "permission denied"),
-            _ => (ErrorKind::Local, "the file system failed"),
+            io::ErrorKind::NotADirectory => (
+                ErrorKind::Local,
+                "a file is in the way",
+                Some("the destination has to be a directory, or to become one"),
+            ),
+            io::ErrorKind::StorageFull => (ErrorKind::Local, "no space left", Some("make room, or go on elsewhere")),
+            io::ErrorKind::QuotaExceeded => {
+                (ErrorKind::Local, "disk quota exceeded", Some("make room, or go on elsewhere"))
+            }
+            io::ErrorKind::FileTooLarge => {
+                (ErrorKind::Local, "the file would be too large", Some("raise the limit for files (ulimit -f)"))
+            }
+            io::ErrorKind::ReadOnlyFilesystem => (ErrorKind::Local, "the file system is read-only", None),
+            io::ErrorKind::PermissionDenied => (
+                ErrorKind::Local,
+                "permission denied",
+                Some("waloy has to be allowed to read and write this directory"),
+            ),
+            _ => (ErrorKind::Local, "the file system failed", None),
         };
-        Error::new(kind, operation, self.object(key), message).because(error)
+        let failed = Error::new(kind, operation, self.object(key), message).because(error);
+        match hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
     }
 
     fn put(&self, key: &str, bytes: &[u8], overwrite: bool) -> Result<Put, Error> {

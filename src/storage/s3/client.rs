@@ -1,7 +1,10 @@
 //! The client of the SDK, from options and the environment.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
@@ -12,18 +15,22 @@ use aws_sdk_s3::config::{
 use aws_types::service_config::ServiceConfigKey;
 use url::{Host, Url};
 
-use super::S3Options;
+use super::reach::Reach;
+use super::{S3Options, trust};
 use crate::error::{Error, Kind};
 
+/// A store of one's own has no regions, and AWS answers from this one where a bucket is.
+const ANY_REGION: &str = "us-east-1";
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long to wait for an answer, and for more bytes of it, before the request is given up.
 pub(super) const STALL: Duration = Duration::from_secs(30);
 
-pub(super) async fn client(options: &S3Options) -> Result<Client, Error> {
+pub(super) async fn client(options: &S3Options) -> Result<(Client, Reach), Error> {
     let environment = environment(options).await?;
     let endpoint = options.endpoint.clone().or_else(|| configured_endpoint(&environment));
     let aws = endpoint.as_deref().map(is_aws).transpose()?.unwrap_or(true);
+    let reach = Reach::new(options, endpoint.clone());
     let mut config = Builder::from(&environment)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(STALL))
@@ -39,7 +46,7 @@ pub(super) async fn client(options: &S3Options) -> Result<Client, Error> {
     if options.no_sign_request {
         config = config.allow_no_auth();
     }
-    Ok(Client::from_conf(config.build()))
+    Ok((Client::from_conf(config.build()), reach))
 }
 
 /// Limits for requests of which one try should take no longer than this.
@@ -49,19 +56,34 @@ pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
 
 async fn environment(options: &S3Options) -> Result<SdkConfig, Error> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    let mut provider = ProviderConfig::default();
+    if let Some(bundle) = ca_bundle(options) {
+        // Those who give credentials out are behind the same proxy.
+        let trusting = trust::client(&bundle)?;
+        loader = loader.http_client(trusting.clone());
+        provider = provider.with_http_client(trusting);
+    }
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
     if let Some(region) = &options.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    loader = match (&options.access_key, &options.secret_key) {
+    loader = match (&options.access_key, &options.secret_key, &options.profile) {
         _ if options.no_sign_request => loader.no_credentials(),
-        (Some(access), Some(secret)) => {
+        (Some(access), Some(secret), _) => {
             let token = options.session_token.clone();
             loader.credentials_provider(Credentials::new(access, secret, token, None, "options"))
         }
-        (None, None) => loader,
+        // Who names a profile means it, whatever else is in the environment, as with the tools of AWS.
+        (None, None, Some(profile)) => {
+            let region = options.region.clone().map(Region::new);
+            let provider = provider.with_region(region.or(Some(Region::new(ANY_REGION))));
+            loader.credentials_provider(
+                ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build(),
+            )
+        }
+        (None, None, None) => loader,
         _ => {
             let message = "an access key without a secret key, or the other way round";
             return Err(Error::new(Kind::Usage, "storage.incomplete_keys", message));
@@ -71,8 +93,14 @@ async fn environment(options: &S3Options) -> Result<SdkConfig, Error> {
     if environment.region().is_some() {
         return Ok(environment);
     }
-    // A store of one's own has no regions, and AWS answers from this one where a bucket is.
-    Ok(environment.into_builder().region(Region::new("us-east-1")).build())
+    Ok(environment.into_builder().region(Region::new(ANY_REGION)).build())
+}
+
+/// The file with the certificates to trust, if there is one.
+fn ca_bundle(options: &S3Options) -> Option<PathBuf> {
+    // The tools of AWS read this variable, and the SDK for Rust does not.
+    let variable = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    options.ca_bundle.clone().or_else(variable)
 }
 
 /// The server that the environment or the profile names for S3, or for every service.

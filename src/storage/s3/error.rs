@@ -1,12 +1,16 @@
 //! What a failed request means, in words.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
-use aws_credential_types::provider::error::CredentialsError;
+use aws_config::imds::client::error::ImdsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId as _;
 
+use super::reach::Reach;
+use super::transport;
+use super::verdict::{Answer, Verdict, not_a_store};
 use crate::storage::{Error, ErrorKind};
 
 /// A request, as far as it matters for what is said of its failure.
@@ -18,6 +22,8 @@ pub(super) struct Call {
     pub(super) api: &'static str,
     /// The URL of the object.
     pub(super) object: String,
+    /// Whom it went to.
+    pub(super) reach: Arc<Reach>,
 }
 
 /// Why, in one line.
@@ -32,8 +38,13 @@ impl Call {
     }
 
     /// An error whose causes are an error of the SDK's, which must not be printed as it is.
-    pub(super) fn because(&self, kind: ErrorKind, message: impl Into<String>, cause: &dyn StdError) -> Error {
-        self.error(kind, message).because(Cause(format!("{}: {}", self.api, chain(cause))))
+    pub(super) fn because(
+        &self,
+        kind: ErrorKind,
+        message: impl Into<String>,
+        cause: &(dyn StdError + 'static),
+    ) -> Error {
+        self.error(kind, message).because(self.cause(cause))
     }
 
     /// What a failed request means.
@@ -43,42 +54,84 @@ impl Call {
     {
         match error {
             SdkError::ServiceError(answer) => {
-                let headers = answer.raw().headers();
-                let status = answer.raw().status().as_u16();
-                let code = answer.err().code();
-                if code.is_none() && (200..300).contains(&status) {
-                    return self.because(ErrorKind::Other, "the answer makes no sense", error);
+                let (raw, said) = (answer.raw(), answer.err());
+                let answer = Answer { code: said.code(), message: said.message(), ..self.answer(raw) };
+                if answer.code.is_none() && (200..300).contains(&answer.status) {
+                    return self.senseless(&answer, error);
                 }
-                let (kind, message) = classify(status, code);
-                let message = match headers.get("x-amz-bucket-region") {
-                    Some(region) if elsewhere(status, code) => format!("the bucket is in region {region}"),
-                    _ => message.to_owned(),
-                };
-                let id = error.request_id().or_else(|| headers.get("x-amz-request-id"));
-                let cause = answered(self.api, status, code, id, answer.err().message());
-                self.error(kind, message).because(Cause(cause))
+                let id = error.request_id().or_else(|| raw.headers().get("x-amz-request-id"));
+                let cause = answered(self.api, answer.status, answer.code, id, answer.message);
+                self.judged(answer.verdict(&self.reach)).because(Cause(cause))
             }
-            SdkError::TimeoutError(_) => {
-                self.because(ErrorKind::Unavailable, "the store did not answer in time", error)
-            }
-            SdkError::DispatchFailure(failure) => match credentials(error) {
-                Some(kind) => self.because(kind, without_credentials(kind), error),
+            SdkError::TimeoutError(_) => self.late(error),
+            SdkError::DispatchFailure(failure) => match transport::credentials(error, &self.reach) {
+                Some(verdict) => self.without_credentials(verdict, error),
                 None if failure.is_user() => self.because(ErrorKind::Other, "the request could not be made", error),
-                None if failure.is_timeout() => {
-                    self.because(ErrorKind::Unavailable, "the store did not answer in time", error)
+                None if failure.is_timeout() => self.late(error),
+                None => self.judged(transport::connection(error, &self.reach)).because(self.cause(error)),
+            },
+            SdkError::ResponseError(answer) => {
+                let answer = self.answer(answer.raw());
+                match answer.status {
+                    // The body broke off, or a proxy spoke in the store's name.
+                    200..=299 | 500.. if !answer.is_page() => {
+                        self.because(ErrorKind::Unavailable, "the answer is not whole", error)
+                    }
+                    _ => self.senseless(&answer, error),
                 }
-                None => self.because(ErrorKind::Unavailable, "the store cannot be reached", error),
-            },
-            SdkError::ResponseError(answer) => match answer.raw().status().as_u16() {
-                // The body broke off, or a proxy spoke in the store's name.
-                200..=299 | 500.. => self.because(ErrorKind::Unavailable, "the answer is not whole", error),
-                _ => self.because(ErrorKind::Other, "the answer makes no sense", error),
-            },
-            _ => match credentials(error) {
-                Some(kind) => self.because(kind, without_credentials(kind), error),
+            }
+            _ => match transport::credentials(error, &self.reach) {
+                Some(verdict) => self.without_credentials(verdict, error),
                 None => self.because(ErrorKind::Other, "the request could not be made", error),
             },
         }
+    }
+
+    /// What came is not what a store says.
+    pub(super) fn not_a_store(&self) -> Error {
+        self.judged(not_a_store(&self.reach))
+    }
+
+    fn answer<'a>(&'a self, raw: &'a HttpResponse) -> Answer<'a> {
+        let headers = raw.headers();
+        Answer {
+            api: self.api,
+            status: raw.status().as_u16(),
+            code: None,
+            message: None,
+            body: raw.body().bytes().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default(),
+            content_type: headers.get("content-type"),
+            location: headers.get("location"),
+            region: headers.get("x-amz-bucket-region"),
+            date: headers.get("date"),
+        }
+    }
+
+    fn judged(&self, verdict: Verdict) -> Error {
+        let error = self.error(verdict.kind, verdict.message);
+        let error = verdict.hints.into_iter().fold(error, Error::hint);
+        verdict.code.into_iter().fold(error, Error::coded)
+    }
+
+    fn senseless(&self, answer: &Answer<'_>, error: &(dyn StdError + 'static)) -> Error {
+        if answer.is_page() {
+            return self.not_a_store().because(Cause(answered(self.api, answer.status, None, None, None)));
+        }
+        self.because(ErrorKind::Other, "the answer makes no sense", error).hint(self.reach.server_hint())
+    }
+
+    fn late(&self, error: &(dyn StdError + 'static)) -> Error {
+        let late = self.because(ErrorKind::Unavailable, "the store did not answer in time", error);
+        late.hint(self.reach.server_hint())
+    }
+
+    fn without_credentials(&self, verdict: Verdict, error: &(dyn StdError + 'static)) -> Error {
+        let error_of_call = self.judged(verdict);
+        if transport::is_nothing_found(error) { error_of_call } else { error_of_call.because(self.cause(error)) }
+    }
+
+    fn cause(&self, error: &(dyn StdError + 'static)) -> Cause {
+        Cause(format!("{}: {}", self.api, chain(error)))
     }
 }
 
@@ -98,50 +151,6 @@ pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     }
 }
 
-/// What to do about a refusal. The code says more than the status, and some errors come with status 200.
-fn classify(status: u16, code: Option<&str>) -> (ErrorKind, &'static str) {
-    let overloaded = "the store is overloaded";
-    match (code.unwrap_or_default(), status) {
-        ("NoSuchKey", _) => (ErrorKind::NotFound, "no such object"),
-        ("NoSuchBucket" | "InvalidBucketName", _) => (ErrorKind::NoBucket, "no such bucket"),
-        ("NoSuchUpload", _) => (ErrorKind::Other, "the upload is gone"),
-        ("InvalidObjectState", _) => (ErrorKind::Other, "the object is in an archive"),
-        ("SlowDown" | "ServiceUnavailable" | "TooManyRequests" | "ThrottlingException", _) => {
-            (ErrorKind::Unavailable, overloaded)
-        }
-        ("InternalError" | "RequestTimeout" | "OperationAborted", _) => {
-            (ErrorKind::Unavailable, "the store failed for a moment")
-        }
-        ("ConditionalRequestConflict", _) => (ErrorKind::Unavailable, "another request decides it just now"),
-        ("ExpiredToken" | "TokenRefreshRequired" | "RequestExpired", _) => {
-            (ErrorKind::Denied, "the credentials have expired")
-        }
-        ("RequestTimeTooSkewed", _) => (ErrorKind::Denied, "the clocks of store and machine differ"),
-        ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "AuthFailure", _) => {
-            (ErrorKind::Denied, "the credentials were refused")
-        }
-        (code, status) if elsewhere(status, Some(code)) => (ErrorKind::NoBucket, "the bucket is in another region"),
-        ("InvalidRange", _) | (_, 416) => (ErrorKind::Truncated, "the object ends before that"),
-        ("", 403) => (ErrorKind::NoBucket, "access denied, or no such bucket"),
-        (_, 401 | 403) => (ErrorKind::Denied, "access denied"),
-        (_, 404) => (ErrorKind::NoBucket, "no such bucket, or not a store"),
-        (_, 429 | 503) => (ErrorKind::Unavailable, overloaded),
-        (_, 408 | 500 | 502 | 504) => (ErrorKind::Unavailable, "the store failed for a moment"),
-        _ => (ErrorKind::Other, "the store refused"),
-    }
-}
-
-/// The bucket is there, but another server has it.
-fn elsewhere(status: u16, code: Option<&str>) -> bool {
-    let codes = [
-        "PermanentRedirect",
-        "TemporaryRedirect",
-        "AuthorizationHeaderMalformed",
-        "IllegalLocationConstraintException",
-    ];
-    matches!(status, 301 | 302 | 307 | 308) || code.is_some_and(|code| codes.contains(&code))
-}
-
 /// `PutObject returned 403 AccessDenied (request id 8YJ2): Access Denied`.
 fn answered(api: &str, status: u16, code: Option<&str>, id: Option<&str>, message: Option<&str>) -> String {
     let mut text = format!("{api} returned {status}");
@@ -157,36 +166,24 @@ fn answered(api: &str, status: u16, code: Option<&str>, id: Option<&str>, messag
     }
 }
 
-/// Whether a request failed for want of credentials, and what to do about it.
-fn credentials(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        match cause.downcast_ref::<CredentialsError>() {
-            // Those who give credentials out (an STS, a metadata service) have their outages too.
-            Some(CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)) => {
-                return Some(ErrorKind::Unavailable);
-            }
-            Some(_) => return Some(ErrorKind::Denied),
-            None => next = cause.source(),
-        }
-    }
-    None
-}
-
-fn without_credentials(kind: ErrorKind) -> &'static str {
-    if kind == ErrorKind::Denied { "no credentials" } else { "the credentials cannot be fetched" }
-}
-
 /// What the SDK says of every error of a kind, and so of none.
 const EMPTY: [&str; 7] =
     ["service error", "dispatch failure", "response error", "unhandled error", "io error", "other", "timeout"];
 
 /// An error and its causes in one line. The SDK's own `Display` says only "service error", its `Debug` far too much.
-fn chain(error: &dyn StdError) -> String {
+fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(cause) = next {
-        let text = one_line(&cause.to_string());
+        let text = match cause.downcast_ref::<ImdsError>() {
+            // Its `Display` prints a whole answer as Rust sees it.
+            Some(ImdsError::ErrorResponse(answer)) => {
+                format!("the metadata service answered {}", answer.response().status().as_u16())
+            }
+            _ => one_line(&cause.to_string()),
+        };
+        // What rustls has no words for it prints as Rust sees it.
+        let text = text.split_once(": Other(OtherError(").map_or(text.as_str(), |(words, _)| words).to_owned();
         // Some repeat their causes.
         if !EMPTY.contains(&text.as_str()) && !said.iter().any(|before| before.ends_with(&text)) {
             said.push(text);
@@ -205,37 +202,6 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn refusals_are_told_apart_by_code_first_and_status_second() {
-        use ErrorKind::{Denied, NoBucket, NotFound, Other, Truncated, Unavailable};
-        for (status, code, kind) in [
-            (404, "NoSuchKey", NotFound),
-            (404, "NoSuchBucket", NoBucket),
-            (404, "", NoBucket),
-            (403, "", NoBucket),
-            (403, "AccessDenied", Denied),
-            (403, "InvalidAccessKeyId", Denied),
-            (403, "SignatureDoesNotMatch", Denied),
-            (400, "ExpiredToken", Denied),
-            (401, "", Denied),
-            (301, "PermanentRedirect", NoBucket),
-            (400, "AuthorizationHeaderMalformed", NoBucket),
-            (409, "ConditionalRequestConflict", Unavailable),
-            (503, "SlowDown", Unavailable),
-            (200, "InternalError", Unavailable),
-            (500, "", Unavailable),
-            (502, "", Unavailable),
-            (429, "", Unavailable),
-            (400, "RequestTimeout", Unavailable),
-            (416, "InvalidRange", Truncated),
-            (501, "NotImplemented", Other),
-            (400, "InvalidArgument", Other),
-        ] {
-            let code = Some(code).filter(|code| !code.is_empty());
-            assert_eq!(classify(status, code).0, kind, "{status} {code:?}");
-        }
-    }
 
     #[test]
     fn an_answer_is_told_in_one_readable_line() {

@@ -17,11 +17,16 @@
 
 mod client;
 mod error;
+mod keeping;
 mod list;
 mod options;
 mod part;
+mod reach;
 mod read;
+mod transport;
+mod trust;
 mod upload;
+mod verdict;
 mod write;
 
 use std::ops::Range;
@@ -33,10 +38,12 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::error::Call;
+use self::keeping::Keeping;
+use self::reach::Reach;
 use self::upload::S3Upload;
-use super::{Depth, Error, Listing, Meta, Put, Retry, Store, Upload, key};
+use super::{Depth, Error, Listing, Location, Meta, Put, Retry, Store, Upload, key};
 
-pub use options::S3Options;
+pub use options::{S3Options, Sse, SseError};
 pub use part::PartSize;
 
 /// A prefix of a bucket. Clones share connections and limits.
@@ -48,6 +55,8 @@ pub struct S3Store {
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    reach: Arc<Reach>,
+    keeping: Keeping,
     bucket: String,
     /// Empty, or ending in `/`.
     prefix: String,
@@ -64,10 +73,12 @@ impl S3Store {
     ///
     /// Options that make no sense.
     pub async fn open(bucket: &str, prefix: &str, options: &S3Options) -> Result<S3Store, crate::error::Error> {
-        let client = client::client(options).await?;
+        let (client, reach) = client::client(options).await?;
         let prefix = prefix.trim_matches('/');
         let inner = Inner {
             client,
+            reach: Arc::new(reach),
+            keeping: Keeping::new(options)?,
             bucket: bucket.to_owned(),
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
             requests: Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
@@ -81,7 +92,8 @@ impl S3Store {
 
 impl Inner {
     fn location(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.prefix).trim_end_matches('/').to_owned()
+        let (bucket, prefix) = (self.bucket.clone(), self.prefix.trim_end_matches('/').to_owned());
+        Location::S3 { bucket, prefix }.to_string()
     }
 
     /// The key in the bucket.
@@ -91,7 +103,8 @@ impl Inner {
 
     /// A request about an object, for what is said of its failure.
     fn call(&self, operation: &'static str, api: &'static str, key: &str) -> Call {
-        Call { operation, api, object: format!("s3://{}/{}{key}", self.bucket, self.prefix) }
+        let object = format!("{}/{key}", self.location());
+        Call { operation, api, object, reach: Arc::clone(&self.reach) }
     }
 
     fn check(&self, operation: &'static str, key: &str) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::PartSize;
 use crate::storage::Retry;
@@ -25,6 +26,12 @@ pub struct S3Options {
     pub session_token: Option<String>,
     /// Send requests unsigned, for buckets open to everybody.
     pub no_sign_request: bool,
+    /// A file with the certificates to trust, in PEM, instead of the system's; `None` for what `AWS_CA_BUNDLE` says.
+    pub ca_bundle: Option<PathBuf>,
+    /// How the store encrypts what it keeps; `None` for what the bucket says.
+    pub sse: Option<Sse>,
+    /// The storage class of new objects; `None` for what the bucket says. It must be one that answers reads at once.
+    pub storage_class: Option<String>,
     /// Requests at the same time, of one store and its clones; at least 1.
     pub concurrency: usize,
     /// How often to try again.
@@ -33,6 +40,36 @@ pub struct S3Options {
     pub part_size: PartSize,
     /// The directory for parts that are larger than 8 MiB; `None` for that of the system.
     pub spool: Option<PathBuf>,
+}
+
+/// How the store encrypts what it keeps, with keys of its own: whoever may read the bucket may still read the objects.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sse {
+    /// With a key of the store.
+    Aes256,
+    /// With a key of the key management service.
+    Kms {
+        /// Its id, alias or ARN; `None` for the one that AWS manages.
+        key: Option<String>,
+    },
+}
+
+/// The text is no mode of encryption.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is not a mode of encryption: write AES256, aws:kms or aws:kms:KEY")]
+pub struct SseError(String);
+
+impl FromStr for Sse {
+    type Err = SseError;
+
+    fn from_str(text: &str) -> Result<Sse, SseError> {
+        match text.strip_prefix("aws:kms") {
+            Some("") => Ok(Sse::Kms { key: None }),
+            Some(key) if key.len() > 1 && key.starts_with(':') => Ok(Sse::Kms { key: Some(key[1..].to_owned()) }),
+            None if text == "AES256" => Ok(Sse::Aes256),
+            _ => Err(SseError(text.to_owned())),
+        }
+    }
 }
 
 impl Default for S3Options {
@@ -46,6 +83,9 @@ impl Default for S3Options {
             secret_key: None,
             session_token: None,
             no_sign_request: false,
+            ca_bundle: None,
+            sse: None,
+            storage_class: None,
             concurrency: 8,
             retry: Retry::default(),
             part_size: PartSize::default(),
@@ -66,6 +106,9 @@ impl fmt::Debug for S3Options {
             .field("secret_key", &hidden(&self.secret_key))
             .field("session_token", &hidden(&self.session_token))
             .field("no_sign_request", &self.no_sign_request)
+            .field("ca_bundle", &self.ca_bundle)
+            .field("sse", &self.sse)
+            .field("storage_class", &self.storage_class)
             .field("concurrency", &self.concurrency)
             .field("retry", &self.retry)
             .field("part_size", &self.part_size)
@@ -88,5 +131,17 @@ mod tests {
         };
         let text = format!("{options:?}");
         assert!(!text.contains("AKIA") && !text.contains("s3cr3t") && !text.contains("t0k3n"), "{text}");
+    }
+
+    #[test]
+    fn modes_of_encryption_are_read_as_aws_writes_them() {
+        let kms = |key: &str| Ok(Sse::Kms { key: Some(key.to_owned()) });
+        assert_eq!("AES256".parse(), Ok(Sse::Aes256));
+        assert_eq!("aws:kms".parse(), Ok(Sse::Kms { key: None }));
+        assert_eq!("aws:kms:1234-abcd".parse(), kms("1234-abcd"));
+        assert_eq!("aws:kms:arn:aws:kms:eu-west-3:1:key/2".parse(), kms("arn:aws:kms:eu-west-3:1:key/2"));
+        for bad in ["", "aes256", "aws:kms:", "aws:kmsx", "aws"] {
+            assert_eq!(bad.parse::<Sse>(), Err(SseError(bad.into())));
+        }
     }
 }

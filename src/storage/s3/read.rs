@@ -19,6 +19,10 @@ impl Inner {
         let _turn = self.turn().await;
         let answer = self.client.get_object().bucket(&self.bucket).key(self.full(key)).send().await;
         let answer = answer.map_err(|error| call.failed(&error))?;
+        // Web servers answer anything with a page; no object of a replica is one.
+        if answer.content_type().is_some_and(|kind| kind.starts_with("text/html")) {
+            return Err(call.not_a_store());
+        }
         let len = length(answer.content_length());
         if let Some(len) = len.filter(|len| *len > limit) {
             return Err(call.error(ErrorKind::TooLarge, format!("it has {len} bytes, more than {limit}")));
@@ -163,10 +167,12 @@ pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn call() -> Call {
-        Call { operation: "read", api: "GetObject", object: "s3://acme/a".into() }
+        Call { operation: "read", api: "GetObject", object: "s3://acme/a".into(), reach: Arc::default() }
     }
 
     #[test]

@@ -228,7 +228,10 @@ impl Inner {
     async fn create(&self, key: &str) -> Result<String, Error> {
         let call = self.call("write", "CreateMultipartUpload", key);
         let _turn = self.turn().await;
-        let answer = self.client.create_multipart_upload().bucket(&self.bucket).key(self.full(key)).send().await;
+        let request = self.client.create_multipart_upload().bucket(&self.bucket).key(self.full(key));
+        let request = request.set_storage_class(self.keeping.class.clone());
+        let request = request.set_server_side_encryption(self.keeping.sse.clone());
+        let answer = request.set_ssekms_key_id(self.keeping.kms_key.clone()).send().await;
         let id = match answer {
             Ok(answer) => answer.upload_id,
             // `rclone serve s3` gives the document another name, which the SDK does not forgive.

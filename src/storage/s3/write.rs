@@ -18,6 +18,9 @@ impl Inner {
         let _turn = self.turn().await;
         let patience = patience(bytes.len() as u64);
         let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
+        let request = request.set_storage_class(self.keeping.class.clone());
+        let request = request.set_server_side_encryption(self.keeping.sse.clone());
+        let request = request.set_ssekms_key_id(self.keeping.kms_key.clone());
         let answer = request.customize().config_override(patience).send().await;
         answer.map(drop).map_err(|error| call.failed(&error))
     }
@@ -28,6 +31,9 @@ impl Inner {
         let _turn = self.turn().await;
         let patience = patience(bytes.len() as u64);
         let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
+        let request = request.set_storage_class(self.keeping.class.clone());
+        let request = request.set_server_side_encryption(self.keeping.sse.clone());
+        let request = request.set_ssekms_key_id(self.keeping.kms_key.clone());
         match request.if_none_match("*").customize().config_override(patience).send().await {
             Ok(_) => Ok(Put::Created),
             Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
