@@ -1,15 +1,18 @@
 //! The command line: what every command takes, and which commands there are.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
+use super::log::LogFormat;
 use super::style::Choice;
 use super::ui::Mode;
 use super::{demo, exit, generated, generations, inspect, replicate, restore, status, sync, verify, version};
 use crate::config::duration;
+use crate::storage::Sse;
 
 const GLOBAL: &str = "Global options";
 const S3: &str = "S3 options";
@@ -66,6 +69,9 @@ pub struct Global {
     /// Write JSON, one object a line
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
+    /// No colours, nothing but ASCII of waloy's own, no progress
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub plain: bool,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
     pub quiet: bool,
@@ -80,6 +86,12 @@ pub struct Global {
         long, global = true, value_name = "WHEN", default_value = "auto", env = "WALOY_PROGRESS", help_heading = GLOBAL
     )]
     pub progress: Choice,
+    /// How to write the log on standard error
+    #[arg(
+        long, global = true, value_name = "FORMAT", default_value = "auto", env = "WALOY_LOG_FORMAT",
+        help_heading = GLOBAL
+    )]
+    pub log_format: LogFormat,
     /// Show times in UTC, not in the local zone
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub utc: bool,
@@ -102,16 +114,17 @@ pub struct Global {
     pub(super) s3: S3Args,
 }
 
-/// How to reach a bucket.
+/// How to reach a bucket. Keys come from the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), a profile, a
+/// container's or instance's role.
 #[derive(Clone, Debug, Args)]
 pub struct S3Args {
-    /// The server, if it is not AWS
+    /// The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]
     #[arg(long, global = true, value_name = "URL", env = "WALOY_S3_ENDPOINT", help_heading = S3)]
     pub endpoint: Option<String>,
-    /// The region
+    /// The region [env: AWS_REGION]
     #[arg(long, global = true, value_name = "REGION", env = "WALOY_S3_REGION", help_heading = S3)]
     pub region: Option<String>,
-    /// The profile of the AWS configuration files
+    /// The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]
     #[arg(long, global = true, value_name = "NAME", help_heading = S3)]
     pub profile: Option<String>,
     /// Put the bucket in the path of the URL [default: for every server but AWS]
@@ -122,6 +135,18 @@ pub struct S3Args {
     /// Send requests unsigned, for public buckets
     #[arg(long, global = true, help_heading = S3)]
     pub no_sign_request: bool,
+    /// Trust the certificates of this file (PEM) instead of the system's [env: AWS_CA_BUNDLE]
+    #[arg(
+        long, global = true, value_name = "FILE", env = "WALOY_S3_CA_BUNDLE", value_hint = clap::ValueHint::FilePath,
+        help_heading = S3
+    )]
+    pub ca_bundle: Option<PathBuf>,
+    /// How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY
+    #[arg(long, global = true, value_name = "MODE", env = "WALOY_S3_SSE", help_heading = S3)]
+    pub sse: Option<Sse>,
+    /// The storage class of new objects; not an archive
+    #[arg(long, global = true, value_name = "CLASS", env = "WALOY_S3_STORAGE_CLASS", help_heading = S3)]
+    pub storage_class: Option<String>,
     /// Requests at the same time
     #[arg(
         long, global = true, value_name = "N", default_value_t = 8,
@@ -141,6 +166,8 @@ impl Global {
     pub fn mode(&self) -> Mode {
         Mode {
             json: self.json,
+            plain: self.plain,
+            log_format: self.log_format,
             quiet: self.quiet,
             verbose: self.verbose,
             color: self.color,
@@ -158,6 +185,16 @@ pub fn command() -> clap::Command {
         command.mut_args(|arg| arg.hide_env_values(true))
     };
     dress(Cli::command()).mut_subcommands(dress)
+}
+
+/// The same without the variables that are set to nothing: they count as unset.
+pub fn command_here() -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let forget = |arg: clap::Arg| match arg.get_env().is_some_and(is_empty) {
+        true => arg.env(None::<&str>),
+        false => arg,
+    };
+    command().mut_args(forget).mut_subcommands(|command| command.mut_args(forget))
 }
 
 #[cfg(test)]

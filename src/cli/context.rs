@@ -8,7 +8,7 @@ use super::destination::{s3_options, variable};
 use super::progress::Bar;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::storage::{Location, Store};
+use crate::storage::{Location, Store, Trouble};
 
 /// The streams and the options that every command takes.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Context {
     pub ui: Arc<Ui>,
     /// The options.
     pub global: Arc<Global>,
+    /// What a store is trying to get over at the moment.
+    pub trouble: Trouble,
 }
 
 impl Context {
@@ -26,7 +28,7 @@ impl Context {
     ///
     /// Options that make no sense.
     pub async fn open(&self, location: &Location) -> Result<Arc<dyn Store>> {
-        location.open(&s3_options(&self.global.s3, variable)?).await
+        location.open_telling(&s3_options(&self.global.s3, variable)?, self.trouble.clone()).await
     }
 
     /// A bar for a long operation.
@@ -41,10 +43,15 @@ impl Context {
     /// Those of the command, and its time being over.
     pub async fn within<T>(&self, default: Option<Duration>, command: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(limit) = self.global.timeout.or(default) else { return command.await };
-        tokio::time::timeout(limit, command).await.unwrap_or_else(|_| {
-            let shown = crate::config::duration::format(limit);
-            Err(Error::new(Kind::Unavailable, "timeout", format!("not done after {shown}"))
-                .hint("pass a longer --timeout"))
-        })
+        tokio::time::timeout(limit, command).await.unwrap_or_else(|_| Err(self.too_late(limit)))
+    }
+
+    /// The time is over: a store that was being tried again says why.
+    fn too_late(&self, limit: Duration) -> Error {
+        let shown = crate::config::duration::format(limit);
+        let error = Error::new(Kind::Unavailable, "timeout", format!("not done after {shown}"));
+        let Some(trouble) = self.trouble.take().map(Error::from) else { return error.hint("pass a longer --timeout") };
+        let error = trouble.hints().iter().fold(error, |error, hint| error.hint(hint));
+        error.because(trouble)
     }
 }

@@ -98,6 +98,9 @@ fn plan(
     }
     let mut databases = Vec::<Database>::new();
     for (path, own) in given {
+        if let Some(text) = path.to_str().filter(|_| !path.exists()) {
+            Location::check_slashes(text)?;
+        }
         // What was written for one database is not meant for the others.
         let (url, to) = match &own {
             Some(own) => (Some(own.as_str()), None),

@@ -100,7 +100,10 @@ pub fn resolve(
     state_dir: Option<&Path>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Destination> {
-    let given = |text: &str, origin| Ok(Destination { location: location(&filled_in(text, db)?)?, origin });
+    let given = |text: &str, origin| {
+        Location::check_path(text)?;
+        Ok(Destination { location: Location::written(&filled_in(text, db)?)?, origin })
+    };
     match (url, to) {
         (Some(url), Some(to)) => {
             let message = format!("two destinations: {url} and --to {to}");
@@ -120,7 +123,7 @@ pub fn resolve(
         Some(db) => {
             let beside_it = built_in(db)?;
             let state_dir = state_dir.map_or_else(|| default_state_dir(&followed(db)), Path::to_owned);
-            match Acknowledged::read(&state_dir).and_then(|noted| location(&noted.destination).ok()) {
+            match Acknowledged::read(&state_dir).and_then(|noted| recorded(&noted.destination)) {
                 Some(location) if location != beside_it => Ok(Destination { location, origin: Origin::Recorded }),
                 _ => Ok(Destination { location: beside_it, origin: Origin::BuiltIn }),
             }
@@ -166,9 +169,10 @@ fn filled_in(text: &str, db: Option<&Path>) -> Result<String> {
 
 /// The first `{word}`: what is before it, the word, what is after it.
 fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (name, after) = rest.split_once('}')?;
-    Some((before, name, after))
+    // `${X}` is a variable that was left as it is, and refused as that.
+    let begin = text.match_indices('{').map(|(at, _)| at).find(|&at| !text[..at].ends_with('$'))?;
+    let (name, after) = text[begin + 1..].split_once('}')?;
+    Some((&text[..begin], name, after))
 }
 
 /// A name as it stands in a URL.
@@ -192,7 +196,7 @@ pub fn source(argument: Option<&OsStr>, global: &Global) -> Result<Source> {
     let url = argument.filter(|text| is_url(text)).and_then(OsStr::to_str);
     let db = argument.filter(|text| !is_url(text)).map(PathBuf::from);
     if let Some(text) = argument.filter(|text| !Path::new(text).exists()).and_then(OsStr::to_str) {
-        refuse_slip(text)?;
+        Location::check_slashes(text)?;
     }
     if let Some(directory) = db.as_deref().filter(|db| db.is_dir()) {
         let shown = directory.display();
@@ -204,22 +208,9 @@ pub fn source(argument: Option<&OsStr>, global: &Global) -> Result<Source> {
     Ok(Source { db, destination })
 }
 
-/// Refuses what is meant as a URL and would be taken for a path: `s3:/bucket/x`, `s3:bucket/x`.
-fn refuse_slip(text: &str) -> Result<()> {
-    let slip = |scheme: &str| text.strip_prefix(scheme).filter(|rest| !rest.starts_with("//"));
-    let meant = match (slip("s3:"), slip("file:")) {
-        (Some(rest), _) => format!("s3://{}", rest.trim_start_matches('/')),
-        (_, Some(rest)) => format!("file:///{}", rest.trim_start_matches('/')),
-        _ => return Ok(()),
-    };
-    Err(Error::new(Kind::Usage, "usage.not_a_url", format!("{text} is not a URL"))
-        .hint(format!("write {}", quoted(&meant))))
-}
-
-/// A URL, or the path of a directory.
-fn location(text: &str) -> Result<Location> {
-    refuse_slip(text)?;
-    if is_url(OsStr::new(text)) { Ok(Location::parse(text)?) } else { Ok(Location::directory(text)?) }
+/// What was noted of a location: a URL, or the path of a directory, whatever is in its name.
+fn recorded(text: &str) -> Option<Location> {
+    if is_url(OsStr::new(text)) { Location::parse(text).ok() } else { Location::directory(text).ok() }
 }
 
 /// The file that a path leads to, also when the file itself is gone: its replica lies beside it.
@@ -272,6 +263,9 @@ pub fn s3_options(args: &S3Args, variable: impl Fn(&str) -> Option<String>) -> R
         access_key,
         secret_key,
         no_sign_request: args.no_sign_request,
+        ca_bundle: args.ca_bundle.clone(),
+        sse: args.sse.clone(),
+        storage_class: set(&args.storage_class),
         concurrency: usize::from(args.concurrency),
         retry: Retry { tries: args.retries, ..Retry::default() },
         ..S3Options::default()

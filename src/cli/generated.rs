@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use super::args::command;
 use super::context::Context;
 use super::exit::Exit;
+use super::{codes, reference};
 use crate::error::{Error, Kind, Result};
 
 /// Print a completion script for a shell
@@ -48,36 +49,57 @@ pub fn completions(context: &Context, args: CompletionsArgs) -> Result<Exit> {
 ///
 /// Those of the file system.
 pub fn man(context: &Context, args: ManArgs) -> Result<Exit> {
-    match args.dir {
-        None => context.ui.raw(&String::from_utf8_lossy(&page(&command(), "waloy")?)),
-        Some(dir) => {
-            let mut all = command();
-            all.build();
-            write(&dir.join("waloy.1"), &page(&all, "waloy")?)?;
-            for command in
-                all.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
-            {
-                let name = format!("waloy-{}", command.get_name());
-                write(&dir.join(format!("{name}.1")), &page(command, &name)?)?;
-            }
-        }
+    let mut all = command();
+    all.build();
+    let shown: Vec<&clap::Command> =
+        all.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help").collect();
+    let names = shown.iter().map(|command| format!("waloy-{}", command.get_name()));
+    let names: Vec<String> = std::iter::once("waloy".to_owned()).chain(names).collect();
+    let Some(dir) = args.dir else {
+        context.ui.raw(&String::from_utf8_lossy(&page(&all, "waloy", &names)?));
+        return Ok(Exit::Ok);
+    };
+    for (name, command) in names.iter().zip(std::iter::once(&all).chain(shown)) {
+        write(&dir.join(format!("{name}.1")), &page(command, name, &names)?)?;
     }
+    write(&dir.join("waloy-errors.7"), codes::page().as_bytes())?;
     Ok(Exit::Ok)
 }
 
 /// The manual page of one command. Without a date: the same source gives the same bytes.
-fn page(command: &clap::Command, name: &str) -> Result<Vec<u8>> {
+fn page(command: &clap::Command, name: &str, names: &[String]) -> Result<Vec<u8>> {
     let mut page = Vec::new();
     let man = clap_mangen::Man::new(command.clone())
         .title(name)
         .source(format!("waloy {}", env!("CARGO_PKG_VERSION")))
         .manual("waloy");
-    man.render(&mut page)
-        .map_err(|error| Error::new(Kind::Failure, "output.failed", "cannot write a page").because(error))?;
+    let rendered = man
+        .render_title(&mut page)
+        .and_then(|()| man.render_name_section(&mut page))
+        .and_then(|()| man.render_synopsis_section(&mut page))
+        .and_then(|()| man.render_description_section(&mut page))
+        .and_then(|()| man.render_options_section(&mut page))
+        .and_then(|()| match command.get_subcommands().next() {
+            Some(_) => man.render_subcommands_section(&mut page),
+            None => Ok(()),
+        });
+    rendered.map_err(|error| Error::new(Kind::Failure, "output.failed", "cannot write a page").because(error))?;
+    page = once(&page);
     if let Some(help) = command.get_before_help() {
         page.extend_from_slice(examples(&help.to_string()).as_bytes());
     }
+    let others = names.iter().filter(|other| *other != name).map(|other| format!("{other}(1)"));
+    let others: Vec<String> = others.chain(["waloy-errors(7)".into(), "waloy-format(5)".into()]).collect();
+    page.extend_from_slice(reference::sections(&others, name == "waloy").as_bytes());
     Ok(page)
+}
+
+/// The two lines about apostrophes stand before each section, and once is enough.
+fn once(page: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(page);
+    let prelude = |line: &str| line.starts_with(".ie ") || line.starts_with(".el ");
+    let kept = text.lines().enumerate().filter(|(at, line)| *at < 2 || !prelude(line));
+    kept.map(|(_, line)| format!("{line}\n")).collect::<String>().into_bytes()
 }
 
 /// The examples of a help text as a section of a manual page, line by line as they are.

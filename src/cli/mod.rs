@@ -15,9 +15,11 @@ use clap::FromArgMatches;
 use clap::error::ErrorKind;
 
 use crate::error::{Error, Kind, Result};
+use crate::storage::Trouble;
 
 pub mod args;
 pub mod argv;
+mod codes;
 pub mod context;
 pub mod databases;
 pub mod demo;
@@ -29,6 +31,7 @@ pub mod generations;
 pub mod inspect;
 pub mod log;
 pub mod progress;
+mod reference;
 pub mod render;
 pub mod replicate;
 pub mod restore;
@@ -62,7 +65,7 @@ pub fn main() -> ExitCode {
 
 fn parse(args: Vec<OsString>) -> Result<Cli, Exit> {
     let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
-    let parsed = args::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = args::command_here().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A reader that went away has seen enough.
@@ -83,7 +86,7 @@ fn parse(args: Vec<OsString>) -> Result<Cli, Exit> {
 fn run(cli: Cli) -> Exit {
     let ui = Arc::new(Ui::new(cli.global.mode()));
     log::start(&ui);
-    let context = Context { ui: Arc::clone(&ui), global: Arc::new(cli.global) };
+    let context = Context { ui: Arc::clone(&ui), global: Arc::new(cli.global), trouble: Trouble::default() };
     // Where the panic was has been told by the hook.
     let ended = catch_unwind(AssertUnwindSafe(|| in_runtime(&context, cli.command)));
     let ended = ended.unwrap_or(Ok(Exit::Kind(Kind::Internal)));

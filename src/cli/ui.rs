@@ -8,6 +8,7 @@ use chrono::Local;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
+use super::log::{self, LogFormat};
 use super::render;
 use super::style::{Choice, Paint, wants_color};
 use crate::config::{size, time};
@@ -19,6 +20,10 @@ use crate::units::Timestamp;
 pub struct Mode {
     /// JSON for programs, one object a line.
     pub json: bool,
+    /// No colours, no characters beyond ASCII, no progress.
+    pub plain: bool,
+    /// How to write the log.
+    pub log_format: LogFormat,
     /// Only errors.
     pub quiet: bool,
     /// More than usual: how often `-v` was given.
@@ -45,8 +50,10 @@ pub struct Ui {
     pub unicode: bool,
     /// Standard output is a terminal.
     pub out_is_terminal: bool,
-    /// Standard error is a terminal.
+    /// Standard error is for people: it is a terminal, unless `--log-format` says otherwise.
     pub err_is_terminal: bool,
+    /// How the log is written; never [`LogFormat::Auto`].
+    pub log_format: LogFormat,
     /// Columns of standard output: those of the terminal, else what `COLUMNS` says, else 80.
     pub width: usize,
     bars: MultiProgress,
@@ -72,18 +79,22 @@ impl Ui {
         let (out_is_terminal, err_is_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let dumb = variable("TERM").is_some_and(|term| term == "dumb");
         let draws = match mode.progress {
+            _ if mode.plain => false,
             Choice::Auto => err_is_terminal && !dumb && !mode.json && !mode.quiet,
             Choice::Always => !mode.json,
             Choice::Never => false,
         };
         let target = if draws { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let log_format = mode.log_format.resolved(mode.json, err_is_terminal);
+        let color = if mode.plain { Choice::Never } else { mode.color };
         Ui {
             mode,
-            out: Paint(wants_color(mode.color, variable, out_is_terminal)),
-            err: Paint(wants_color(mode.color, variable, err_is_terminal)),
-            unicode: is_unicode(variable),
+            out: Paint(wants_color(color, variable, out_is_terminal)),
+            err: Paint(wants_color(color, variable, err_is_terminal)),
+            unicode: !mode.plain && is_unicode(variable),
             out_is_terminal,
-            err_is_terminal,
+            err_is_terminal: log_format == LogFormat::Pretty,
+            log_format,
             width: width(out_is_terminal, variable),
             bars: MultiProgress::with_draw_target(target),
             stdout: Mutex::new(Output { stream: Box::new(io::stdout()), failure: None }),
@@ -110,7 +121,8 @@ impl Ui {
     /// A line for people on standard error, about what goes on; nothing with `--json` or `-q`.
     pub fn note(&self, text: impl fmt::Display) {
         if !self.mode.json && !self.mode.quiet {
-            self.write_err(&format!("{text}\n"));
+            let text = text.to_string();
+            self.write_err(&if self.err_is_json() { log::line(&text) } else { text + "\n" });
         }
     }
 
@@ -121,11 +133,11 @@ impl Ui {
         }
     }
 
-    /// A warning with hints on standard error; nothing with `-q`. With `--json` it is a line of JSON.
+    /// A warning with hints on standard error; nothing with `-q`. With `--json`, or a log in JSON, it is a line of JSON.
     pub fn warn(&self, code: &'static str, message: &str, hints: &[String]) {
-        match (self.mode.json, self.mode.quiet) {
-            (true, _) => self.write_err(&render::error::warning_json(code, message, hints)),
-            (false, true) => {}
+        match (self.err_is_json(), self.mode.quiet && !self.mode.json) {
+            (_, true) => {}
+            (true, false) => self.write_err(&render::error::warning_json(code, message, hints)),
             (false, false) => self.write_err(&render::error::warning(message, hints, self.err)),
         }
     }
@@ -142,11 +154,16 @@ impl Ui {
 
     /// An error, as people or programs read it.
     pub fn error(&self, error: &Error) {
-        let text = match self.mode.json {
+        let text = match self.err_is_json() {
             true => render::error::json(error),
             false => render::error::human(error, self.err),
         };
         self.write_err(&text);
+    }
+
+    /// What goes to standard error are lines of JSON.
+    fn err_is_json(&self) -> bool {
+        self.mode.json || self.log_format == LogFormat::Json
     }
 
     /// A moment as people read it.

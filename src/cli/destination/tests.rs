@@ -71,6 +71,9 @@ fn keys_come_in_pairs_from_variables_or_files() {
         profile: None,
         path_style: false,
         no_sign_request: false,
+        ca_bundle: None,
+        sse: None,
+        storage_class: None,
         concurrency: 8,
         retries: 3,
     };
