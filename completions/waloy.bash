@@ -101,7 +101,7 @@ _waloy() {
 
     case "${cmd}" in
         waloy)
-            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version replicate restore restore-to-time generations inspect verify status sync demo version completions man help"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version replicate restore restore-to-time generations inspect verify status sync demo version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -117,6 +117,10 @@ _waloy() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -139,6 +143,29 @@ _waloy() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -158,7 +185,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__completions)
-            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version bash elvish fish powershell zsh"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -174,6 +201,10 @@ _waloy() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -196,6 +227,29 @@ _waloy() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -215,7 +269,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__demo)
-            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -231,6 +285,10 @@ _waloy() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -256,6 +314,29 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -272,7 +353,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__generations)
-            opts="-q -v -h -V --since --until --limit --all --min-coverage --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --since --until --limit --all --min-coverage --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -306,6 +387,10 @@ _waloy() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -326,6 +411,29 @@ _waloy() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -541,7 +649,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__inspect)
-            opts="-q -v -h -V --objects --raw --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --objects --raw --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -561,6 +669,10 @@ _waloy() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -586,6 +698,29 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -602,7 +737,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__man)
-            opts="-q -v -h -V --dir --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --dir --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -627,6 +762,10 @@ _waloy() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -650,6 +789,29 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -666,7 +828,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__replicate)
-            opts="-q -v -h -V --once --sync-interval --snapshot-interval --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --once --sync-interval --snapshot-interval --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -704,6 +866,10 @@ _waloy() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -727,6 +893,29 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -743,7 +932,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --time --generation --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --time --generation --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -811,6 +1000,10 @@ _waloy() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -834,6 +1027,29 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -850,7 +1066,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore__subcmd__to__subcmd__time)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -910,6 +1126,10 @@ _waloy() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -930,6 +1150,29 @@ _waloy() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -949,7 +1192,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__status)
-            opts="-q -v -h -V --check --watch --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --check --watch --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -965,6 +1208,10 @@ _waloy() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -987,6 +1234,29 @@ _waloy() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1006,7 +1276,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__sync)
-            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1022,6 +1292,10 @@ _waloy() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -1047,6 +1321,29 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --concurrency)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1063,7 +1360,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__verify)
-            opts="-q -v -h -V --quick --read-data --restore --max-age --format --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --quick --read-data --restore --max-age --format --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1097,6 +1394,10 @@ _waloy() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1117,6 +1418,29 @@ _waloy() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1136,7 +1460,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__version)
-            opts="-q -v -h -V --to --json --quiet --verbose --color --progress --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --concurrency --retries --help --version"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1152,6 +1476,10 @@ _waloy() {
                     ;;
                 --progress)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto pretty logfmt json" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -1174,6 +1502,29 @@ _waloy() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-bundle)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --sse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

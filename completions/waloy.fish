@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_waloy_global_optspecs
-    string join \n to= json q/quiet v/verbose color= progress= utc bytes timeout= state-dir= allow-other-user endpoint= region= profile= path-style no-sign-request concurrency= retries= h/help V/version
+    string join \n to= json plain q/quiet v/verbose color= progress= log-format= utc bytes timeout= state-dir= allow-other-user endpoint= region= profile= path-style no-sign-request ca-bundle= sse= storage-class= concurrency= retries= h/help V/version
 end
 
 function __fish_waloy_needs_command
@@ -31,14 +31,22 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_needs_command" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_needs_command" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_needs_command" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_needs_command" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_needs_command" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_needs_command" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_needs_command" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_needs_command" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_needs_command" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_needs_command" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_needs_command" -l utc -d 'Show times in UTC, not in the local zone'
@@ -74,11 +82,18 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l once -d 'Bring the replica level once, and stop'
@@ -87,6 +102,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l wait-for-db -d
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l restore-if-missing -d 'Restore a database that does not exist; if the store says that there is no backup of it, wait for it'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l snapshot -d 'Begin a new generation now, with a snapshot'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l utc -d 'Show times in UTC, not in the local zone'
@@ -112,11 +128,18 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand restore" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand restore" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand restore" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l force -d 'Replace a database that is there; it is kept as FILE.pre-restore-TIME'
@@ -125,6 +148,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore" -l if-missing -d 'D
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l if-backup-exists -d 'Do nothing, successfully, if the storage answers that there is no backup'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s n -l dry-run -d 'Say what would be restored, and write nothing'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l utc -d 'Show times in UTC, not in the local zone'
@@ -148,11 +172,18 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l force -d 'Replace a database that is there; it is kept as FILE.pre-restore-TIME'
@@ -161,6 +192,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l if-missi
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l if-backup-exists -d 'Do nothing, successfully, if the storage answers that there is no backup'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s n -l dry-run -d 'Say what would be restored, and write nothing'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l utc -d 'Show times in UTC, not in the local zone'
@@ -181,15 +213,23 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand generations" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand generations" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand generations" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l all -d 'Also those of which nothing can be restored'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l utc -d 'Show times in UTC, not in the local zone'
@@ -207,15 +247,23 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l objects -d 'List every object'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l utc -d 'Show times in UTC, not in the local zone'
@@ -238,15 +286,23 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand verify" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand verify" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand verify" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l quick -d 'Only what listings and the newest object tell'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l utc -d 'Show times in UTC, not in the local zone'
@@ -263,16 +319,24 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand status" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand status" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand status" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l check -d 'Print nothing; exit 0 if all replicas follow their databases, 4 if one does not, 8 if a database is not there'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l watch -d 'Look again each second, until interrupted'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l utc -d 'Show times in UTC, not in the local zone'
@@ -289,14 +353,22 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand sync" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand sync" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand sync" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l utc -d 'Show times in UTC, not in the local zone'
@@ -313,14 +385,22 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand demo" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand demo" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand demo" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l utc -d 'Show times in UTC, not in the local zone'
@@ -337,14 +417,22 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand version" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand version" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand version" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l utc -d 'Show times in UTC, not in the local zone'
@@ -361,14 +449,22 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand completions" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand completions" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand completions" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l utc -d 'Show times in UTC, not in the local zone'
@@ -386,14 +482,22 @@ never\t'Not at all'"
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand man" -l endpoint -d 'The server, if it is not AWS' -r
-complete -c waloy -n "__fish_waloy_using_subcommand man" -l region -d 'The region' -r
-complete -c waloy -n "__fish_waloy_using_subcommand man" -l profile -d 'The profile of the AWS configuration files' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -s q -l quiet -d 'Say nothing but errors'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l utc -d 'Show times in UTC, not in the local zone'

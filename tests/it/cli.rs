@@ -1,7 +1,10 @@
 //! The program itself: what it prints, and with which code it exits.
 
+mod bad_input;
+mod bad_store;
 mod errors;
 mod generated;
+mod reference;
 mod replicate;
 mod reports;
 mod restore;

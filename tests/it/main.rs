@@ -7,6 +7,7 @@ mod cli;
 mod embedded;
 mod engine;
 mod engine_faults;
+mod fake_s3;
 mod format;
 mod handmade;
 mod large;

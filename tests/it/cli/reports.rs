@@ -220,7 +220,7 @@ fn several_sources_each_have_their_own_entry() {
     let json: Value = serde_json::from_str(&ran.out).unwrap();
     let codes: Vec<Option<&str>> =
         json["sources"].as_array().unwrap().iter().map(|source| source["error"]["code"].as_str()).collect();
-    assert_eq!(codes, [None, Some("restore.no_backup"), Some("usage.not_a_url")]);
+    assert_eq!(codes, [None, Some("restore.no_backup"), Some("storage.not_a_url")]);
     let told = waloy(dir.path(), &["verify", "app.db", "other.db", "s3:/x"]);
     assert!(told.err.ends_with("verify failed: 2 not checked (exit 5)\n"), "{told:?}");
 }

@@ -182,12 +182,12 @@ fn what_is_refused_is_refused_word_for_word() {
         (
             &["restore", "s3:/bucket/app"],
             2,
-            "error: s3:/bucket/app is not a URL [usage.not_a_url]\n  hint:  write s3://bucket/app\n",
+            "error: s3:/bucket/app is not a URL [storage.not_a_url]\n  hint:  write s3://bucket/app\n",
         ),
         (
             &["generations", "--to", "s3:bucket/app"],
             2,
-            "error: s3:bucket/app is not a URL [usage.not_a_url]\n  hint:  write s3://bucket/app\n",
+            "error: s3:bucket/app is not a URL [storage.not_a_url]\n  hint:  write s3://bucket/app\n",
         ),
         (
             &["restore", "app.db", "new.db"],
