@@ -28,6 +28,15 @@ pub enum ErrorKind {
     Other,
 }
 
+/// What is known of an error beyond its kind.
+#[derive(Debug, Default)]
+struct Advice {
+    /// A code that says more: `storage.no_credentials`.
+    code: Option<&'static str>,
+    /// What might help.
+    hints: Vec<String>,
+}
+
 /// An operation of a store failed. `Display` names operation and object; causes are in `source`.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {object}: {message}")]
@@ -40,10 +49,8 @@ pub struct Error {
     pub object: String,
     /// What happened, in a few words: `access denied`.
     pub message: String,
-    /// A code that says more than the kind does: `storage.no_credentials`.
-    pub code: Option<&'static str>,
-    /// What might help, if more is known than the kind says.
-    pub hints: Vec<String>,
+    /// What is known beyond the kind; apart, so that the error stays small.
+    advice: Option<Box<Advice>>,
     /// Why: status, code and request id of S3, or the system's error.
     pub source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -56,28 +63,20 @@ impl Error {
         object: impl Into<String>,
         message: impl Into<String>,
     ) -> Error {
-        Error {
-            kind,
-            operation,
-            object: object.into(),
-            message: message.into(),
-            code: None,
-            hints: Vec::new(),
-            source: None,
-        }
+        Error { kind, operation, object: object.into(), message: message.into(), advice: None, source: None }
     }
 
     /// The same with a code of its own.
     #[must_use]
     pub fn coded(mut self, code: &'static str) -> Error {
-        self.code = Some(code);
+        self.advice.get_or_insert_default().code = Some(code);
         self
     }
 
     /// The same with a line that a person can act upon.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hints.push(hint.into());
+        self.advice.get_or_insert_default().hints.push(hint.into());
         self
     }
 
@@ -121,10 +120,12 @@ impl From<Error> for PublicError {
             ErrorKind::Local => (Kind::Database, "storage.local"),
             ErrorKind::Other => (Kind::Failure, "storage.failed"),
         };
-        let mut public = PublicError::new(kind, error.code.unwrap_or(code), error.to_string());
-        public = match error.hints.is_empty() {
+        let advice = error.advice.as_deref();
+        let hints = advice.map(|advice| advice.hints.as_slice()).unwrap_or_default();
+        let public = PublicError::new(kind, advice.and_then(|advice| advice.code).unwrap_or(code), error.to_string());
+        let public = match hints.is_empty() {
             true => hint(error.kind).into_iter().fold(public, PublicError::hint),
-            false => error.hints.into_iter().fold(public, PublicError::hint),
+            false => hints.iter().fold(public, PublicError::hint),
         };
         match error.source {
             Some(source) => public.because(source),
