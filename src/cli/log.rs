@@ -188,6 +188,11 @@ impl Visit for Fields {
         self.push(field, value.into());
     }
 
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        // How long something took: JSON has no numbers of that size, and nothing takes that long.
+        self.push(field, u64::try_from(value).unwrap_or(u64::MAX).into());
+    }
+
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.push(field, value.into());
     }

@@ -531,3 +531,18 @@ fn variables_that_are_set_to_nothing_count_as_unset() {
     finish(command.spawn().unwrap()).ok();
     assert!(dir.path().join("app.db.waloy/replica/latest").exists());
 }
+
+#[test]
+fn plain_output_has_no_colours_and_nothing_beyond_ascii() {
+    let dir = tempfile::tempdir().unwrap();
+    let _app = database(&dir.path().join("app.db"));
+    let plain = |args: &[&str]| {
+        let ran = waloy(dir.path(), &[args, &["--plain", "--color", "always", "--progress", "always"]].concat());
+        assert!(format!("{}{}", ran.out, ran.err).is_ascii(), "{args:?}: {ran:?}");
+        ran
+    };
+    plain(&["replicate", "app.db", "--once", "--log-format", "pretty"]).ok();
+    plain(&["verify", "app.db", "-v"]).ok();
+    plain(&["restore", "app.db", "-o", "back.db"]).ok();
+    assert_eq!(plain(&["restore", "app.db", "--tme", "x"]).code, Some(2));
+}
