@@ -118,7 +118,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 fn is_generation(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     let letters = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let is_id = text.starts_with('0') && text.len() >= 4 && text.split('…').all(letters);
+    let is_id = text.starts_with('0') && text.len() >= 4 && text.replace("..", "…").split('…').all(letters);
     (is_id || text == "latest") && !Path::new(argument).exists()
 }
 

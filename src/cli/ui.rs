@@ -109,7 +109,7 @@ impl Ui {
     /// A line for people on standard output; nothing with `--json`.
     pub fn line(&self, text: impl fmt::Display) {
         if !self.mode.json {
-            self.write(&format!("{text}\n"));
+            self.write(&self.spelled(format!("{text}\n")));
         }
     }
 
@@ -122,14 +122,14 @@ impl Ui {
     pub fn note(&self, text: impl fmt::Display) {
         if !self.mode.json && !self.mode.quiet {
             let text = text.to_string();
-            self.write_err(&if self.err_is_json() { log::line(&text) } else { text + "\n" });
+            self.write_err(&if self.err_is_json() { log::line(&text) } else { self.spelled(text + "\n") });
         }
     }
 
     /// A line for people on standard error, about what is wrong: also with `-q`.
     pub fn problem(&self, text: impl fmt::Display) {
         if !self.mode.json {
-            self.write_err(&format!("{text}\n"));
+            self.write_err(&self.spelled(format!("{text}\n")));
         }
     }
 
@@ -138,7 +138,7 @@ impl Ui {
         match (self.err_is_json(), self.mode.quiet && !self.mode.json) {
             (_, true) => {}
             (true, false) => self.write_err(&render::error::warning_json(code, message, hints)),
-            (false, false) => self.write_err(&render::error::warning(message, hints, self.err)),
+            (false, false) => self.write_err(&self.spelled(render::error::warning(message, hints, self.err))),
         }
     }
 
@@ -156,9 +156,14 @@ impl Ui {
     pub fn error(&self, error: &Error) {
         let text = match self.err_is_json() {
             true => render::error::json(error),
-            false => render::error::human(error, self.err),
+            false => self.spelled(render::error::human(error, self.err)),
         };
         self.write_err(&text);
+    }
+
+    /// A text for people, with `--plain` without the characters beyond ASCII that waloy itself writes.
+    fn spelled(&self, text: String) -> String {
+        if self.mode.plain { text.replace('…', "..").replace(['·', '—', '–'], "-") } else { text }
     }
 
     /// What goes to standard error are lines of JSON.

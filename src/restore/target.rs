@@ -87,7 +87,8 @@ pub async fn resolve_generation(store: &dyn Store, prefix: &str) -> Result<Gener
         }
         return all.last().copied().ok_or(Error::NoBackup { location: store.location() });
     }
-    let (head, tail) = wanted.split_once('…').unwrap_or((&wanted, ""));
+    // As `--plain` prints it, too.
+    let (head, tail) = wanted.split_once('…').or_else(|| wanted.split_once("..")).unwrap_or((&wanted, ""));
     let mut matching = all.into_iter().filter(|id| {
         let id = id.to_string();
         id.starts_with(head) && id.ends_with(tail)

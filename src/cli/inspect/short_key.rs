@@ -33,7 +33,7 @@ pub(super) fn whole(generation: GenerationId, key: &str) -> Option<String> {
 
 /// With or without zeros, or an `…` for them.
 fn index(digits: &str) -> Option<SegmentIndex> {
-    let digits = digits.strip_prefix('…').unwrap_or(digits);
+    let digits = digits.strip_prefix('…').or_else(|| digits.strip_prefix("..")).unwrap_or(digits);
     let plain = !digits.is_empty() && digits.len() <= 12 && digits.bytes().all(|byte| byte.is_ascii_digit());
     SegmentIndex::new(digits.parse().ok().filter(|_| plain)?)
 }
@@ -52,7 +52,7 @@ mod tests {
         for name in names {
             assert_eq!(whole(id, &short(&name.key())), Some(name.key()));
         }
-        for key in ["wal/…37", "wal/037", "wal/000000000037"] {
+        for key in ["wal/…37", "wal/..37", "wal/037", "wal/000000000037"] {
             assert_eq!(whole(id, key), Some(names[2].key()), "{key}");
         }
         for key in ["wal/", "wal/x", "wal/+3", "wal/1-", "wal/0000000000037", "x", ""] {

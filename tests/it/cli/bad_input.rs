@@ -543,6 +543,10 @@ fn plain_output_has_no_colours_and_nothing_beyond_ascii() {
     };
     plain(&["replicate", "app.db", "--once", "--log-format", "pretty"]).ok();
     plain(&["verify", "app.db", "-v"]).ok();
+    // What it prints can be given back.
+    let listed = plain(&["generations", "app.db"]).ok();
+    let id = listed.out.split_whitespace().find(|word| word.starts_with('0') && word.contains("..")).unwrap();
+    plain(&["restore", "app.db", "-o", "id.db", "--generation", id]).ok();
     plain(&["restore", "app.db", "-o", "back.db"]).ok();
     assert_eq!(plain(&["restore", "app.db", "--tme", "x"]).code, Some(2));
 }
