@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Phase {
     /// Reading every page of the database and uploading it.
     Snapshot,
+    /// Comparing every page of the database with the replica's.
+    Compare,
     /// Downloading what a restore needs.
     Restore,
     /// Making what was restored durable.

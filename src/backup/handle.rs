@@ -84,7 +84,7 @@ impl BackupHandle {
     /// same answer; other calls fail with the code `engine.ended`, or with the reason if there was one.
     ///
     /// Best called after the application has closed its own connections. The other way round, the last of them to close
-    /// deletes the WAL, and the next start begins with a full snapshot.
+    /// deletes the WAL, and the next start reads the whole database once, to compare it.
     ///
     /// # Errors
     ///

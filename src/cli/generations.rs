@@ -59,6 +59,9 @@ const COLUMNS: [Column; 8] = [
     Column::text("STATE"),
 ];
 
+/// So many gaps within one generation are listed, the newest ones.
+const GAPS: usize = 3;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -134,6 +137,16 @@ fn human(survey: &Survey, live: bool, ui: &Ui) {
         }
         before = generation.state;
         ui.line(line);
+        let inside =
+            |gap: &&Interval| generation.covers.is_some_and(|covers| covers.from <= gap.from && gap.to <= covers.to);
+        let inside: Vec<&Interval> = survey.gaps.iter().filter(inside).collect();
+        // Run from a timer it has one a run.
+        for gap in inside.iter().rev().take(GAPS).rev() {
+            ui.line(format_args!("     — gap {} in it: replicator was not running —", clock(gap.length())));
+        }
+        if inside.len() > GAPS {
+            ui.line(format_args!("     — and {} before —", count((inside.len() - GAPS) as u64, "gap")));
+        }
         if let Some(problem) = &generation.problem {
             ui.line(format_args!("     {problem}"));
         }

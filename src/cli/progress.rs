@@ -66,6 +66,7 @@ fn name(phase: Phase) -> &'static str {
         Phase::Restore => "restoring",
         Phase::Sync => "writing to disk",
         Phase::Check => "checking",
+        Phase::Compare => "comparing",
         Phase::Verify => "verifying",
         #[expect(unreachable_patterns, reason = "phases may be added")]
         _ => "working",

@@ -36,6 +36,15 @@ pub enum Event {
         /// How long it took.
         duration: Duration,
     },
+    /// The WAL had gone on without waloy, and every page was compared with the replica's.
+    Compared {
+        /// The pages of the database.
+        pages: u32,
+        /// How many of them the replica has otherwise, or not at all.
+        differing: u32,
+        /// How long it took.
+        duration: Duration,
+    },
     /// A segment is durable.
     Synced(Synced),
     /// The WAL was checkpointed, or an attempt at it ended otherwise.

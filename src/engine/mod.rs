@@ -14,9 +14,11 @@
 //! - Nothing is uploaded that is not durable on this machine: the WAL is synced before anything is sealed.
 //! - What the store has acknowledged is what the table of page hashes stands for; the next segment's checksum comes
 //!   from it.
+//! - Where the WAL does not hold the place at which the replica ends, every page is compared with the table instead.
 //! - A caller that goes away (a dropped future) takes nothing with it: the actor finishes what it does.
 
 mod actor;
+mod catch_up;
 mod collect;
 mod collector;
 mod context;

@@ -40,6 +40,8 @@ pub struct Options {
     pub wait_for_db: bool,
     /// Open a database that belongs to another user.
     pub allow_other_user: bool,
+    /// Go on where the replica looks like that of another database, with a new generation.
+    pub adopt: bool,
     /// The location of a replica that this database may be taken away from: it stays as it is, and a new one begins.
     /// From every other one a database is not moved.
     pub may_leave: Option<String>,
@@ -75,6 +77,7 @@ impl Options {
             set_wal: false,
             wait_for_db: false,
             allow_other_user: false,
+            adopt: false,
             may_leave: None,
         }
     }

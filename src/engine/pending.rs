@@ -52,7 +52,7 @@ impl Span {
 
     /// Nothing was captured.
     pub(super) fn is_empty(&self) -> bool {
-        self.wal_bytes == 0
+        self.wal_bytes == 0 && self.transactions == 0
     }
 }
 

@@ -3,10 +3,13 @@
 
 use bytes::Bytes;
 
+use super::catch_up::{self, Compared};
 use super::context::Context;
 use super::error::Error;
 use super::observer::ObserverThread;
 use super::parcel::require_ours;
+use super::pending::Boundary;
+use super::segment::mark;
 use super::session::Session;
 use crate::db;
 use crate::format::{Outline, Reason, Summary};
@@ -14,7 +17,7 @@ use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader, Objects};
 use crate::state::{Acknowledged, Intent, PageHashes, WalPlace};
 use crate::storage::Put;
-use crate::units::{PageHash, PageNo, PageSize, SegmentIndex};
+use crate::units::{PageHash, PageNo, PageSize, SegmentIndex, Timestamp};
 
 impl Session {
     /// Opens the database and goes on with what the replica holds.
@@ -37,7 +40,11 @@ impl Session {
             known.save(&context.state)?;
         }
         Intent::clear(&context.state)?;
-        let (observer, wanted) = observe(context, known.as_ref(), table.is_some()).await?;
+        let Opened { observer, wanted, unobserved, level } = observe(context, known.as_ref(), table.as_ref()).await?;
+        if let (Some(known), Some(boundary)) = (&mut known, level) {
+            known.wal = WalPlace::from(mark(boundary));
+            known.save(&context.state)?;
+        }
         let manifest = match &known {
             Some(known) => replica::read_manifest(&*context.store, known.generation).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot read the manifest");
@@ -56,7 +63,17 @@ impl Session {
             manifest
         });
         context.show(known.as_ref());
-        Ok(Session { observer, replica: known, table, wanted, outbox: None, manifest, unlisted: 0, broken: false })
+        Ok(Session {
+            observer,
+            replica: known,
+            table,
+            wanted,
+            unobserved,
+            outbox: None,
+            manifest,
+            unlisted: 0,
+            broken: false,
+        })
     }
 }
 
@@ -280,51 +297,72 @@ async fn resembles(context: &Context, observer: &ObserverThread, newest: Generat
     Ok(same * 2 > pages as usize)
 }
 
-/// Opens the live database where the replica ends; otherwise at its present end, and says why a new generation has to
-/// begin.
-async fn observe(
-    context: &Context,
-    known: Option<&Acknowledged>,
-    has_table: bool,
-) -> Result<(ObserverThread, Option<Reason>), Error> {
+/// The live database as it was found.
+struct Opened {
+    observer: ObserverThread,
+    /// Why a new generation has to begin.
+    wanted: Option<Reason>,
+    /// A time in which nobody watched it; what changed is pending.
+    unobserved: Option<(Timestamp, Timestamp)>,
+    /// The replica holds it at this commit, which is another place in the WAL than was noted.
+    level: Option<Boundary>,
+}
+
+impl Opened {
+    fn with(observer: ObserverThread, wanted: Option<Reason>) -> Opened {
+        Opened { observer, wanted, unobserved: None, level: None }
+    }
+}
+
+/// Opens the live database where the replica ends; otherwise at its present end, and finds out what differs.
+async fn observe(context: &Context, known: Option<&Acknowledged>, table: Option<&PageHashes>) -> Result<Opened, Error> {
     let start = |position| {
         ObserverThread::start(context.options.clone(), context.hooks.clone(), context.status.clone(), position)
     };
     let Some(known) = known else {
         let observer = start(None).await?;
-        let Some(newest) = replica::generations(&*context.store).await?.pop() else { return Ok((observer, None)) };
+        let Some(newest) = replica::generations(&*context.store).await?.pop() else {
+            return Ok(Opened::with(observer, None));
+        };
         return match resembles(context, &observer, newest).await {
-            Ok(true) => Ok((observer, Some(Reason::StateLost))),
+            Ok(true) => Ok(Opened::with(observer, Some(Reason::StateLost))),
+            Ok(false) if context.options.adopt => Ok(Opened::with(observer, Some(Reason::Replaced))),
             Ok(false) => Err(Error::AnotherDatabase { location: context.store.location() }),
             Err(Error::Replica(error)) if error.is_damage() => {
                 tracing::warn!(%error, "the replica is damaged, and is not compared with the database");
-                Ok((observer, Some(Reason::StateLost)))
+                Ok(Opened::with(observer, Some(Reason::StateLost)))
             }
             Err(error) => Err(error),
         };
     };
-    if !has_table {
-        return Ok((start(None).await?, Some(Reason::StateLost)));
-    }
-    let observer = match known.wal.position() {
+    let Some(table) = table else { return Ok(Opened::with(start(None).await?, Some(Reason::StateLost))) };
+    let resumed = match known.wal.position() {
         Some(position) => match start(Some(position)).await {
             Ok(observer) => Some(observer),
             Err(error) if error.is_loss() && !matches!(error, db::Error::Replaced(_)) => {
-                tracing::warn!(%error, "the WAL was removed or restarted while nobody watched: a new generation, with a full snapshot, has to begin");
+                tracing::info!(%error, "the WAL went on while nobody watched: comparing every page with the replica");
                 None
             }
             Err(error) => return Err(error.into()),
         },
         None => None,
     };
-    let found = observer.as_ref().map(|observer| observer.page_size);
-    match observer {
-        Some(observer) if found == PageSize::new(known.page_size) => Ok((observer, None)),
-        Some(observer) => Ok((observer, Some(Reason::PageSize))),
+    let same_size = |observer: &ObserverThread| PageSize::new(known.page_size) == Some(observer.page_size);
+    match resumed {
+        Some(observer) if same_size(&observer) => Ok(Opened::with(observer, None)),
+        Some(observer) => Ok(Opened::with(observer, Some(Reason::PageSize))),
         None => {
             let observer = start(None).await?;
-            let same = PageSize::new(known.page_size) == Some(observer.page_size);
-            Ok((observer, Some(if same { Reason::PositionLost } else { Reason::PageSize })))
+            if !same_size(&observer) {
+                return Ok(Opened::with(observer, Some(Reason::PageSize)));
+            }
+            let compared = catch_up::compare(context, &observer, known, table).await?;
+            let opened = Opened::with(observer, None);
+            Ok(match compared {
+                Compared::Level(boundary) => Opened { level: Some(boundary), ..opened },
+                Compared::Behind(from, to) => Opened { unobserved: Some((from, to)), ..opened },
+                Compared::Changed => Opened { wanted: Some(Reason::PositionLost), ..opened },
+            })
         }
     }
 }

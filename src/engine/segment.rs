@@ -23,6 +23,8 @@ pub(super) struct Joint {
     pub(super) checksum_before: DbChecksum,
     pub(super) writer: WriterId,
     pub(super) compression: Compression,
+    /// A time in which nobody watched the database, if the segment spans one.
+    pub(super) unobserved: Option<(Timestamp, Timestamp)>,
 }
 
 impl Joint {
@@ -47,12 +49,12 @@ impl Joint {
 
     pub(super) fn summary(&self, span: Span, boundary: Boundary, checksum_after: DbChecksum) -> Summary {
         Summary {
-            flags: Flags::default(),
+            flags: Flags { catch_up: self.unobserved.is_some(), ..Flags::default() },
             pages_after: boundary.pages,
             last: self.index,
             // Times never go back within a generation, whatever the clock does.
             last_time: span.last.max(span.first).max(self.before.at()),
-            unobserved: None,
+            unobserved: self.unobserved,
             transactions: span.transactions,
             transactions_since_snapshot: self.before.transactions + span.transactions,
             wal_bytes: span.wal_bytes,

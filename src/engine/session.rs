@@ -12,7 +12,7 @@ use super::observer::{Batch, ObserverThread};
 use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::segment::{self, Joint};
-use crate::format::{Manifest, ManifestSegment, ManifestSnapshot, Reason};
+use crate::format::{Manifest, ManifestSegment, ManifestSnapshot, Reason, Unobserved};
 use crate::replica::{self, Latest};
 use crate::state::{Acknowledged, Intent, PageHashes};
 use crate::units::{PageNo, SegmentIndex, Timestamp};
@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) table: Option<PageHashes>,
     /// Why a new generation has to begin before anything else can be uploaded.
     pub(super) wanted: Option<Reason>,
+    /// A time in which nobody watched the database: the next segment has what changed in it.
+    pub(super) unobserved: Option<(Timestamp, Timestamp)>,
     /// The object on its way.
     pub(super) outbox: Option<Outbound>,
     pub(super) manifest: Option<Manifest>,
@@ -260,6 +262,7 @@ impl Session {
             ParcelKind::Snapshot { reason, previous, db_bytes } => {
                 self.wanted = None;
                 context.status.send_modify(|status| status.snapshots += 1);
+                self.unobserved = None;
                 self.manifest = Some(Manifest {
                     generation,
                     counter: 0,
@@ -300,6 +303,7 @@ impl Session {
         duration: Duration,
     ) -> Synced {
         let index = next.index.and_then(SegmentIndex::new).unwrap_or_default();
+        let unobserved = self.unobserved.take();
         if let Some(manifest) = &mut self.manifest {
             manifest.push(ManifestSegment {
                 index,
@@ -307,6 +311,7 @@ impl Session {
                 bytes: stored_bytes,
                 transactions: span.transactions,
                 digest: next.digest,
+                unobserved: unobserved.map(|(from, to)| Unobserved { from, to }),
             });
             self.unlisted += 1;
             if self.unlisted >= MANIFEST_EVERY {
@@ -349,6 +354,7 @@ impl Session {
             checksum_before: table.checksum(),
             writer: context.writer,
             compression: context.options.compression,
+            unobserved: self.unobserved,
             before,
         })
     }

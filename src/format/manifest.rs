@@ -71,6 +71,20 @@ pub struct ManifestSegment {
     pub transactions: u64,
     /// The digest of its page file.
     pub digest: Digest,
+    /// A time in which nobody watched the database; the segment has what changed in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unobserved: Option<Unobserved>,
+}
+
+/// A time in which nobody watched the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Unobserved {
+    /// Its beginning: the last state of before. RFC 3339, UTC, milliseconds.
+    #[serde(with = "time")]
+    pub from: Timestamp,
+    /// Its end. RFC 3339, UTC, milliseconds.
+    #[serde(with = "time")]
+    pub to: Timestamp,
 }
 
 /// What a generation is. A hint: listing and chain decide.
@@ -203,6 +217,7 @@ mod tests {
             bytes: 4096 + index,
             transactions: 3,
             digest: Digest([9; 32]),
+            unobserved: None,
         }
     }
 

@@ -127,7 +127,7 @@ pub use hash::PageHasher;
 pub use header::{HEADER_LEN, Header, Kind};
 pub use ids::{Latest, ReplicaIds};
 pub use index::{ChunkEntry, IndexPlace, Run};
-pub use manifest::{Manifest, ManifestSegment, ManifestSnapshot, Reason};
+pub use manifest::{Manifest, ManifestSegment, ManifestSnapshot, Reason, Unobserved};
 pub use outline::Outline;
 pub use summary::{Flags, Summary, TRAILER_LEN, WalMark};
 pub use whole::{each_page, whole};

@@ -97,6 +97,9 @@ pub struct Generation {
     /// Capture went on from the generation before: nothing was committed unseen between the two.
     #[serde(skip)]
     joins: bool,
+    /// The times within it in which nobody watched, as far as the manifest and the newest segment tell.
+    #[serde(skip)]
+    unobserved: Vec<Interval>,
 }
 
 /// Looks at a whole replica. It is only read: one listing, and four small reads a generation.
@@ -121,11 +124,15 @@ pub async fn survey(store: &Arc<dyn Store>) -> Result<Survey, Error> {
     Ok(Survey { source: store.location(), encrypted, generations, gaps, restorable, stored_bytes })
 }
 
-/// The intervals between generations in which nobody watched.
+/// The intervals in which nobody watched, between generations and within them.
 fn gaps(generations: &[Generation]) -> Vec<Interval> {
     let between = generations.windows(2).filter(|pair| !pair[1].joins);
-    let gaps = between.filter_map(|pair| Some(Interval { from: pair[0].covers?.to, to: pair[1].covers?.from }));
-    gaps.filter(|gap| gap.from < gap.to).collect()
+    let between = between.filter_map(|pair| Some(Interval { from: pair[0].covers?.to, to: pair[1].covers?.from }));
+    let within = generations.iter().flat_map(|generation| generation.unobserved.iter().copied());
+    let mut gaps: Vec<Interval> = between.chain(within).filter(|gap| gap.from < gap.to).collect();
+    gaps.sort_by_key(|gap| (gap.from, gap.to));
+    gaps.dedup();
+    gaps
 }
 
 /// Looks at one generation.
@@ -147,7 +154,7 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
         covers: None,
         last: None,
         commits: 0,
-        reason: manifest.map(|manifest| manifest.reason),
+        reason: manifest.as_ref().map(|manifest| manifest.reason),
         snapshot_bytes: objects.snapshot.unwrap_or(0),
         segments: (objects.segments.len() + objects.merged.len()) as u64,
         stored_bytes: objects.stored_bytes(),
@@ -156,6 +163,7 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
         compression: None,
         problem,
         joins: false,
+        unobserved: Vec::new(),
     };
     let (Some(snapshot), Some((point, name, size))) = (objects.snapshot, last) else { return Ok(generation) };
     let first = told(outline(store, Name::Snapshot(objects.generation), snapshot).await)?;
@@ -171,6 +179,11 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
                 Some(u64::from(newest.summary.pages_after) * u64::from(newest.header.page_size.get()));
             generation.compression = Some(first.header.codec.to_string());
             generation.joins = first.summary.joins.is_some();
+            let listed =
+                manifest.iter().flat_map(|manifest| &manifest.segments).filter_map(|segment| segment.unobserved);
+            let listed = listed.map(|unobserved| Interval { from: unobserved.from, to: unobserved.to });
+            let newest = newest.summary.unobserved.map(|(from, to)| Interval { from, to });
+            generation.unobserved = listed.chain(newest).collect();
         }
         (Err(error), _) | (_, Err(error)) => generation.problem = Some(told_here(store, &error)),
     }

@@ -215,7 +215,14 @@ impl Handmade {
         let manifest = self.manifest.as_mut().unwrap();
         manifest.counter += 1;
         manifest.next_index = place.get() + 1;
-        manifest.segments.push(ManifestSegment { index: place, at: state.at, bytes: size, transactions: 1, digest });
+        manifest.segments.push(ManifestSegment {
+            index: place,
+            at: state.at,
+            bytes: size,
+            transactions: 1,
+            digest,
+            unobserved: None,
+        });
         self.write_manifest().await;
         state
     }

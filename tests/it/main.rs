@@ -3,6 +3,7 @@
 
 mod backup;
 mod capture;
+mod catch_up;
 mod cli;
 mod embedded;
 mod engine;

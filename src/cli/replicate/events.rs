@@ -50,6 +50,13 @@ struct Generation {
 }
 
 #[derive(Serialize)]
+struct Compared {
+    pages: u32,
+    differing: u32,
+    duration_seconds: f64,
+}
+
+#[derive(Serialize)]
 struct Sync {
     generation: GenerationId,
     index: u64,
@@ -151,6 +158,10 @@ pub(super) fn json(ui: &Ui, event: &Event, db: &Path, now: Timestamp, setup: &Se
             };
             ui.json("generation", &Line { about, fields });
         }
+        Event::Compared { pages, differing, duration } => {
+            let fields = Compared { pages: *pages, differing: *differing, duration_seconds: seconds(*duration) };
+            ui.json("compared", &Line { about, fields });
+        }
         Event::Synced(synced) => {
             let fields = Sync {
                 generation: synced.generation,
@@ -193,6 +204,9 @@ pub(super) fn log(event: &Event, db: &Path, setup: &Setup<'_>) {
         Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
             let (reason, took_ms) = (reason_name(*reason), duration.as_millis());
             tracing::info!(%db, %generation, reason, bytes = db_bytes, sent = stored_bytes, took_ms, "generation");
+        }
+        Event::Compared { pages, differing, duration } => {
+            tracing::info!(%db, pages, differing, took_ms = duration.as_millis(), "compared every page with the replica");
         }
         Event::Synced(synced) => {
             let (segment, commits, bytes) = (synced.index.get(), synced.commits, synced.wal_bytes);

@@ -110,6 +110,13 @@ impl Reporter {
                     render::took(*duration),
                 ));
             }
+            Event::Compared { pages, differing, duration } => ui.note(format_args!(
+                "{}the WAL went on without waloy: {} compared in {}, {} differ",
+                self.name,
+                render::count(u64::from(*pages), "page"),
+                render::took(*duration),
+                table::count(u64::from(*differing)),
+            )),
             Event::Synced(synced) => {
                 seen.commits += synced.commits;
                 seen.sent += synced.stored_bytes;

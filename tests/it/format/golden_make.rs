@@ -174,6 +174,7 @@ fn make_set(set: &str, compression: Compression, states: &[Vec<u8>; 3]) {
         bytes: finished.len + ENVELOPE_LEN as u64,
         transactions: summary.transactions,
         digest: finished.digest,
+        unobserved: None,
     };
     let manifest = Manifest {
         generation: maker.generation,

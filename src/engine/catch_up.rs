@@ -1,0 +1,113 @@
+//! Catching up: the WAL no longer holds the place where the replica ends, so every page is compared with the replica's.
+//!
+//! From the moment the database is opened, capture notes what changes. Meanwhile each page is read once, as of whatever
+//! commit was captured last, and its hash is compared with that of the replica. A page that was equal when it was read,
+//! and is not any more, has changed since, and capture has it. So the pages that differ, and those captured, are all
+//! that the next segment needs; it is made like every segment of many pages, at one commit, and leaves out what turns
+//! out to be the same after all.
+
+use std::time::Instant;
+
+use super::context::Context;
+use super::error::Error;
+use super::event::Event;
+use super::observer::{Observer, ObserverThread};
+use super::page_set::PageSet;
+use super::pending::{Boundary, Span};
+use crate::db;
+use crate::progress::{During, Phase};
+use crate::state::{Acknowledged, PageHashes};
+use crate::units::{PageHash, PageNo, Timestamp};
+
+/// Bytes of pages that are read between two moves of the pin.
+const STEP: usize = 1 << 20;
+
+/// What came of the comparison.
+#[derive(Debug)]
+pub(super) enum Compared {
+    /// The database is what the replica holds, at this commit.
+    Level(Boundary),
+    /// The pages that differ are pending. Nobody watched the database in this time.
+    Behind(Timestamp, Timestamp),
+    /// Most pages differ: a snapshot costs no more than the difference, and a restore from it less.
+    Changed,
+}
+
+/// Compares the database with what the replica holds; `table` has the hashes of that.
+pub(super) async fn compare(
+    context: &Context,
+    observer: &ObserverThread,
+    known: &Acknowledged,
+    table: &PageHashes,
+) -> Result<Compared, Error> {
+    let (began, opened) = (Instant::now(), context.now());
+    let total = u64::from(observer.pages) * u64::from(observer.page_size.get());
+    let differing = {
+        let _bar = During::begin(&*context.hooks.progress, Phase::Compare, Some(total));
+        differing(context, observer, table).await?
+    };
+    let (pages, differ) = (observer.pages, differing.len() as u32);
+    context.tell(Event::Compared { pages, differing: differ, duration: began.elapsed() });
+    if u64::from(differ) * 2 > u64::from(pages.min(known.pages)) {
+        return Ok(Compared::Changed);
+    }
+    let (pages_before, from) = (known.pages, known.at());
+    let level = observer.call(move |observer| observer.differ(differing, pages_before, opened)).await??;
+    Ok(level.map_or(Compared::Behind(from, opened.max(from)), Compared::Level))
+}
+
+/// The pages of the database whose hashes are not those of the table.
+async fn differing(context: &Context, observer: &ObserverThread, table: &PageHashes) -> Result<PageSet, Error> {
+    let (page_len, lock_page) = (observer.page_size.len(), observer.page_size.lock_page());
+    let count = u32::try_from(STEP / page_len).unwrap_or(1).max(1);
+    let mut differing = PageSet::default();
+    let mut next = 1;
+    loop {
+        let (last, images) = observer.call(move |observer| observer.read_run(next, count)).await??;
+        let Some(first) = PageNo::new(next).filter(|first| first.get() <= last) else { return Ok(differing) };
+        let mut known = vec![PageHash::default(); (last - next + 1) as usize];
+        table.get_run(first, &mut known)?;
+        for ((number, known), image) in (next..=last).zip(known).zip(images.chunks_exact(page_len)) {
+            let Some(page) = PageNo::new(number).filter(|&page| page != lock_page) else { continue };
+            // A page that the replica does not have has the hash 0, as a page may have by chance.
+            if number > table.pages() || context.hasher.hash(page, image) != known {
+                differing.insert(page);
+            }
+        }
+        context.hooks.progress.advance(images.len() as u64);
+        let Some(after) = last.checked_add(1) else { return Ok(differing) };
+        next = after;
+        // Hashing does not wait for anything; others have their turn.
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Observer {
+    /// The images of consecutive pages as of the commit captured last, and the number of the last one.
+    fn read_run(&mut self, first: u32, count: u32) -> Result<(u32, Vec<u8>), db::Error> {
+        let last = first.saturating_add(count - 1).min(self.live.pages());
+        let pages: Vec<PageNo> = (first..=last).filter_map(PageNo::new).collect();
+        let mut images = Vec::new();
+        if !pages.is_empty() {
+            self.live.read_pages(&pages, &mut images)?;
+        }
+        Ok((last, images))
+    }
+
+    /// Has the pages that differ uploaded. If none does, and nothing was committed since the database was opened, the
+    /// replica holds the database at the commit that is returned.
+    fn differ(
+        &mut self,
+        differing: PageSet,
+        pages_before: u32,
+        opened: Timestamp,
+    ) -> Result<Option<Boundary>, db::Error> {
+        self.capture()?;
+        if differing.len() == 0 && self.pending.is_empty() && self.live.pages() == pages_before {
+            return Ok(Some(self.boundary()));
+        }
+        // How many transactions it were, nobody knows: at least one.
+        self.pending.put_back(differing, Span { transactions: 1, wal_bytes: 0, first: opened, last: opened });
+        Ok(None)
+    }
+}
