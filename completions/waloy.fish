@@ -101,6 +101,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l set-wal -d 'Co
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l wait-for-db -d 'Wait for a database that does not exist yet'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l restore-if-missing -d 'Restore a database that does not exist; if the store says that there is no backup of it, wait for it'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l snapshot -d 'Begin a new generation now, with a snapshot'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l adopt -d 'Go on at a prefix whose backup does not look like this database: with a new generation, marked `replaced`'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s q -l quiet -d 'Say nothing but errors'
@@ -333,7 +334,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand status" -l sse -d 'How the s
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l retries -d 'How often a request is tried' -r
-complete -c waloy -n "__fish_waloy_using_subcommand status" -l check -d 'Print nothing; exit 0 if all replicas follow their databases, 4 if one does not, 8 if a database is not there'
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l check -d 'Print nothing; exit 0 if all replicas follow their databases, less than a minute behind, 4 if one does not, 8 if a database is not there'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l watch -d 'Look again each second, until interrupted'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'

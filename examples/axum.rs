@@ -16,6 +16,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::{Extension, Json, Router, extract::State, routing::get};
 use rusqlite::{Connection, params};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use waloy::{BackupConfig, BackupManager, S3Config};
 
@@ -92,8 +93,14 @@ async fn main() -> anyhow::Result<()> {
         Router::new().route("/items", get(list_items).post(add_item)).layer(Extension(mgr.clone())).with_state(db);
     let listener = tokio::net::TcpListener::bind(setting("LISTEN", "0.0.0.0:3000")).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
-    axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
+    let mut terminate = signal(SignalKind::terminate())?; // what systemd and docker send
+    let asked = async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    axum::serve(listener, app).with_graceful_shutdown(asked).await?;
 
     // On shutdown: flush remaining WAL and release the read transaction
     mgr.lock().await.shutdown().await?;

@@ -30,15 +30,15 @@ pub use reporter::Reporter;
 /// Back up running databases, continuously
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "waloy replicate [OPTIONS] DB... [URL]\n       waloy replicate [OPTIONS] DB=URL...",
+    override_usage = "waloy replicate [OPTIONS] DB... [URL]",
     before_help = "Examples:
   waloy replicate app.db s3://bucket/app
   waloy replicate app.db --to /mnt/nas/app
   waloy replicate app.db s3://bucket/app --endpoint http://localhost:9000
-  waloy replicate app.db audit.db 's3://bucket/{db}'      several; {db} is the name of each
-  waloy replicate a.db=s3://one/a b.db=s3://two/b         several, each with a place of its own
-  waloy replicate app.db s3://bucket/app --restore-if-missing   as the start of a container
-  waloy replicate app.db                      beside the database: against mistakes only
+  waloy replicate a.db b.db 's3://bucket/{db}'       {db} is the name of each
+  waloy replicate a.db=s3://one/a b.db=s3://two/b    each with a place of its own
+  waloy replicate app.db s3://bucket/app --restore-if-missing    in a container
+  waloy replicate app.db             beside the database: against mistakes only
 "
 )]
 pub struct Args {
@@ -74,6 +74,9 @@ pub struct Args {
     /// Begin a new generation now, with a snapshot
     #[arg(long)]
     snapshot: bool,
+    /// Go on at a prefix whose backup does not look like this database: with a new generation, marked `replaced`
+    #[arg(long)]
+    adopt: bool,
 }
 
 /// How often, or never.
@@ -101,8 +104,11 @@ pub async fn run(context: &Context, args: Args, signals: &mut Signals) -> Result
     }
     let databases = args.databases.resolve(&context.global)?;
     let several = databases.len() > 1;
-    if !(args.wait_for_db || args.restore_if_missing) {
-        databases.iter().try_for_each(|database| require_there(database, &databases[0]))?;
+    for database in &databases {
+        let alone = !several && !args.wait_for_db && !args.restore_if_missing;
+        if alone || database.path.is_dir() {
+            require_there(database, &databases[0])?;
+        }
     }
     let board = Arc::new(Board::new(&context.ui, databases.len()));
     let all: Vec<One> = databases
@@ -172,6 +178,7 @@ impl Args {
             },
             set_wal: self.set_wal,
             wait_for_db: self.wait_for_db,
+            adopt: self.adopt,
             ..database.options(&context.global)
         };
         let several = place.0.is_shared();

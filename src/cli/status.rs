@@ -34,6 +34,9 @@ const COLUMNS: [Column; 8] = [
     Column::text("DESTINATION"),
 ];
 
+/// How far behind a replica may be that still counts as following.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(60);
+
 /// How often `--watch` looks.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -53,7 +56,8 @@ replica itself.
 pub struct Args {
     #[command(flatten)]
     databases: Databases,
-    /// Print nothing; exit 0 if all replicas follow their databases, 4 if one does not, 8 if a database is not there
+    /// Print nothing; exit 0 if all replicas follow their databases, less than a minute behind, 4 if one does not, 8 if
+    /// a database is not there
     #[arg(long)]
     check: bool,
     /// Look again each second, until interrupted
@@ -95,11 +99,6 @@ impl State {
             State::Stopped => "stopped",
             State::Never => "never",
         }
-    }
-
-    /// The replica follows the database.
-    fn follows(self) -> bool {
-        matches!(self, State::InSync | State::Syncing)
     }
 }
 
@@ -156,7 +155,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         for (shown, database) in shown.iter().zip(&databases).filter(|(shown, _)| !shown.db_exists) {
             let hint = format!("waloy restore {}", quoted(&database.path.to_string_lossy()));
             match shown.state {
-                State::Never => drop(db::resolve(&database.path)?),
+                State::Never if databases.len() == 1 => drop(db::resolve(&database.path)?),
+                State::Never => {}
                 _ if args.watch => {}
                 _ => ui.warn("db.missing", &format!("{} does not exist", database.path.display()), &[hint]),
             }
@@ -176,7 +176,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 fn check(all: &[Shown]) -> Exit {
     match all {
         _ if all.iter().any(|shown| !shown.db_exists) => Exit::Kind(Kind::Database),
-        _ if all.iter().all(|shown| shown.state.follows()) => Exit::Ok,
+        _ if all.iter().all(|shown| shown.follows()) => Exit::Ok,
         _ => Exit::Kind(Kind::Stale),
     }
 }
@@ -190,6 +190,12 @@ async fn look(databases: &[Database]) -> Result<Vec<Shown>> {
 }
 
 impl Shown {
+    /// The replica follows the database.
+    fn follows(&self) -> bool {
+        let soon = self.lag_seconds.is_some_and(|lag| lag < FOLLOWS_WITHIN.as_secs_f64());
+        matches!(self.state, State::InSync) || matches!(self.state, State::Syncing) && soon
+    }
+
     fn of(database: &Database, situation: Situation) -> Shown {
         let absolute = std::path::absolute(&database.path).unwrap_or_else(|_| database.path.clone());
         let wal = beside(&followed(&database.path), "-wal");

@@ -14,6 +14,7 @@ use crate::db;
 use crate::engine::control::{Position, request_sync};
 use crate::error::{Error, Kind, Result};
 use crate::ids::GenerationId;
+use crate::state::{Acknowledged, StateDir};
 use crate::units::Timestamp;
 
 /// How long the command waits by itself.
@@ -53,7 +54,6 @@ struct Json {
 /// Those of the library.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let mut databases = args.databases.resolve(&context.global)?;
-    databases.iter().try_for_each(|database| db::resolve(&database.path).map(drop))?;
     if databases.len() == 1 {
         return one(context, databases.remove(0)).await;
     }
@@ -72,11 +72,17 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 
 async fn one(context: &Context, database: Database) -> Result<Exit> {
     let began = Instant::now();
+    db::resolve(&database.path)?;
     require_same_place(&database)?;
     match request_sync(&database.state_dir).await? {
         Some(position) => {
             report(context, &database, &position, began.elapsed());
             Ok(Exit::Ok)
+        }
+        None if database.destination.origin == Origin::BuiltIn && Acknowledged::read(&database.state_dir).is_none() => {
+            let message = format!("{} was never replicated", database.path.display());
+            Err(Error::new(Kind::Usage, "sync.never", message)
+                .hint(format!("waloy replicate {} s3://bucket/prefix", quoted(&database.path.to_string_lossy()))))
         }
         None => once(context, database).await,
     }
@@ -85,8 +91,8 @@ async fn one(context: &Context, database: Database) -> Result<Exit> {
 /// A replicator that is running syncs to where it replicates, wherever that was asked for.
 fn require_same_place(database: &Database) -> Result<()> {
     let asked = !matches!(database.destination.origin, Origin::BuiltIn | Origin::Recorded);
-    let Some(owner) = crate::state::StateDir::owner(&database.state_dir).filter(|_| asked) else { return Ok(()) };
-    let Some(noted) = crate::state::Acknowledged::read(&database.state_dir) else { return Ok(()) };
+    let Some(owner) = StateDir::owner(&database.state_dir).filter(|_| asked) else { return Ok(()) };
+    let Some(noted) = Acknowledged::read(&database.state_dir) else { return Ok(()) };
     let asked = database.destination.location.to_string();
     if noted.destination == asked {
         return Ok(());

@@ -59,7 +59,8 @@ pub(super) fn reclaim(live: &mut Live, sink: &mut dyn Sink) -> Result<Reclaimed,
 
 /// Writers kept adding frames: keep them out for the moment that the rest takes.
 fn under_write_lock(live: &mut Live, checkpointer: &Connection, sink: &mut dyn Sink) -> Result<Reclaimed, Error> {
-    let lock = connect(live)?;
+    // Behind a reference, since later versions of rusqlite ask for a mutable one here and earlier ones do not.
+    let lock = &mut connect(live)?;
     lock.busy_handler(Some(ask_often)).map_err(Error::sqlite("wait for the write lock", live.path()))?;
     if lock.execute_batch("BEGIN IMMEDIATE").is_err() {
         return Ok(Reclaimed::Some);

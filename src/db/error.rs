@@ -199,9 +199,11 @@ impl From<Error> for PublicError {
     fn from(error: Error) -> PublicError {
         let (code, hint) = match &error {
             Error::Missing(_) => {
-                ("db.missing", "check the path, or pass --wait-for-db to wait for the application to create it")
+                ("db.missing", "check the path; with --wait-for-db, replicate waits for the application to create it")
             }
-            Error::Empty(_) => ("db.empty", "the application has not created it yet; pass --wait-for-db to wait"),
+            Error::Empty(_) => {
+                ("db.empty", "the application has not created it yet; with --wait-for-db, replicate waits for it")
+            }
             Error::NotAFile(_) => ("db.not_a_file", "give the path of the database file itself"),
             Error::NoPath => ("db.no_path", "is a variable empty or not set?"),
             Error::NotADatabase(_) => (
@@ -213,7 +215,7 @@ impl From<Error> for PublicError {
                 "waloy reads pages as SQLite writes them: back up an encrypted database with the means of its extension",
             ),
             Error::NotWal { .. } => {
-                ("db.not_wal", "pass --set-wal to convert it (PRAGMA journal_mode = WAL), which is permanent")
+                ("db.not_wal", "replicate it with --set-wal, which converts it (PRAGMA journal_mode = WAL) for good")
             }
             Error::Locked(_) => (
                 "db.locked",
@@ -235,7 +237,7 @@ impl From<Error> for PublicError {
                 ("db.wal_damaged", "check the disk, and run PRAGMA integrity_check")
             }
             Error::Lost { .. } | Error::PositionLost(_) => {
-                ("db.position_lost", "a new generation takes the database whole")
+                ("db.position_lost", "every page is compared with the replica instead")
             }
             Error::PageSize => ("db.page_size", "a new generation takes the database whole"),
             Error::Index(_) => ("db.wal_index", "try again; if it stays so, restart the application"),

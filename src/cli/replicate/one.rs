@@ -15,7 +15,7 @@ use crate::cli::destination::{Origin, Source, is_same_device, quoted};
 use crate::cli::exit::Exit;
 use crate::cli::signal::Asked;
 use crate::engine::{Hooks, Options, Replicator};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::restore::{self, Output, Target};
 use crate::state::Acknowledged;
 use crate::storage::{Location, Store};
@@ -113,7 +113,14 @@ impl One {
         let store = context.open(&self.database.destination.location).await?;
         let mut options = self.options.clone();
         if self.restore_if_missing && !self.database.path.exists() {
-            options.wait_for_db |= !self.restore(context, &store).await?;
+            let restored = self.restore(context, &store).await?;
+            if !restored && !options.automatic {
+                let db = self.database.path.display();
+                let message = format!("there is neither {db} nor a backup of it at {}", store.location());
+                return Err(Error::new(Kind::NoBackup, "restore.no_backup", message)
+                    .hint("nothing was done: --once does not wait for a database"));
+            }
+            options.wait_for_db |= !restored;
         }
         let reporter = Arc::clone(&self.reporter);
         let hooks = Hooks {
@@ -129,10 +136,25 @@ impl One {
 
     /// The same error with hints that can be pasted.
     fn explain(&self, error: Error) -> Error {
-        if error.code() != "replica.other" {
-            return error;
-        }
         let path = |path: &Path| quoted(&shown(path));
+        match error.code() {
+            "replica.other" => {}
+            "replica.another_database" => {
+                let (db, place) = (path(&self.database.path), &self.database.destination.location);
+                let to = if let Location::Directory(_) = place { "--to " } else { "" };
+                let place = quoted(&place.to_string());
+                return Error::new(error.kind(), error.code(), error.to_string())
+                    .hint("give each database a destination of its own; WALOY_DEST names that of one database")
+                    .hint(format!(
+                        "if it is this one, restored from there and changed since:  waloy replicate {db} {to}{place} --adopt"
+                    ));
+            }
+            "db.missing" if self.several => {
+                let place = path(&self.database.path);
+                return error.hint(format!("if it is a directory for the replica:  waloy replicate DB --to {place}"));
+            }
+            _ => return error,
+        }
         let (db, state) = (path(&self.database.path), path(&self.database.state_dir));
         let mut explained = Error::new(error.kind(), error.code(), error.to_string());
         if let Some(noted) = Acknowledged::read(&self.database.state_dir) {

@@ -62,7 +62,7 @@ fn what_is_no_database_in_wal_mode_is_refused_and_nothing_is_made_for_it() {
         (
             "no.db",
             "error: no.db does not exist [db.missing]
-  hint:  check the path, or pass --wait-for-db to wait for the application to create it
+  hint:  check the path; with --wait-for-db, replicate waits for the application to create it
 "
             .to_owned(),
         ),
@@ -76,7 +76,7 @@ fn what_is_no_database_in_wal_mode_is_refused_and_nothing_is_made_for_it() {
         (
             "empty.db",
             "error: empty.db is empty [db.empty]
-  hint:  the application has not created it yet; pass --wait-for-db to wait
+  hint:  the application has not created it yet; with --wait-for-db, replicate waits for it
 "
             .to_owned(),
         ),
@@ -109,12 +109,12 @@ fn what_is_no_database_in_wal_mode_is_refused_and_nothing_is_made_for_it() {
             "rollback.db",
             format!(
                 "error: {here}/rollback.db is in journal mode delete, not in WAL mode [db.not_wal]
-  hint:  pass --set-wal to convert it (PRAGMA journal_mode = WAL), which is permanent
+  hint:  replicate it with --set-wal, which converts it (PRAGMA journal_mode = WAL) for good
 "
             ),
         ),
     ] {
-        for args in [&["replicate", db, "--once"] as &[&str], &["replicate", db], &["sync", db]] {
+        for args in [&["replicate", db, "--once"] as &[&str], &["replicate", db], &["sync", db, "--to", "replica"]] {
             refused(dir, args, 8, &expected);
         }
     }

@@ -45,6 +45,7 @@ fn scene(dir: &Path) {
     std::fs::write(dir.join("text.db"), "just a text, and long enough to be looked at".repeat(30)).unwrap();
     std::fs::write(dir.join("empty.db"), "").unwrap();
     std::fs::create_dir(dir.join("folder")).unwrap();
+    drop(database(&dir.join("fresh.db")));
     waloy(dir, &["replicate", "app.db", "--once", "--to", "replica"]).ok();
 }
 
@@ -58,7 +59,7 @@ const ERRORS: &[(&[&str], i32, &str, &str, &str)] = &[
     (&["replicate", "app.db", "ftp://host/x"], 2, "storage.unknown_scheme", "unknown scheme `ftp`", "s3://"),
     (&["replicate", "app.db", "s3:///x"], 2, "storage.invalid_bucket", "no bucket", "s3://bucket/prefix"),
     (&["replicate", "app.db", "s3://me:secret@b/x"], 2, "storage.credentials_in_url", "credentials", "AWS chain"),
-    (&["replicate", "app.db", "other.db"], 8, "db.missing", "other.db does not exist", "--to other.db"),
+    (&["replicate", "app.db", "folder"], 8, "db.not_a_file", "folder is not a file", "--to folder"),
     (
         &["replicate", "app.db", "rollback.db", "s3://b/x"],
         2,
@@ -122,6 +123,15 @@ const ERRORS: &[(&[&str], i32, &str, &str, &str)] = &[
     (&["verify", "--to", "replica", "--read-data=0%"], 2, "usage.invalid_value", "`0%` is not a part", "waloy"),
     (&["verify", "--to", "replica", "--max-age", "1M"], 2, "usage.invalid_value", "months and years", "30d"),
     (&["status", "no.db"], 8, "db.missing", "no.db does not exist", "check the path"),
+    (&["sync", "fresh.db"], 2, "sync.never", "fresh.db was never replicated", "waloy replicate fresh.db"),
+    (&["replicate", "--onec", "app.db"], 2, "usage.unknown_argument", "unexpected argument '--onec' found", "--once"),
+    (
+        &["replicate", "none.db", "--to", "empty", "--once", "--restore-if-missing"],
+        10,
+        "restore.no_backup",
+        "neither none.db nor",
+        "--once",
+    ),
     (&["sync", "no.db"], 8, "db.missing", "no.db does not exist", "check the path"),
     (&["demo", "."], 6, "demo.not_empty", "is not empty", "a directory that is empty"),
 ];

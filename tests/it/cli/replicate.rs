@@ -57,6 +57,13 @@ fn one_database_that_cannot_be_replicated_keeps_no_other_from_it() {
     assert_is(&dir.path().join("copy.db"), &image(&app));
     assert!(!dir.path().join("text.db.waloy").exists(), "nothing is left beside what is refused");
 
+    // Nor does one that is not there.
+    let ran = waloy(dir.path(), &["replicate", "app.db", "none.db", "--once"]);
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    assert!(ran.err.contains("none.db does not exist") && ran.err.contains("--to none.db"), "{ran:?}");
+    let both = waloy(dir.path(), &["status", "app.db", "none.db"]).ok();
+    assert!(both.out.contains("stopped") && both.out.contains("never"), "{both:?}");
+
     let child = replicate(dir.path(), &["text.db", "app.db"], &["app.db.waloy/replica"]);
     insert(&app);
     // The replica was there before, and does not tell that this one listens.
@@ -152,6 +159,26 @@ fn a_trial_beside_the_database_is_left_for_a_better_place_and_nothing_else_is() 
         "{refused:?}"
     );
     assert!(!dir.path().join("third/latest").exists());
+}
+
+/// Restored elsewhere, and most of its few pages changed before waloy was started: it cannot know that it is the same.
+#[test]
+fn a_database_that_changed_much_since_its_restore_is_adopted_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = database(&dir.path().join("app.db"));
+    waloy(dir.path(), &["replicate", "app.db", "--once", "--to", "replica"]).ok();
+    drop(app);
+    waloy(dir.path(), &["restore", "new.db", "--to", "replica"]).ok();
+    let app = rusqlite::Connection::open(dir.path().join("new.db")).unwrap();
+    app.execute_batch("PRAGMA journal_mode = WAL; UPDATE t SET text = hex(randomblob(40))").unwrap();
+    let refused = waloy(dir.path(), &["replicate", "new.db", "--once", "--to", "replica"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("/replica --adopt\n"), "{refused:?}");
+    waloy(dir.path(), &["replicate", "new.db", "--once", "--to", "replica", "--adopt"]).ok();
+    let list = waloy(dir.path(), &["generations", "new.db", "--json"]).ok().json();
+    assert_eq!(list["generations"][1]["reason"], "replaced", "{list}");
+    waloy(dir.path(), &["restore", "new.db", "-o", "copy.db"]).ok();
+    assert_is(&dir.path().join("copy.db"), &image(&app));
 }
 
 #[test]
