@@ -82,7 +82,13 @@ fn more_words(first: &str, rest: &[OsString]) -> usize {
             return at + 1;
         }
     }
-    let day = is_day(first) || ["today", "yesterday"].iter().any(|day| first.eq_ignore_ascii_case(day));
+    // Not a time, and refused as a whole.
+    if first.eq_ignore_ascii_case("in") {
+        let length = (0..MAX_WORDS).take_while(|&at| word(at).is_some_and(is_duration_word)).count();
+        return length;
+    }
+    let wrong = first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let day = wrong || is_day(first);
     let zoned = |word: &str| word.len() == 6 && word.starts_with(['+', '-']) && is_clock(&word[1..]);
     match (word(0), word(1)) {
         (Some(clock), Some(zone)) if day && is_clock(clock) && zoned(zone) => 2,
@@ -157,6 +163,9 @@ mod tests {
             ("w restore --time 25.11.2026 20:54 app.db", "w restore '--time=25.11.2026 20:54' app.db"),
             ("w generations app.db --since 2 days ago", "w generations app.db '--since=2 days ago'"),
             ("w restore --time yesterday 18:30 app.db", "w restore '--time=yesterday 18:30' app.db"),
+            ("w restore app.db --time yesterdya 18:30", "w restore app.db '--time=yesterdya 18:30'"),
+            ("w restore app.db --time in 5 minutes", "w restore app.db '--time=in 5 minutes'"),
+            ("w restore-to-time app.db 10s ago", "w restore-to-time app.db '10s ago'"),
             ("w restore --time=5m ago app.db", "w restore '--time=5m ago' app.db"),
             ("w restore --time=2026-11-22 10:00", "w restore '--time=2026-11-22 10:00'"),
             ("w restore --time '5m ago' app.db", "w restore '--time=5m ago' app.db"),

@@ -1,9 +1,7 @@
 //! What the library says of a replica, in the terms of the command line: names as they were given, local times,
 //! commands that can be pasted.
 
-use std::path::Path;
-
-use super::destination::{Origin, Source, quoted};
+use super::destination::{Origin, Source};
 use super::ui::Ui;
 use crate::error::{Error, Kind};
 use crate::restore;
@@ -20,36 +18,6 @@ impl Source {
                 Error::new(Kind::NotCovered, code, message).hint(covered)
             }
             restore::Error::NoBackup { location } => self.no_backup(&name, location, code),
-            restore::Error::TargetExists(path) => {
-                let shown = path.display();
-                let beside = quoted(&path.with_extension(extension(path)).to_string_lossy());
-                let replace = match &self.db {
-                    Some(db) if db == path => String::new(),
-                    _ => format!(" -o {}", quoted(&path.to_string_lossy())),
-                };
-                Error::new(Kind::TargetExists, code, error.to_string())
-                    .hint(format!("restore beside it:  waloy restore {argument} -o {beside}"))
-                    .hint(format!(
-                        "or replace it (the old file is kept as {shown}.pre-restore-…):  \
-                         waloy restore {argument}{replace} --force"
-                    ))
-            }
-            restore::Error::TargetInUse { path, by } => {
-                let stop = match by {
-                    Some(process) => format!("stop it first; what it is:  ps -fp {process}"),
-                    None => "stop the programs that have it open".into(),
-                };
-                let beside = quoted(&path.with_extension(extension(path)).to_string_lossy());
-                Error::new(Kind::TargetExists, code, error.to_string())
-                    .hint(stop)
-                    .hint(format!("or restore beside it:  waloy restore {argument} -o {beside}"))
-            }
-            restore::Error::NoSpace { path, free, needed } => {
-                let (needed, free) = (ui.size(*needed), ui.size(*free));
-                let message = format!("no room in {}: {needed} are needed, {free} are free", path.display());
-                Error::new(Kind::Database, code, message)
-                    .hint(format!("restore to another disk:  waloy restore {argument} -o FILE"))
-            }
             restore::Error::NoSuchGeneration { .. } => {
                 Error::new(Kind::NotCovered, code, error.to_string()).hint(covered)
             }
@@ -78,9 +46,4 @@ impl Source {
             Origin::CommandLine => error.hint("check bucket, prefix or path; `waloy replicate` makes a backup"),
         }
     }
-}
-
-/// `restored.db` for `app.db`.
-fn extension(path: &Path) -> String {
-    path.extension().map_or("restored".into(), |extension| format!("restored.{}", extension.to_string_lossy()))
 }

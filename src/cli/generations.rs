@@ -13,7 +13,7 @@ use crate::config::duration;
 use crate::config::time::Time;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
-use crate::restore::{Generation, Interval, State, Survey, Wanted, survey};
+use crate::restore::{self, Generation, Interval, State, Survey, Wanted, survey};
 use crate::state::StateDir;
 use crate::units::Timestamp;
 
@@ -81,7 +81,16 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     };
     let source = source(args.source.as_deref(), &context.global)?;
     let store = context.open(&source.destination.location).await?;
-    let whole = survey(&store).await.map_err(|error| source.explain(error, ui))?;
+    let whole = match survey(&store).await {
+        Ok(whole) => whole,
+        Err(error) => {
+            // A program that counts generations is to find none, and not no answer.
+            if let (true, restore::Error::NoBackup { location }) = (ui.mode.json, &error) {
+                ui.json("generations", &Survey::nothing(location));
+            }
+            return Err(source.explain(error, ui));
+        }
+    };
     let hidden = whole.generations.iter().filter(|generation| generation.covers.is_none()).count();
     let survey = whole.narrowed(&wanted);
     if ui.mode.json {

@@ -1,5 +1,6 @@
 //! `waloy restore` and `waloy restore-to-time`
 
+use std::ffi::OsStr;
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use super::context::Context;
 use super::destination::{Source, followed, is_url, quoted, resolve, source, variable};
 use super::exit::Exit;
 use super::render::parse_time;
+use super::ui::Ui;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
 use crate::restore::{Existing, Options, Output, Owner, Point, Restore, Target, resolve_generation};
@@ -39,20 +41,28 @@ enum Goal {
 /// Those of the library, and times that are none.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let ui = &context.ui;
-    let (source, what) = (sources(&args.what, context)?, &args.what);
-    let time = args.time.as_deref().map(|input| Requested::time(input, parse_time(input, ui)?)).transpose()?;
-    let goal = goal(what, &source)?;
-    let trouble = Trouble { source: &source, ui, options: what.repeated() };
+    let what = &args.what;
+    let time = match &args.time {
+        Some(input) => {
+            Some((input.as_str(), parse_time(input, ui).map_err(|error| exchanged(error, input, what, ui))?))
+        }
+        None => None,
+    };
+    let state = trouble::state(time, args.generation.as_deref(), ui);
+    let source = sources(what, &state, context)?;
+    let goal = goal(what, &source, &state)?;
+    let trouble = Trouble { source: &source, ui, state: &state, what };
+    let time = time.map(|(input, time)| Requested::time(input, time)).transpose()?;
     let show = Show { ui, aside: goal == Goal::Stdout };
     if let Goal::File(path) = &goal {
         if what.if_missing && path.symlink_metadata().is_ok() {
             show.skipped("restore.target_exists", &format!("{} exists: nothing to restore", path.display()), path);
             return Ok(Exit::Ok);
         }
-        refuse_replicated(context, &source, path, what.force)?;
+        refuse_replicated(context, &trouble, path)?;
     } else if ui.out_is_terminal {
         return Err(Error::new(Kind::Usage, "usage.terminal", "a database is not written to a terminal")
-            .hint(format!("waloy restore {} -o - > FILE", source.argument())));
+            .hint(trouble.at(&state, " -o - > FILE")));
     }
     let output = output(what, &goal)?;
     let store = context.open(&source.destination.location).await?;
@@ -107,8 +117,20 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// A time that is none, where the source would be one.
+fn exchanged(error: Error, input: &str, what: &What, ui: &Ui) -> Error {
+    match what.source.as_deref().and_then(OsStr::to_str) {
+        Some(source) if parse_time(source, ui).is_ok() => {
+            let command = format!("{} {}{}", quoted(source), quoted(input), what.kept() + &what.repeated());
+            Error::new(error.kind(), error.code(), error.to_string())
+                .hint(format!("the time comes first:  waloy restore-to-time {command}"))
+        }
+        _ => error,
+    }
+}
+
 /// What is restored: `DB`, `URL`, or both in either order.
-fn sources(what: &What, context: &Context) -> Result<Source> {
+fn sources(what: &What, state: &str, context: &Context) -> Result<Source> {
     let (first, second) = match (&what.source, &what.url) {
         (Some(first), Some(second)) => (first, second),
         (first, _) => return source(first.as_deref(), &context.global),
@@ -127,9 +149,9 @@ fn sources(what: &What, context: &Context) -> Result<Source> {
             return Err(match both_urls {
                 true => error.hint("give one of them"),
                 false if Path::new(second.as_ref()).is_dir() => {
-                    error.hint(format!("waloy restore {} --to {}", quoted(&first), quoted(&second)))
+                    error.hint(format!("waloy restore {} --to {}{state}", quoted(&first), quoted(&second)))
                 }
-                false => error.hint(format!("waloy restore {} -o {}", quoted(&first), quoted(&second))),
+                false => error.hint(format!("waloy restore {}{state} -o {}", quoted(&first), quoted(&second))),
             });
         }
     };
@@ -141,7 +163,7 @@ fn sources(what: &What, context: &Context) -> Result<Source> {
 }
 
 /// Where to restore to if nothing was said: where the database was, or a file that is named as the replica.
-fn goal(what: &What, source: &Source) -> Result<Goal> {
+fn goal(what: &What, source: &Source, state: &str) -> Result<Goal> {
     if what.output.as_deref() == Some(Path::new("-")) {
         return Ok(Goal::Stdout);
     }
@@ -152,7 +174,7 @@ fn goal(what: &What, source: &Source) -> Result<Goal> {
         Location::S3 { bucket, prefix } => prefix.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(bucket),
         Location::Directory(_) => {
             return Err(Error::new(Kind::Usage, "usage.no_output", "where to restore to was not said")
-                .hint(format!("waloy restore {} -o FILE", source.argument())));
+                .hint(format!("waloy restore {}{state} -o FILE", source.argument())));
         }
     };
     Ok(Goal::File(PathBuf::from(name)))
@@ -181,17 +203,17 @@ fn output(what: &What, goal: &Goal) -> Result<Option<Output>> {
 }
 
 /// The replicator of a database goes on with the file that it has open, whatever gets its name.
-fn refuse_replicated(context: &Context, source: &Source, path: &Path, force: bool) -> Result<()> {
+fn refuse_replicated(context: &Context, trouble: &Trouble<'_>, path: &Path) -> Result<()> {
+    let (source, force) = (trouble.source, trouble.what.force);
     let told = context.global.state_dir.clone().filter(|_| source.db.as_deref() == Some(path));
     let state_dir = told.unwrap_or_else(|| default_state_dir(&followed(path)));
     match StateDir::owner(&state_dir) {
         // An existing file is refused for what it is.
         Some(owner) if force || path.symlink_metadata().is_err() => {
             let message = format!("{} is being replicated by {owner}", path.display());
-            let beside = trouble::beside(path);
             Err(Error::new(Kind::TargetExists, "restore.target_in_use", message)
                 .hint(format!("stop it first:  kill {}", owner.pid))
-                .hint(format!("or restore beside it:  waloy restore {} -o {beside}", source.argument())))
+                .hint(format!("or restore beside it:  {}", trouble.beside(path))))
         }
         _ => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::config::{duration, size};
 use crate::error::{Error, Kind};
@@ -33,9 +33,16 @@ pub fn error(error: &clap::Error) -> Error {
             message.push_str(line);
         }
     }
+    if help == "waloy restore --help" && error.get(ContextKind::InvalidArg).is_some_and(is_latest) {
+        hints = vec!["the latest state is the default: leave `--latest` out".into()];
+    }
     hints.extend(of_value(error));
     hints.push(format!("see `{help}`"));
     hints.into_iter().fold(Error::new(Kind::Usage, code, message), Error::hint)
+}
+
+fn is_latest(argument: &ContextValue) -> bool {
+    matches!(argument, ContextValue::String(argument) if argument == "--latest")
 }
 
 /// What the parser of a value knows better.

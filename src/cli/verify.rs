@@ -32,7 +32,7 @@ const DAY: Duration = Duration::from_secs(86_400);
   waloy verify app.db --restore=full          restore and check it: every week
   waloy verify a.db b.db --format nagios      one line, for a monitoring system
 
-On success it says nothing unless standard output is a terminal.
+Where all is well it says nothing unless standard output is a terminal.
 ")]
 pub struct Args {
     /// Databases whose replicas to verify, or URLs of replicas

@@ -102,6 +102,22 @@ impl ChunkEntry {
     ///
     /// If anything of that is not as the index says, or the compression is not built in.
     pub fn open(&self, record: &[u8], header: &Header, hasher: &PageHasher) -> Result<Vec<u8>, Error> {
+        let images = self.unhashed(record, header)?;
+        for ((page, hash), image) in self.pages().zip(images.chunks_exact(header.page_size.len())) {
+            if hasher.hash(page, image) != hash {
+                return Err(Error::PageHash(page));
+            }
+        }
+        Ok(images)
+    }
+
+    /// The same where the key of page hashes is gone: that the bytes are those that were written is proven, but not that
+    /// the pages are those of the database.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ChunkEntry::open`], but for the hashes.
+    pub(crate) fn unhashed(&self, record: &[u8], header: &Header) -> Result<Vec<u8>, Error> {
         proven(CHUNK, self.offset, self.len, &self.digest, record)?;
         let mut fields = Fields::new(CHUNK, record::body(CHUNK, kind::CHUNK, record)?);
         if fields.u32()? as usize != self.runs.len() {
@@ -113,13 +129,7 @@ impl ChunkEntry {
             }
         }
         let page_size = header.page_size.len();
-        let images = header.codec.decompress(fields.rest(), self.hashes.len() * page_size)?;
-        for ((page, hash), image) in self.pages().zip(images.chunks_exact(page_size)) {
-            if hasher.hash(page, image) != hash {
-                return Err(Error::PageHash(page));
-            }
-        }
-        Ok(images)
+        Ok(header.codec.decompress(fields.rest(), self.hashes.len() * page_size)?)
     }
 
     fn parse(fields: &mut Fields<'_>, page_size: PageSize) -> Result<ChunkEntry, Error> {

@@ -1,6 +1,6 @@
 //! What can be wrong with the objects of a replica.
 
-use super::Name;
+use super::{Name, REPLICA};
 use crate::error::{Error as PublicError, Kind};
 use crate::ids::ObjectKind;
 use crate::storage::{self, ErrorKind, Store};
@@ -158,6 +158,16 @@ impl From<Error> for PublicError {
             }
             Error::Envelope { source, .. } => PublicError::new(Kind::Damaged, code, message).because(source),
             Error::Sealed { .. } => PublicError::new(Kind::BadKey, code, message),
+            Error::Missing { object } if object.rsplit('/').next() == Some(REPLICA) => PublicError::new(
+                Kind::Damaged,
+                code,
+                message,
+            )
+            .hint("put it back from an older version of the bucket, or from a copy: then all can be restored again")
+            .hint(
+                "or begin anew: an empty prefix or directory, and the local state out of the way, \
+                         `mv DB.waloy/state DB.waloy/state.old`",
+            ),
             _ => PublicError::new(Kind::Damaged, code, message),
         }
     }

@@ -51,7 +51,7 @@ pub enum Error {
         prefix: String,
     },
     /// The generation ends before the point asked for.
-    #[error("generation {generation} ends with {last}; you asked for {asked}")]
+    #[error("generation {generation} ends with {}; you asked for {}", called(*last), called(*asked))]
     Beyond {
         /// The generation.
         generation: GenerationId,
@@ -61,7 +61,7 @@ pub enum Error {
         last: Point,
     },
     /// The point was merged with others.
-    #[error("{asked} of generation {generation} was merged with later ones; the point before it is {before}")]
+    #[error("{} of generation {generation} was merged with later ones; the point before it is {}", called(*asked), called(*before))]
     Merged {
         /// The generation.
         generation: GenerationId,
@@ -284,6 +284,14 @@ impl Error {
             Error::Io { source, .. } => io_hint(source.kind()).into_iter().map(str::to_owned).collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+/// A point as people call it.
+fn called(point: Point) -> String {
+    match point {
+        Point::Snapshot => "the snapshot".into(),
+        Point::Index(index) => format!("segment {index}"),
     }
 }
 

@@ -33,6 +33,20 @@ pub struct Survey {
     pub stored_bytes: u64,
 }
 
+impl Survey {
+    /// Of a place where there is no backup.
+    pub fn nothing(location: &str) -> Survey {
+        Survey {
+            source: location.to_owned(),
+            encrypted: false,
+            generations: Vec::new(),
+            gaps: Vec::new(),
+            restorable: None,
+            stored_bytes: 0,
+        }
+    }
+}
+
 /// From one moment to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Interval {

@@ -98,7 +98,8 @@ struct Span {
 
 /// Reads objects, newest first, a bounded number of requests at a time.
 pub(crate) struct Walk {
-    hasher: PageHasher,
+    /// Without it, bytes are proven and pages are not.
+    hasher: Option<PageHasher>,
     pages: Arc<dyn Pages>,
     progress: Arc<dyn Progress>,
     concurrency: usize,
@@ -131,14 +132,14 @@ pub(crate) struct Taken {
 
 impl Walk {
     pub(crate) fn new(
-        hasher: PageHasher,
+        hasher: impl Into<Option<PageHasher>>,
         pages: Arc<dyn Pages>,
         concurrency: usize,
         progress: Arc<dyn Progress>,
     ) -> Walk {
         let concurrency = concurrency.max(1);
         Walk {
-            hasher,
+            hasher: hasher.into(),
             pages,
             progress,
             concurrency,
@@ -256,8 +257,9 @@ impl Walk {
                 Err(_closed) => unreachable!("nobody closes the lanes"),
             };
             let fetched = fetched.map_err(|error| Failed { name, error: error.into() })?;
-            let opened =
-                tokio::task::spawn_blocking(move || open(&reader, &group, &fetched, range.start, &hasher, &*pages));
+            let opened = tokio::task::spawn_blocking(move || {
+                open(&reader, &group, &fetched, range.start, hasher.as_ref(), &*pages)
+            });
             joined(opened.await).map_err(|error| Failed { name, error })?;
             progress.advance(bytes + passed);
             Ok(())
@@ -310,14 +312,18 @@ fn open(
     group: &[Piece],
     bytes: &Bytes,
     base: u64,
-    hasher: &PageHasher,
+    hasher: Option<&PageHasher>,
     pages: &dyn Pages,
 ) -> Result<(), Error> {
     let header = &reader.outline().header;
     let len = header.page_size.len();
     for Piece { entry, spans } in group {
         let record = &bytes[(entry.offset - base) as usize..(end(entry) - base) as usize];
-        let images = entry.open(record, header, hasher).map_err(|source| reader.damaged(source))?;
+        let images = match hasher {
+            Some(hasher) => entry.open(record, header, hasher),
+            None => entry.unhashed(record, header),
+        };
+        let images = images.map_err(|source| reader.damaged(source))?;
         for span in spans {
             pages.write(span.first, &images[span.at * len..(span.at + span.count) * len])?;
         }

@@ -19,6 +19,9 @@ use crate::restore::{Error, cover, ends, hash_key};
 use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
 
+/// What it means that `latest` or a manifest is not as it should be.
+const A_HINT: &str = "it is only a hint: a restore does without it";
+
 /// How a check is done.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -120,7 +123,9 @@ impl Checking<'_> {
         let hasher = match hash_key(&**self.store).await {
             Ok(ids) => Some(PageHasher::new(&ids.hash_key)),
             Err(error) => {
-                self.finding(error, |code, text| Finding::at(REPLICA, code, Severity::Damaged, text))?;
+                let told =
+                    |text| format!("{text}; nothing can be restored without it: it has the key that proves the pages");
+                self.finding(error, |code, text| Finding::at(REPLICA, code, Severity::Damaged, told(text)))?;
                 None
             }
         };
@@ -129,9 +134,11 @@ impl Checking<'_> {
             listing::holes(objects).into_iter().for_each(|finding| self.add(finding));
         }
         self.newest_at(&generations).await?;
+        let restores = hasher.is_some();
         self.proof(&generations, hasher).await?;
         let findings = &mut self.report.findings;
-        self.report.restorable = lost::weigh(&mut self.times, &generations, &self.promised, findings).await?;
+        let restorable = lost::weigh(&mut self.times, &generations, &self.promised, findings).await?;
+        self.report.restorable = restorable.filter(|_| restores);
         self.report.bytes_read += self.times.bytes_read;
         self.age();
         Ok(())
@@ -139,19 +146,21 @@ impl Checking<'_> {
 
     /// What is read beyond the listing.
     async fn proof(&mut self, generations: &[Objects], hasher: Option<PageHasher>) -> Result<(), Error> {
-        let Some(newest) = generations.iter().rev().find(|objects| objects.snapshot.is_some()) else { return Ok(()) };
-        if self.report.level != Level::ReadData(Subset::All) {
+        let newest = generations.iter().rev().find(|objects| objects.snapshot.is_some());
+        if let Some(newest) = newest.filter(|_| self.report.level != Level::ReadData(Subset::All)) {
             self.manifest(newest).await?;
         }
-        // Without the key of page hashes nothing more can be proven.
-        if let Some(hasher) = hasher {
-            self.read(newest, generations, hasher).await?;
-        }
-        Ok(())
+        // Whatever is missing, what is there is read.
+        self.read(newest, generations, hasher).await
     }
 
     /// What the level reads.
-    async fn read(&mut self, newest: &Objects, generations: &[Objects], hasher: PageHasher) -> Result<(), Error> {
+    async fn read(
+        &mut self,
+        newest: Option<&Objects>,
+        generations: &[Objects],
+        hasher: Option<PageHasher>,
+    ) -> Result<(), Error> {
         match self.report.level {
             Level::Quick => {}
             Level::Default => self.newest(newest, hasher).await?,
@@ -163,6 +172,8 @@ impl Checking<'_> {
                 reading.some(names).await?;
                 self.take(reading);
             }
+            // The listing told it already.
+            Level::Restore(_) if newest.is_none() => {}
             Level::Restore(check) => match integrity::restored(self.store, check, self.options).await {
                 Ok((restored, findings)) => {
                     findings.into_iter().for_each(|finding| self.report.findings.push(finding));
@@ -182,14 +193,20 @@ impl Checking<'_> {
         Ok(())
     }
 
-    async fn newest(&mut self, newest: &Objects, hasher: PageHasher) -> Result<(), Error> {
+    async fn newest(&mut self, newest: Option<&Objects>, hasher: Option<PageHasher>) -> Result<(), Error> {
+        let Some(newest) = newest else { return Ok(()) };
         let mut reading = Reading::new(self.store, hasher, self.options);
         self.report.checksum = reading.newest(newest).await?.checksum;
         self.take(reading);
         Ok(())
     }
 
-    async fn everything(&mut self, newest: &Objects, all: &[Objects], hasher: PageHasher) -> Result<(), Error> {
+    async fn everything(
+        &mut self,
+        newest: Option<&Objects>,
+        all: &[Objects],
+        hasher: Option<PageHasher>,
+    ) -> Result<(), Error> {
         let mut before: Option<(GenerationId, Read)> = None;
         for objects in all {
             let manifest = self.manifest(objects).await?;
@@ -201,7 +218,7 @@ impl Checking<'_> {
             if let Some(manifest) = manifest {
                 reading.agrees(&manifest, objects, &read);
             }
-            if objects.generation == newest.generation {
+            if newest.is_some_and(|newest| newest.generation == objects.generation) {
                 self.report.checksum = read.checksum;
             }
             self.take(reading);
@@ -228,11 +245,13 @@ impl Checking<'_> {
         let latest = match read_latest(&**self.store).await {
             Ok(latest) => latest,
             Err(error) => {
-                return self.finding(error.into(), |code, text| Finding::at(LATEST, code, Severity::Damaged, text));
+                return self.finding(error.into(), |code, text| {
+                    Finding::at(LATEST, code, Severity::Damaged, format!("{text}; {A_HINT}"))
+                });
             }
         };
         let Some(latest) = latest else {
-            let message = "latest is missing; a restore does without it";
+            let message = format!("latest is missing; {A_HINT}");
             self.add(Finding::at(LATEST, "object.missing", Severity::Warning, message));
             return Ok(());
         };
@@ -254,13 +273,15 @@ impl Checking<'_> {
             Ok(Some(manifest)) => manifest,
             Ok(None) => {
                 if objects.snapshot.is_some() {
-                    let message = format!("{name} is missing; a restore does without it");
+                    let message = format!("{name} is missing; {A_HINT}");
                     self.add(Finding::of(name, "object.missing", Severity::Warning, message));
                 }
                 return Ok(None);
             }
             Err(error) => {
-                self.finding(error.into(), |code, text| Finding::of(name, code, Severity::Damaged, text))?;
+                self.finding(error.into(), |code, text| {
+                    Finding::of(name, code, Severity::Damaged, format!("{text}; {A_HINT}"))
+                })?;
                 return Ok(None);
             }
         };

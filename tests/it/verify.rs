@@ -184,6 +184,63 @@ async fn all_problems_are_reported_not_only_the_first() {
 }
 
 #[tokio::test]
+async fn what_is_there_is_read_whatever_is_missing() {
+    // Found by a user: without the snapshot of the only generation, nothing else of it was looked at.
+    let made = Handmade::random(512, Compression::None, 64, 1, 3).await;
+    let id = made.last().generation;
+    let bytes = |name: Name| {
+        let store = made.store.clone();
+        async move { store.get(&name.key(), u64::MAX).await.unwrap().to_vec() }
+    };
+    let (cut, mut flipped) = (bytes(Name::Segment(id, index(0))).await, bytes(Name::Segment(id, index(1))).await);
+    made.store.put(&Name::Segment(id, index(0)).key(), cut[..cut.len() / 2].to_vec().into()).await.unwrap();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    made.store.put(&Name::Segment(id, index(1)).key(), flipped.into()).await.unwrap();
+    for gone in [Name::Snapshot(id).key(), "replica".to_owned()] {
+        let store = made.copy().await;
+        store.delete(&gone).await.unwrap();
+        let report = check(&store, ALL).await;
+        let mut found: Vec<String> = report.findings.iter().map(|f| f.object.clone().unwrap()).collect();
+        found.sort();
+        let mut expected = vec![gone, Name::Segment(id, index(0)).key(), Name::Segment(id, index(1)).key()];
+        expected.sort();
+        assert_eq!(found, expected, "{:#?}", report.findings);
+        assert_eq!((report.restorable, report.checksum), (None, None));
+        // And in the part that it belongs to.
+        let mut reported = 0;
+        for part in 1..=3 {
+            let report = check(&store, Level::ReadData(Subset::Part { part, of: 3 })).await;
+            let key = Name::Segment(id, index(1)).key();
+            reported += usize::from(report.findings.iter().any(|f| f.object.as_deref() == Some(&key)));
+        }
+        assert!(reported >= 1);
+    }
+}
+
+#[tokio::test]
+async fn a_problem_says_what_it_means_for_a_restore() {
+    let made = Handmade::random(512, Compression::None, 65, 1, 2).await;
+    let manifest = Name::Manifest(made.last().generation).key();
+    for (key, gone, severity, expected) in [
+        ("replica", true, Severity::Damaged, "replica is missing; nothing can be restored without it"),
+        ("latest", true, Severity::Warning, "latest is missing; it is only a hint: a restore does without it"),
+        ("latest", false, Severity::Damaged, "; it is only a hint: a restore does without it"),
+        (manifest.as_str(), false, Severity::Damaged, "; it is only a hint: a restore does without it"),
+    ] {
+        let store = made.copy().await;
+        match gone {
+            true => store.delete(key).await.unwrap(),
+            false => drop(store.put(key, "garbage".into()).await.unwrap()),
+        }
+        let report = check(&store, ALL).await;
+        let finding = report.findings.iter().find(|f| f.object.as_deref() == Some(key)).unwrap();
+        assert!(finding.severity == severity && finding.message.contains(expected), "{finding:?}");
+        assert_eq!(report.restorable.is_some(), key != "replica");
+    }
+}
+
+#[tokio::test]
 async fn every_problem_tells_what_cannot_be_restored_for_it() {
     let mut made = Handmade::random(512, Compression::None, 63, 2, 8).await;
     let (old, new) = (made.states[0].generation, made.last().generation);

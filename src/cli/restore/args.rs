@@ -128,7 +128,21 @@ impl What {
     /// The options that say where to restore to, for commands in hints.
     pub(super) fn repeated(&self) -> String {
         let output = self.output.as_deref().map(|path| format!(" -o {}", quoted(&path.to_string_lossy())));
-        format!("{}{}", output.unwrap_or_default(), if self.force { " --force" } else { "" })
+        let discard = if self.discard_old { " --discard-old" } else { "" };
+        format!("{}{}{discard}", output.unwrap_or_default(), if self.force { " --force" } else { "" })
+    }
+
+    /// The options that say how the file is to be, wherever it goes.
+    pub(super) fn kept(&self) -> String {
+        let check = match self.check {
+            CheckArg::None => " --check none",
+            CheckArg::Checksum => "",
+            CheckArg::Quick => " --check quick",
+            CheckArg::Full => " --check full",
+        };
+        let mode = self.mode.map(|mode| format!(" --mode {mode:04o}")).unwrap_or_default();
+        let owner = self.owner.as_deref().map(|owner| format!(" --owner {}", quoted(owner))).unwrap_or_default();
+        format!("{check}{mode}{owner}")
     }
 }
 

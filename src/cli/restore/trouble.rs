@@ -3,19 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::args::What;
 use crate::cli::destination::{Source, quoted};
 use crate::cli::ui::Ui;
+use crate::clock::{Clock, SystemClock};
+use crate::config::time::{self, Time};
 use crate::error::{Error, Kind};
 use crate::ids::GenerationId;
 use crate::restore::{self, Point, survivor};
 use crate::storage::Store;
+use crate::units::Timestamp;
 
 /// Explains errors to who gave this source and these options.
 pub(super) struct Trouble<'a> {
     pub(super) source: &'a Source,
     pub(super) ui: &'a Ui,
-    /// Options of this call that say where to restore to.
-    pub(super) options: String,
+    /// The options of this call that say which state: ` --time …`, ` --generation …`.
+    pub(super) state: &'a str,
+    /// What this call was given.
+    pub(super) what: &'a What,
 }
 
 impl Trouble<'_> {
@@ -31,6 +37,39 @@ impl Trouble<'_> {
                 let command = self.command(*generation, *last);
                 Error::new(Kind::NotCovered, error.code(), error.to_string())
                     .hint(format!("its last point:  {command}"))
+            }
+            restore::Error::BeforeAll { earliest, .. } => {
+                let state = format!(" --time {}", earliest.rfc3339());
+                let command = self.at(&state, &self.what.repeated());
+                self.source.explain(error, self.ui).hint(format!("the first moment that is covered:  {command}"))
+            }
+            restore::Error::TargetExists(path) => {
+                let replace = match &self.source.db {
+                    Some(db) if db == path => String::new(),
+                    _ => format!(" -o {}", quoted(&path.to_string_lossy())),
+                };
+                let replace = self.at(self.state, &format!("{replace} --force"));
+                Error::new(Kind::TargetExists, error.code(), error.to_string())
+                    .hint(format!("restore beside it:  {}", self.beside(path)))
+                    .hint(format!(
+                        "or replace it (the old file is kept as {}.pre-restore-…):  {replace}",
+                        path.display()
+                    ))
+            }
+            restore::Error::TargetInUse { path, by } => {
+                let stop = match by {
+                    Some(process) => format!("stop it first; what it is:  ps -fp {process}"),
+                    None => "stop the programs that have it open".into(),
+                };
+                Error::new(Kind::TargetExists, error.code(), error.to_string())
+                    .hint(stop)
+                    .hint(format!("or restore beside it:  {}", self.beside(path)))
+            }
+            restore::Error::NoSpace { path, free, needed } => {
+                let (needed, free) = (self.ui.size(*needed), self.ui.size(*free));
+                let message = format!("no room in {}: {needed} are needed, {free} are free", path.display());
+                Error::new(Kind::Database, error.code(), message)
+                    .hint(format!("restore to another disk:  {}", self.at(self.state, " -o FILE")))
             }
             _ if error.is_damage() => self.damage(store, error).await,
             _ => self.source.explain(error, self.ui),
@@ -60,12 +99,42 @@ impl Trouble<'_> {
     }
 
     fn command(&self, generation: GenerationId, point: Point) -> String {
-        format!("waloy restore {} --generation {generation}:{point}{}", self.source.argument(), self.options)
+        self.at(&format!(" --generation {generation}:{point}"), &self.what.repeated())
+    }
+
+    /// The command that restores what was asked for, beside this file.
+    pub(super) fn beside(&self, path: &Path) -> String {
+        self.at(self.state, &format!(" -o {}", beside(path)))
+    }
+
+    /// The command that restores this state to this place.
+    pub(super) fn at(&self, state: &str, place: &str) -> String {
+        format!("waloy restore {}{state}{}{place}", self.source.argument(), self.what.kept())
     }
 }
 
+/// The option that asks for the same state again, whenever that is: what is told from now on is told as the moment that
+/// it was.
+pub(super) fn state(time: Option<(&str, Time)>, generation: Option<&str>, ui: &Ui) -> String {
+    match (time, generation) {
+        (Some((input, Time::At(at))), _) => {
+            let same = !ui.mode.utc && is_absolute(input, at);
+            let moment = if same { quoted(input) } else { at.rfc3339() };
+            format!(" --time {moment}")
+        }
+        (_, Some(generation)) => format!(" --generation {}", quoted(generation)),
+        _ => String::new(),
+    }
+}
+
+/// Read on another day, it is the same moment.
+fn is_absolute(input: &str, at: Timestamp) -> bool {
+    let later = Timestamp(SystemClock.now().0 + 36 * 3_600_000);
+    time::parse(input, later, &chrono::Local) == Ok(Time::At(at))
+}
+
 /// `app.restored.db` for `app.db`, as a word of a command.
-pub(super) fn beside(path: &Path) -> String {
+fn beside(path: &Path) -> String {
     let extension = path.extension().map_or("restored".into(), |ext| format!("restored.{}", ext.to_string_lossy()));
     quoted(&path.with_extension(extension).to_string_lossy())
 }

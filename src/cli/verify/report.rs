@@ -151,8 +151,8 @@ fn show_checked(ui: &Ui, name: &str, checked: &Checked, watched: bool) {
         let label = match finding.severity {
             Severity::Damaged => ui.err.red("damaged "),
             Severity::Stale => ui.err.yellow("stale   "),
-            Severity::Warning if watched => ui.err.yellow("warning "),
-            Severity::Warning => continue,
+            Severity::Warning if ui.mode.quiet => continue,
+            Severity::Warning => ui.err.yellow("warning "),
         };
         ui.problem(format_args!("{label} {name}: {}", problem(finding, checked, ui)));
     }
@@ -193,8 +193,8 @@ pub(super) fn problem(finding: &Finding, checked: &Checked, ui: &Ui) -> String {
         let words = match name {
             Name::Snapshot(_) => format!("generation {generation} snapshot"),
             Name::Manifest(_) => format!("generation {generation} manifest"),
-            Name::Segment(_, index) => format!("generation {generation} index {}", table::count(index.get())),
-            Name::Merged(_, first, last) => format!("generation {generation} index {first}-{last} (merged)"),
+            Name::Segment(_, index) => format!("generation {generation} segment {}", table::count(index.get())),
+            Name::Merged(_, first, last) => format!("generation {generation} segments {first}-{last} (merged)"),
         };
         text = text.replace(&name.key(), &words).replace(&name.generation().to_string(), &generation);
     }

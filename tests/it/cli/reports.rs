@@ -169,7 +169,7 @@ fn each_problem_is_told_once_with_what_it_takes_away() {
         let ran = waloy(dir.path(), &["verify", "app.db", level]);
         let shown = |at: &str| format!("{} {} +00:00", &at[..10], &at[11..23]);
         let lost = format!("cannot restore {} … {}", shown(&before), shown(&last));
-        let first = format!("damaged  app.db: generation {} index 1 is missing -> {lost}\n", short(&ids[0]));
+        let first = format!("damaged  app.db: generation {} segment 1 is missing -> {lost}\n", short(&ids[0]));
         assert_eq!((ran.code, ran.err), (Some(3), format!("{first}verify failed: 1 damaged (exit 3)\n")), "{level}");
         let json: Value = serde_json::from_str(&waloy(dir.path(), &["verify", "app.db", level, "--json"]).out).unwrap();
         let problem = &json["sources"][0]["problems"][0];
@@ -182,6 +182,28 @@ fn each_problem_is_told_once_with_what_it_takes_away() {
     let json: Value = serde_json::from_str(&waloy(dir.path(), &["verify", "app.db", "--json"]).out).unwrap();
     assert_eq!(json["sources"][0]["restorable"]["to"].as_str(), Some(before.as_str()), "{json}");
     assert_eq!(json["sources"][0]["restorable"]["from"].as_str(), Some(at(1).as_str()), "{json}");
+}
+
+#[test]
+fn a_missing_hint_is_a_warning_also_where_nobody_looks_on() {
+    let dir = tempfile::tempdir().unwrap();
+    replicated(dir.path());
+    std::fs::remove_file(dir.path().join("replica/latest")).unwrap();
+    let ran = waloy(dir.path(), &["verify", "app.db"]).ok();
+    let expected = "warning  app.db: latest is missing; it is only a hint: a restore does without it\n";
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", expected));
+    assert_eq!(waloy(dir.path(), &["verify", "app.db", "-q"]).ok().err, "");
+}
+
+#[test]
+fn programs_that_count_generations_find_none_where_there_is_no_backup() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = waloy(dir.path(), &["generations", "nope.db", "--json"]);
+    assert_eq!(ran.code, Some(10), "{ran:?}");
+    let json = ran.json();
+    assert_eq!((json["type"].as_str(), &json["generations"]), (Some("generations"), &serde_json::json!([])));
+    assert!(json["restorable"].is_null() && json.get("restorable").is_some(), "{json}");
+    assert!(ran.err.contains("restore.no_backup"), "{ran:?}");
 }
 
 #[test]
@@ -254,5 +276,5 @@ fn a_monitoring_system_gets_one_line_with_figures_and_its_own_exit_codes() {
     assert_eq!((code, line.as_str()), (Some(3), "WALOY UNKNOWN - s3:/x: s3:/x is not a URL\n"));
     std::fs::remove_file(segment(dir.path(), &ids[0], 1)).unwrap();
     let (code, line) = nagios(&["app.db"]);
-    assert!(code == Some(2) && line.contains(" index 1 is missing -> cannot restore "), "{line}");
+    assert!(code == Some(2) && line.contains(" segment 1 is missing -> cannot restore "), "{line}");
 }

@@ -25,6 +25,7 @@ fn plain(ran: &Ran, dir: &Path, it: &Replicated) -> String {
             (_, true, _) => {}
             (_, _, true) if colon.is_empty() => {}
             (_, _, true) => words.push(colon),
+            _ if word.starts_with("20") && word.ends_with('Z') => words.push("MOMENT"),
             _ => words.push(word),
         }
     }
@@ -166,12 +167,22 @@ fn what_is_refused_is_refused_word_for_word() {
             &["restore", "app.db", "-o", "out.db", "--time", "5m", "ago"],
             7,
             "error: no backup of app.db before TIME; you asked for TIME [restore.not_covered]\n  \
-             hint:  see what is covered:  waloy generations app.db\n",
+             hint:  see what is covered:  waloy generations app.db\n  \
+             hint:  the first moment that is covered:  waloy restore app.db --time MOMENT -o out.db\n",
+        ),
+        (
+            &["restore", "app.db", "--generation", "latest:1", "--check", "quick"],
+            6,
+            "error: app.db exists; refusing to overwrite it [restore.target_exists]\n  \
+             hint:  restore beside it:  \
+             waloy restore app.db --generation latest:1 --check quick -o app.restored.db\n  \
+             hint:  or replace it (the old file is kept as app.db.pre-restore-…):  \
+             waloy restore app.db --generation latest:1 --check quick --force\n",
         ),
         (
             &["restore", "app.db", "-o", "out.db", "--generation", "latest:7"],
             7,
-            "error: generation ID ends with 2; you asked for 7 [restore.not_covered]\n  \
+            "error: generation ID ends with segment 2; you asked for segment 7 [restore.not_covered]\n  \
              hint:  its last point:  waloy restore app.db --generation ID:2 -o out.db\n",
         ),
         (
@@ -229,6 +240,77 @@ fn what_is_refused_is_refused_word_for_word() {
     assert_eq!(future.code, Some(2));
     assert!(future.err.starts_with("error: 2099-01-01 00:00:00 +00:00 is in the future: it is 20"), "{future:?}");
     assert!(future.err.ends_with(" now [usage.time]\n  hint:  is the clock right?\n"), "{future:?}");
+}
+
+/// The command of the first hint that begins so, as arguments.
+fn hinted(ran: &Ran, what: &str) -> Vec<String> {
+    let line = ran.err.lines().find_map(|line| line.trim_start().strip_prefix("hint:  ")?.strip_prefix(what));
+    let line = line.unwrap_or_else(|| panic!("{what}: {ran:?}"));
+    let (mut words, mut is_quoted) = (vec![String::new()], false);
+    for c in line.split_once("waloy ").unwrap().1.chars() {
+        match c {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}
+
+#[test]
+fn a_command_in_a_hint_restores_the_state_that_was_asked_for() {
+    // Found by a user: the hint left `--time` out, and restored the latest state, after the accident.
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    let inspected = waloy(dir.path(), &["inspect", "app.db", "--objects", "--json"]).ok().json();
+    let objects = inspected["objects"].as_array().unwrap();
+    let second = objects.iter().find(|it| it["key"].as_str().unwrap().ends_with("wal/000000000001")).unwrap();
+    let at = second["at"].as_str().unwrap().to_owned();
+    let spaced = format!("{} {}", &at[..10], &at[11..23]);
+    let run = |args: &[String]| waloy(dir.path(), &args.iter().map(String::as_str).collect::<Vec<_>>());
+    for (time, kept) in [(&at, &at), (&spaced, &spaced)] {
+        for begins in ["restore beside it", "or restore beside it"] {
+            let force = begins.starts_with("or");
+            let args = ["restore", "app.db", "--time", time, if force { "--force" } else { "--bytes" }];
+            let refused = waloy(dir.path(), &args);
+            assert_eq!(refused.code, Some(6), "{refused:?}");
+            let command = hinted(&refused, begins);
+            assert!(command.contains(kept), "{command:?}");
+            let target = dir.path().join("app.restored.db");
+            run(&command).ok();
+            assert_is(&target, &it.images[2]);
+            std::fs::remove_file(target).unwrap();
+        }
+    }
+    // Minutes pass until it is pasted.
+    for time in ["0s ago", "now", "00:00"] {
+        let refused = waloy(dir.path(), &["restore", "app.db", "--time", time, "-o", "app.db"]);
+        if refused.code == Some(7) {
+            let command = hinted(&refused, "the first moment that is covered");
+            assert!(command.ends_with(&["-o".to_owned(), "app.db".to_owned()]), "{command:?}");
+            continue;
+        }
+        let command = hinted(&refused, "or replace it");
+        assert!(command[3].ends_with('Z') && command[3].len() == 24 && command[2] == "--time", "{command:?}");
+    }
+    let early = waloy(dir.path(), &["restore", "app.db", "--time", "1h ago", "-o", "first.db"]);
+    run(&hinted(&early, "the first moment that is covered")).ok();
+    assert_is(&dir.path().join("first.db"), &it.images[0]);
+}
+
+#[test]
+fn a_replica_whose_ids_are_gone_says_what_is_to_be_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    remove(&dir.path().join("replica/replica"));
+    for args in [&["restore", "app.db", "-o", "out.db"] as &[&str], &["replicate", "app.db", "--once"]] {
+        let ran = waloy(dir.path(), args);
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        let told = plain(&ran, dir.path(), &it);
+        assert!(told.contains("DIR/replica/replica is missing [object.missing]\n"), "{told}");
+        assert!(told.contains("an older version of the bucket"), "{told}");
+        assert!(told.contains("`mv DB.waloy/state DB.waloy/state.old`\n"), "{told}");
+    }
 }
 
 /// `ulimit` is what ends a file here; a full disk gives another error at the same place.
