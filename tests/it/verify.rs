@@ -229,9 +229,10 @@ async fn a_problem_says_what_it_means_for_a_restore() {
         (manifest.as_str(), false, Severity::Damaged, "; it is only a hint: a restore does without it"),
     ] {
         let store = made.copy().await;
-        match gone {
-            true => store.delete(key).await.unwrap(),
-            false => drop(store.put(key, "garbage".into()).await.unwrap()),
+        if gone {
+            store.delete(key).await.unwrap();
+        } else {
+            store.put(key, "garbage".into()).await.unwrap();
         }
         let report = check(&store, ALL).await;
         let finding = report.findings.iter().find(|f| f.object.as_deref() == Some(key)).unwrap();
