@@ -37,7 +37,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_needs_command" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_needs_command" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -88,7 +88,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -135,7 +135,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand restore" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -179,7 +179,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -220,7 +220,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand generations" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -254,7 +254,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -293,7 +293,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand verify" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -326,7 +326,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand status" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -360,7 +360,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand sync" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -392,7 +392,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand demo" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -424,7 +424,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand version" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -456,7 +456,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand completions" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
@@ -489,7 +489,7 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand man" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F

@@ -118,7 +118,7 @@ pub struct Global {
 /// container's or instance's role.
 #[derive(Clone, Debug, Args)]
 pub struct S3Args {
-    /// The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3]
+    /// The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]
     #[arg(long, global = true, value_name = "URL", env = "WALOY_S3_ENDPOINT", help_heading = S3)]
     pub endpoint: Option<String>,
     /// The region [env: AWS_REGION]

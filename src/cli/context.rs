@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::Global;
-use super::destination::{s3_options, variable};
+use super::destination::{Destination, s3_options, variable};
 use super::progress::Bar;
+use super::reach::Reached;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::storage::{Location, Store, Trouble};
+use crate::storage::{Store, Trouble};
 
 /// The streams and the options that every command takes.
 #[derive(Clone, Debug)]
@@ -22,13 +23,23 @@ pub struct Context {
 }
 
 impl Context {
-    /// The store at a location, reached as flags and environment say.
+    /// How a destination is reached: as flags and environment say, and otherwise as before.
+    pub fn reached(&self, destination: &Destination) -> Reached {
+        Reached::new(&self.global.s3, destination.reach.as_ref(), variable)
+    }
+
+    /// The store at a destination.
     ///
     /// # Errors
     ///
     /// Options that make no sense.
-    pub async fn open(&self, location: &Location) -> Result<Arc<dyn Store>> {
-        location.open_telling(&s3_options(&self.global.s3, variable)?, self.trouble.clone()).await
+    pub async fn open(&self, destination: &Destination) -> Result<Arc<dyn Store>> {
+        let reached = self.reached(destination);
+        if let Some(as_before) = reached.as_before() {
+            tracing::debug!(destination = %destination.location, as_before, "reached as before");
+        }
+        let options = s3_options(&self.global.s3, reached.options, variable)?;
+        destination.location.open_telling(&options, self.trouble.clone()).await
     }
 
     /// A bar for a long operation.

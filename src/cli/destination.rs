@@ -9,7 +9,7 @@ use super::args::{Global, S3Args};
 use crate::db::beside;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
-use crate::state::Acknowledged;
+use crate::state::{Acknowledged, Reach};
 use crate::storage::{Location, Retry, S3Options};
 
 /// Who said where the replica is.
@@ -43,6 +43,8 @@ pub struct Destination {
     pub location: Location,
     /// Who said so.
     pub origin: Origin,
+    /// How it was reached when the database was replicated there last.
+    pub reach: Option<Reach>,
 }
 
 /// What a command reads from: a replica, and its database if that is known.
@@ -100,9 +102,19 @@ pub fn resolve(
     state_dir: Option<&Path>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Destination> {
+    let state_dir = match (state_dir, db) {
+        (Some(dir), _) => Some(dir.to_owned()),
+        (None, db) => db.map(|db| default_state_dir(&followed(db))),
+    };
+    let destination = |location: Location, origin| {
+        let is_bucket = matches!(location, Location::S3 { .. });
+        let state_dir = state_dir.as_deref().filter(|_| is_bucket);
+        let reach = state_dir.and_then(|dir| Reach::read(dir, &location.to_string()));
+        Destination { location, origin, reach }
+    };
     let given = |text: &str, origin| {
         Location::check_path(text)?;
-        Ok(Destination { location: Location::written(&filled_in(text, db)?)?, origin })
+        Ok(destination(Location::written(&filled_in(text, db)?)?, origin))
     };
     match (url, to) {
         (Some(url), Some(to)) => {
@@ -122,10 +134,10 @@ pub fn resolve(
     match db {
         Some(db) => {
             let beside_it = built_in(db)?;
-            let state_dir = state_dir.map_or_else(|| default_state_dir(&followed(db)), Path::to_owned);
-            match Acknowledged::read(&state_dir).and_then(|noted| recorded(&noted.destination)) {
-                Some(location) if location != beside_it => Ok(Destination { location, origin: Origin::Recorded }),
-                _ => Ok(Destination { location: beside_it, origin: Origin::BuiltIn }),
+            let noted = state_dir.as_deref().and_then(Acknowledged::read);
+            match noted.and_then(|noted| recorded(&noted.destination)) {
+                Some(location) if location != beside_it => Ok(destination(location, Origin::Recorded)),
+                _ => Ok(destination(beside_it, Origin::BuiltIn)),
             }
         }
         None => Err(Error::new(Kind::Usage, "usage.no_source", "neither a database nor a replica was given")
@@ -241,13 +253,12 @@ pub fn is_same_device(db: &Path, location: &Location) -> bool {
     }
 }
 
-/// How to reach the bucket, from flags and environment.
+/// What a store is opened with: how the bucket is reached, and the rest from flags and environment.
 ///
 /// # Errors
 ///
 /// Half a pair of keys, or a file with a key that cannot be read.
-pub fn s3_options(args: &S3Args, variable: impl Fn(&str) -> Option<String>) -> Result<S3Options> {
-    let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+pub fn s3_options(args: &S3Args, reach: Reach, variable: impl Fn(&str) -> Option<String>) -> Result<S3Options> {
     let access_key = secret("WALOY_S3_ACCESS_KEY", &variable)?;
     let secret_key = secret("WALOY_S3_SECRET_KEY", &variable)?;
     if access_key.is_some() != secret_key.is_some() {
@@ -256,16 +267,17 @@ pub fn s3_options(args: &S3Args, variable: impl Fn(&str) -> Option<String>) -> R
             .hint("set both, or neither and leave it to the AWS chain: environment, profile, role"));
     }
     Ok(S3Options {
-        endpoint: set(&args.endpoint),
-        region: set(&args.region),
-        profile: set(&args.profile),
-        path_style: args.path_style.then_some(true),
+        endpoint: reach.endpoint,
+        region: reach.region,
+        profile: reach.profile,
+        // Left alone it is the default, which depends on the server.
+        path_style: reach.path_style.filter(|&path_style| path_style),
         access_key,
         secret_key,
-        no_sign_request: args.no_sign_request,
-        ca_bundle: args.ca_bundle.clone(),
+        no_sign_request: reach.no_sign_request,
+        ca_bundle: reach.ca_bundle,
         sse: args.sse.clone(),
-        storage_class: set(&args.storage_class),
+        storage_class: args.storage_class.clone().filter(|class| !class.is_empty()),
         concurrency: usize::from(args.concurrency),
         retry: Retry { tries: args.retries, ..Retry::default() },
         ..S3Options::default()

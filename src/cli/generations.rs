@@ -80,7 +80,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         unrestorable: args.all,
     };
     let source = source(args.source.as_deref(), &context.global)?;
-    let store = context.open(&source.destination.location).await?;
+    let store = context.open(&source.destination).await?;
     let whole = match survey(&store).await {
         Ok(whole) => whole,
         Err(error) => {

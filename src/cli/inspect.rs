@@ -86,7 +86,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         (argument, generation) => (argument.as_deref(), generation.as_deref()),
     };
     let source = source(argument, &context.global)?;
-    let store = context.open(&source.destination.location).await?;
+    let store = context.open(&source.destination).await?;
     let explain = |error| source.explain(error, ui);
     if let Some(key) = args.raw.as_deref().filter(|key| is_whole_key(key)) {
         return raw(&store, key, &source, ui).await;

@@ -31,6 +31,7 @@ pub mod generations;
 pub mod inspect;
 pub mod log;
 pub mod progress;
+mod reach;
 mod reference;
 pub mod render;
 pub mod replicate;

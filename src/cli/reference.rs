@@ -20,7 +20,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("WALOY_LOG_FORMAT, WALOY_COLOR, WALOY_PROGRESS", "as --log-format, --color, --progress"),
     (
         "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE, AWS_REGION",
-        "credentials, profile and region, as every tool of AWS reads them; so do AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, the variables of web identity, of containers and of the metadata service",
+        "credentials, profile and region, as every tool of AWS reads them; so do AWS_DEFAULT_REGION, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, the variables of web identity (AWS_WEB_IDENTITY_TOKEN_FILE), of containers (AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) and of the metadata service",
     ),
     ("AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL", "the server, where --endpoint is not given"),
     ("AWS_CA_BUNDLE", "the certificates to trust, where --ca-bundle is not given"),

@@ -65,7 +65,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
             .hint(trouble.at(&state, " -o - > FILE")));
     }
     let output = output(what, &goal)?;
-    let store = context.open(&source.destination.location).await?;
+    let store = context.open(&source.destination).await?;
     let planned = async {
         let (target, requested) = match (time, &args.generation) {
             (Some((target, requested)), _) => (target, requested),

@@ -141,7 +141,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 }
 
 async fn check(context: &Context, source: &Source, level: Level, max_age: Option<MaxAge>) -> Result<Checked> {
-    let store = context.open(&source.destination.location).await?;
+    let store = context.open(&source.destination).await?;
     let readable = source.db.as_deref().filter(|db| db.is_file());
     let max_age = max_age.unwrap_or_else(|| readable.map(|_| DAY));
     let options = Options {

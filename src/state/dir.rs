@@ -107,23 +107,7 @@ impl StateDir {
     ///
     /// Those of the operating system; the old file is still there then.
     pub fn replace(&self, name: &str, parts: &[&[u8]], durable: bool) -> Result<(), Error> {
-        let (path, temporary) = (self.file(name), self.file(&format!("{name}.tmp")));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)
-            .map_err(Error::io("create", &temporary))?;
-        parts.iter().try_for_each(|part| file.write_all(part)).map_err(Error::io("write", &temporary))?;
-        if durable {
-            file.sync_all().map_err(Error::io("sync", &temporary))?;
-        }
-        fs::rename(&temporary, &path).map_err(Error::io("rename", &temporary))?;
-        if durable {
-            File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", &self.path))?;
-        }
-        Ok(())
+        replace(&self.path, name, parts, durable)
     }
 
     /// Reads a file whole; `None` if there is none.
@@ -159,6 +143,27 @@ impl Drop for StateDir {
         // So that nobody is named who is gone; the lock itself goes with the file.
         let _ = self.lock.set_len(0);
     }
+}
+
+/// [`StateDir::replace`], for who knows that the lock is held.
+pub(super) fn replace(dir: &Path, name: &str, parts: &[&[u8]], durable: bool) -> Result<(), Error> {
+    let (path, temporary) = (dir.join(name), dir.join(format!("{name}.tmp")));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(Error::io("create", &temporary))?;
+    parts.iter().try_for_each(|part| file.write_all(part)).map_err(Error::io("write", &temporary))?;
+    if durable {
+        file.sync_all().map_err(Error::io("sync", &temporary))?;
+    }
+    fs::rename(&temporary, &path).map_err(Error::io("rename", &temporary))?;
+    if durable {
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))?;
+    }
+    Ok(())
 }
 
 fn read_owner(lock: &mut File) -> Owner {

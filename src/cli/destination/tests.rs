@@ -86,7 +86,7 @@ fn keys_come_in_pairs_from_variables_or_files() {
         "WALOY_S3_SECRET_KEY_FILE" => Some(file.clone()),
         _ => None,
     };
-    let options = s3_options(&args, with_file).unwrap();
+    let options = s3_options(&args, Reach::default(), with_file).unwrap();
     assert_eq!((options.access_key.as_deref(), options.secret_key.as_deref()), (Some("AK"), Some("s3cr3t")));
     assert_eq!((options.region, options.path_style, options.retry.tries), (None, None, 3));
     for (pairs, code) in [
@@ -94,7 +94,7 @@ fn keys_come_in_pairs_from_variables_or_files() {
         (&[("WALOY_S3_ACCESS_KEY", "AK"), ("WALOY_S3_ACCESS_KEY_FILE", "x")], "usage.two_secrets"),
         (&[("WALOY_S3_ACCESS_KEY_FILE", "/no/such/file")], "usage.secret_file"),
     ] {
-        assert_eq!(s3_options(&args, env(pairs)).unwrap_err().code(), code);
+        assert_eq!(s3_options(&args, Reach::default(), env(pairs)).unwrap_err().code(), code);
     }
 }
 

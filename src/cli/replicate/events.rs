@@ -34,6 +34,8 @@ struct Line<T: Serialize> {
 struct Start<'a> {
     destination: &'a str,
     origin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_before: Option<&'a str>,
     db_bytes: u64,
     generation: Option<GenerationId>,
     compression: &'a str,
@@ -111,6 +113,7 @@ impl From<&Report> for Stop {
 /// What is said of the configuration at the start.
 pub(super) struct Setup<'a> {
     pub(super) origin: &'a str,
+    pub(super) as_before: Option<&'a str>,
     pub(super) compression: &'a str,
 }
 
@@ -144,8 +147,8 @@ pub(super) fn json(ui: &Ui, event: &Event, db: &Path, now: Timestamp, setup: &Se
     match event {
         Event::Started { destination, db_bytes, generation, .. } => {
             let (db_bytes, generation) = (*db_bytes, *generation);
-            let Setup { origin, compression } = *setup;
-            let fields = Start { destination, origin, db_bytes, generation, compression, encrypted: false };
+            let Setup { origin, as_before, compression } = *setup;
+            let fields = Start { destination, origin, as_before, db_bytes, generation, compression, encrypted: false };
             ui.json("start", &Line { about, fields });
         }
         Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
@@ -198,8 +201,8 @@ pub(super) fn log(event: &Event, db: &Path, setup: &Setup<'_>) {
     let db = db.display();
     match event {
         Event::Started { destination, db_bytes, .. } => {
-            let Setup { origin, compression } = *setup;
-            tracing::info!(%db, bytes = db_bytes, destination, origin, compression, "replicating");
+            let Setup { origin, as_before, compression } = *setup;
+            tracing::info!(%db, bytes = db_bytes, destination, origin, as_before, compression, "replicating");
         }
         Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
             let (reason, took_ms) = (reason_name(*reason), duration.as_millis());

@@ -110,7 +110,7 @@ impl One {
     }
 
     async fn start(&self, context: &Context) -> Result<Replicator> {
-        let store = context.open(&self.database.destination.location).await?;
+        let store = context.open(&self.database.destination).await?;
         let mut options = self.options.clone();
         if self.restore_if_missing && !self.database.path.exists() {
             let restored = self.restore(context, &store).await?;
@@ -130,8 +130,21 @@ impl One {
         };
         let started = Replicator::start(options, store, hooks).await;
         let replicator = started.map_err(|error| self.explain(error))?;
+        self.remember(context);
         self.warn_of_same_device(context);
         Ok(replicator)
+    }
+
+    /// Keeps how the bucket was reached, for the commands that find the replica by themselves.
+    fn remember(&self, context: &Context) {
+        let Database { destination, state_dir, .. } = &self.database;
+        let Location::S3 { .. } = destination.location else { return };
+        let whole = context.reached(destination).whole;
+        if destination.reach.as_ref() != Some(&whole)
+            && let Err(error) = whole.save(state_dir, &destination.location.to_string())
+        {
+            tracing::warn!(error = %Error::from(error), "cannot keep how the bucket was reached");
+        }
     }
 
     /// The same error with hints that can be pasted.

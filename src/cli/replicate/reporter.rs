@@ -8,6 +8,7 @@ use super::board::Board;
 use super::{events, shown};
 use crate::cli::context::Context;
 use crate::cli::databases::Database;
+use crate::cli::destination::Origin;
 use crate::cli::render::{self, table};
 use crate::cli::ui::Ui;
 use crate::clock::{Clock, SystemClock};
@@ -24,6 +25,8 @@ pub struct Reporter {
     /// What stands in front of a line where there are several databases.
     name: String,
     origin: String,
+    /// How the bucket is reached, as far as it is as before.
+    as_before: Option<String>,
     compression: String,
     destination: String,
     /// As long as the replica is not further behind, it counts as level.
@@ -60,6 +63,7 @@ impl Reporter {
             name: if board.is_shared() { format!("{}: ", db.display()) } else { String::new() },
             db: db.clone(),
             origin: destination.origin.to_string(),
+            as_before: context.reached(destination).as_before(),
             compression: options.compression.to_string(),
             usual_lag: options.sync_interval * 2,
             destination: match &destination.location {
@@ -75,7 +79,8 @@ impl Reporter {
 
     /// Something happened. Called from several threads.
     pub fn tell(&self, event: &Event) {
-        let setup = events::Setup { origin: &self.origin, compression: &self.compression };
+        let as_before = self.as_before.as_deref();
+        let setup = events::Setup { origin: &self.origin, as_before, compression: &self.compression };
         match (self.ui.mode.json, self.ui.err_is_terminal) {
             (true, _) => {
                 events::json(&self.ui, event, &self.db, SystemClock.now(), &setup);
@@ -96,7 +101,12 @@ impl Reporter {
                     ui.size(*db_bytes),
                     self.destination
                 ));
-                ui.note(format_args!("  [{}]  {}, not encrypted", self.origin, self.compression));
+                let origin = match &self.as_before {
+                    None => self.origin.clone(),
+                    Some(how) if self.origin == Origin::Recorded.to_string() => format!("{}: {how}", self.origin),
+                    Some(how) => format!("{}; as before: {how}", self.origin),
+                };
+                ui.note(format_args!("  [{origin}]  {}, not encrypted", self.compression));
             }
             Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
                 seen.sent += stored_bytes;

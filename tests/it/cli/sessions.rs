@@ -261,6 +261,74 @@ fn a_bucket_is_reached_as_the_environment_says() {
     assert_eq!(wrong.code, Some(13), "{wrong:?}");
 }
 
+/// Who gave the address once is not asked for it again, and nobody else's bucket is asked instead.
+#[test]
+fn a_bucket_is_reached_as_before_and_keys_are_never_kept() {
+    let server = S3Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let app = database(&dir.path().join("app.db"));
+    let waloy = |args: &[&str], more: &[(&str, &str)]| {
+        let mut command = command(dir.path(), args);
+        command.env("AWS_ACCESS_KEY_ID", &server.access_key).env("AWS_SECRET_ACCESS_KEY", &server.secret_key);
+        command.envs(more.iter().copied());
+        finish(command.spawn().unwrap())
+    };
+    let address = ["--endpoint", &server.endpoint, "--region", "eu-west-3", "--path-style"];
+    waloy(&[&["replicate", "app.db", "s3://bucket/app", "--once"], &address[..]].concat(), &[]).ok();
+
+    let file = dir.path().join("app.db.waloy/state/reach.json");
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "format": 1, "destination": "s3://bucket/app",
+        "endpoint": server.endpoint, "region": "eu-west-3", "path_style": true,
+    });
+    assert_eq!(kept, expected);
+    for file in std::fs::read_dir(dir.path().join("app.db.waloy/state")).unwrap() {
+        // A socket is no file to read.
+        let Some(file) = Some(file.unwrap().path()).filter(|path| path.is_file()) else { continue };
+        let bytes = std::fs::read(file).unwrap();
+        for key in [&server.access_key, &server.secret_key] {
+            assert!(!bytes.windows(key.len()).any(|at| at == key.as_bytes()));
+        }
+    }
+
+    insert(&app);
+    let told = format!("as_before=\"endpoint {}, region eu-west-3, path style\"", server.endpoint);
+    let synced = waloy(&["sync", "app.db"], &[]).ok();
+    assert!(synced.err.contains(&format!("origin=\"as before\" {told}")), "{synced:?}");
+    let by_hand = waloy(&["replicate", "app.db", "s3://bucket/app", "--once"], &[]).ok();
+    assert!(by_hand.err.contains(&format!("origin=\"command line\" {told}")), "{by_hand:?}");
+    waloy(&["generations", "app.db"], &[]).ok();
+    waloy(&["inspect", "app.db"], &[("WALOY_DEST", "s3://bucket/app")]).ok();
+    let verified = waloy(&["verify", "app.db"], &[]).ok();
+    assert_eq!((verified.out.as_str(), verified.err.as_str()), ("", ""), "cron hears nothing of it");
+    let verified = waloy(&["verify", "app.db", "-v"], &[]).ok();
+    assert!(verified.err.contains(&told), "{verified:?}");
+    waloy(&["restore", "app.db", "-o", "b.db"], &[]).ok();
+    assert_is(&dir.path().join("b.db"), &image(&app));
+
+    // Nobody listens on the port of the discard protocol: whoever is asked now is whoever was named now.
+    let nobody = "http://127.0.0.1:9";
+    let flag = waloy(&["generations", "app.db", "--retries", "1", "--endpoint", nobody], &[]);
+    let variables = ["WALOY_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+        .map(|name| waloy(&["generations", "app.db", "--retries", "1"], &[(name, nobody)]));
+    // Another destination was never reached. A variable keeps the request away from AWS.
+    let other = waloy(
+        &["generations", "app.db", "--to", "s3://bucket/other", "--retries", "1"],
+        &[("HTTPS_PROXY", nobody), ("NO_PROXY", "127.0.0.1")],
+    );
+    for ran in variables.iter().chain([&flag, &other]) {
+        assert_eq!(ran.code, Some(9), "{ran:?}");
+    }
+
+    std::fs::write(&file, "{}").unwrap();
+    let ignored = waloy(&["generations", "app.db", "--endpoint", &server.endpoint], &[]).ok();
+    assert!(ignored.err.contains("what was kept of how the bucket was reached is ignored"), "{ignored:?}");
+    // The next start on it keeps it again.
+    waloy(&["sync", "app.db"], &[("AWS_ENDPOINT_URL_S3", &server.endpoint)]).ok();
+    waloy(&["generations", "app.db"], &[]).ok();
+}
+
 #[test]
 fn a_store_that_cannot_be_reached_is_retried_within_limits_and_a_signal_ends_it() {
     let dir = tempfile::tempdir().unwrap();
