@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use rustix::process::{Pid, Signal, kill_process};
 use waloy::db::{self, Captured, Error, Ignore, Live, Reclaimed, Sink};
 use waloy::units::PageNo;
@@ -261,7 +261,15 @@ fn there_is_no_moment_without_a_pin() {
     wait_until_ready(&mut child);
     let app = Connection::open(place.database()).unwrap();
     app.execute_batch("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 0").unwrap();
-    let commit = || app.execute("INSERT OR REPLACE INTO t VALUES (abs(random()) % 50, 0, randomblob(40))", []).unwrap();
+    // Stopped in the few instructions in which SQLite itself holds the slot of a read mark exclusively, any process keeps
+    // the others out; they give up after ten seconds (`walTryBeginRead` in wal.c). Such a round tells nothing.
+    let try_commit = || match app.execute("INSERT OR REPLACE INTO t VALUES (abs(random()) % 50, 0, randomblob(40))", [])
+    {
+        Ok(_) => true,
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::FileLockingProtocolFailed) => false,
+        Err(error) => panic!("the application got an error: {error}"),
+    };
+    let commit = || assert!(try_commit(), "nobody was stopped");
     let (pid, mut rng, mut truncated) = (Pid::from_child(&child), Rng::new(901), 0);
     for _ in 0..5000 {
         // Commits no faster than they are captured, so that the pin is always on the move.
@@ -280,9 +288,10 @@ fn there_is_no_moment_without_a_pin() {
         while !state().contains(") T ") {
             assert!(!state().contains(") Z "), "the observer has failed");
         }
-        commit();
-        truncated += app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).unwrap();
-        commit();
+        if try_commit() {
+            truncated += app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).unwrap();
+            try_commit();
+        }
         kill_process(pid, Signal::CONT).unwrap();
         let wal = std::fs::metadata(db::beside(&place.database(), "-wal")).unwrap().len();
         assert!(wal < 1 << 28, "the observer fell behind: {wal} bytes");
