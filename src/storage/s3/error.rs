@@ -131,7 +131,8 @@ impl Call {
     }
 
     fn cause(&self, error: &(dyn StdError + 'static)) -> Cause {
-        Cause(format!("{}: {}", self.api, chain(error)))
+        let why = transport::reason(error).map(|reason| format!("TLS handshake failed: {reason}"));
+        Cause(format!("{}: {}", self.api, why.unwrap_or_else(|| chain(error))))
     }
 }
 
@@ -182,8 +183,6 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
             }
             _ => one_line(&cause.to_string()),
         };
-        // What rustls has no words for it prints as Rust sees it.
-        let text = text.split_once(": Other(OtherError(").map_or(text.as_str(), |(words, _)| words).to_owned();
         // Some repeat their causes.
         if !EMPTY.contains(&text.as_str()) && !said.iter().any(|before| before.ends_with(&text)) {
             said.push(text);

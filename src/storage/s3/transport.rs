@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 
 use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::CredentialsError;
+use chrono::DateTime;
+use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::reach::{Keys, Reach};
@@ -78,6 +80,49 @@ fn handshake(error: &rustls::Error) -> Verdict {
     }
 }
 
+/// Why the handshake failed, in words: rustls prints its reasons as Rust sees them.
+pub(super) fn reason(error: &(dyn StdError + 'static)) -> Option<String> {
+    let error = find::<rustls::Error>(error)?;
+    let utc = |at: UnixTime| DateTime::from_timestamp(i64::try_from(at.as_secs()).unwrap_or(i64::MAX), 0);
+    let day = |at: UnixTime| utc(at).map_or_else(|| "?".to_owned(), |at| at.format("%F %T UTC").to_string());
+    Some(match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            CertificateError::NotValidForNameContext { expected, presented } => {
+                let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+                let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+                format!("the certificate is for {names}, not for {}", expected.to_str())
+            }
+            CertificateError::ExpiredContext { not_after, .. } => {
+                format!("the certificate was valid until {}", day(*not_after))
+            }
+            CertificateError::NotValidYetContext { not_before, .. } => {
+                format!("the certificate is valid from {}", day(*not_before))
+            }
+            CertificateError::UnknownIssuer => "the certificate's issuer is unknown".to_owned(),
+            CertificateError::Other(_) => "the certificate cannot be used".to_owned(),
+            other => in_words(&other.to_string()),
+        },
+        rustls::Error::InvalidMessage(_) => "what the server sent is no TLS".to_owned(),
+        other => in_words(&other.to_string()),
+    })
+}
+
+/// The names of Rust's variants as words: `received fatal alert: HandshakeFailure` ends with `handshake failure`.
+fn in_words(text: &str) -> String {
+    let word = |word: &str| {
+        let is_name = word.chars().skip(1).any(char::is_uppercase) && word.chars().any(char::is_lowercase);
+        if !is_name {
+            return word.to_owned();
+        }
+        word.chars().enumerate().fold(String::new(), |mut words, (at, character)| {
+            words.extend((at > 0 && character.is_uppercase()).then_some(' '));
+            words.extend(character.to_lowercase());
+            words
+        })
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// What it means that there are no credentials to sign with, if that is what failed.
 pub(super) fn credentials(error: &(dyn StdError + 'static), reach: &Reach) -> Option<Verdict> {
     let failure = find::<CredentialsError>(error)?;
@@ -124,4 +169,32 @@ fn said(error: &(dyn StdError + 'static), text: &str) -> bool {
         next = cause.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::PeerIncompatible;
+
+    use super::*;
+
+    #[test]
+    fn why_a_handshake_failed_is_told_in_words() {
+        let expired = CertificateError::ExpiredContext {
+            time: UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_795_000_000)),
+            not_after: UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000)),
+        };
+        let rustls = rustls::Error::InvalidCertificate;
+        for (error, told) in [
+            (rustls(expired), "the certificate was valid until 2026-09-21 14:13:20 UTC"),
+            (rustls(CertificateError::BadSignature), "invalid peer certificate: bad signature"),
+            (
+                rustls::Error::AlertReceived(AlertDescription::HandshakeFailure),
+                "received fatal alert: handshake failure",
+            ),
+            (PeerIncompatible::NoCipherSuitesInCommon.into(), "peer is incompatible: no cipher suites in common"),
+            (rustls::Error::NoCertificatesPresented, "peer sent no certificates"),
+        ] {
+            assert_eq!(reason(&error).as_deref(), Some(told));
+        }
+    }
 }

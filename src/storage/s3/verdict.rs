@@ -51,7 +51,7 @@ impl Answer<'_> {
     /// The code says more than the status, and some errors come with status 200.
     pub(super) fn verdict(&self, reach: &Reach) -> Verdict {
         use ErrorKind::{Denied, NotFound, Other, Truncated, Unavailable};
-        let overloaded = "the store is overloaded";
+        let overloaded = || Verdict::new(Unavailable, "the store is overloaded").hint("try again in a while");
         match (self.code.unwrap_or_default(), self.status) {
             ("NoSuchKey", _) => Verdict::new(NotFound, "no such object"),
             ("NoSuchBucket" | "InvalidBucketName", _) => no_bucket("no such bucket", reach),
@@ -59,9 +59,7 @@ impl Answer<'_> {
             ("InvalidObjectState", _) => Verdict::new(Other, "the object is in an archive")
                 .coded("storage.archived")
                 .hint("have the store restore it from the archive first; archives do not suit a replica"),
-            ("SlowDown" | "ServiceUnavailable" | "TooManyRequests" | "ThrottlingException", _) => {
-                Verdict::new(Unavailable, overloaded)
-            }
+            ("SlowDown" | "ServiceUnavailable" | "TooManyRequests" | "ThrottlingException", _) => overloaded(),
             ("InternalError" | "RequestTimeout" | "OperationAborted", _) => {
                 Verdict::new(Unavailable, "the store failed for a moment")
             }
@@ -96,7 +94,7 @@ impl Answer<'_> {
                 permission(self.api)
             )),
             (_, 404) => no_bucket("no such bucket, or not a store", reach),
-            (_, 429 | 503) => Verdict::new(Unavailable, overloaded),
+            (_, 429 | 503) => overloaded(),
             (_, 408 | 500 | 502 | 504) => Verdict::new(Unavailable, "the store failed for a moment"),
             _ => Verdict::new(Other, "the store refused"),
         }

@@ -313,7 +313,7 @@ fn a_replica_whose_ids_are_gone_says_what_is_to_be_done() {
     }
 }
 
-/// `ulimit` is what ends a file here; a full disk gives another error at the same place.
+/// `ulimit` ends the file in its middle, where a full disk is found out before it is begun.
 #[test]
 fn a_target_that_takes_no_more_bytes_is_told_and_nothing_is_changed() {
     let dir = tempfile::tempdir().unwrap();
@@ -333,6 +333,72 @@ fn a_target_that_takes_no_more_bytes_is_told_and_nothing_is_changed() {
                 hint:  nothing was changed; make room, or restore to another disk: add `-o FILE`\n";
     assert!(told.ends_with(rest), "{told}");
     assert!(!dir.path().join("out.db").exists() && traces(dir.path()).is_empty());
+}
+
+/// Runs where `small` is a file system of its own, of so many bytes. `None` where no namespace can be made for it.
+fn with_a_small_disk(dir: &Path, size: &str, args: &[&str]) -> Option<Ran> {
+    let namespace = |script: &str| {
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).current_dir(dir);
+        unshare.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+        unshare.stderr(std::process::Stdio::piped());
+        unshare
+    };
+    let mount = format!("mount -t tmpfs -o size={size} none small");
+    if !namespace(&mount).output().is_ok_and(|tried| tried.status.success()) {
+        return None;
+    }
+    let mut run = namespace(&format!("{mount} && exec \"$@\""));
+    let environment = command(dir, &[]);
+    run.arg(env!("CARGO_BIN_EXE_waloy")).args(args).env_clear();
+    run.envs(environment.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    Some(finish(run.spawn().unwrap()))
+}
+
+#[test]
+fn a_full_disk_is_told_wherever_it_is_and_the_next_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    std::fs::create_dir(dir.path().join("small")).unwrap();
+    let cases: &[(&str, &[&str], &str)] = &[
+        (
+            "64k",
+            &["restore", "app.db", "-o", "small/out.db"],
+            "error: no room in DIR/small: 188 KiB are needed, 64 KiB are free [restore.no_space]\n  \
+             hint:  restore to another disk:  waloy restore app.db -o FILE\n",
+        ),
+        (
+            "64k",
+            &["replicate", "app.db", "--once", "-q", "--to", "small/replica", "--state-dir", "state2"],
+            "error: cannot write DIR/small/replica/ID/snapshot: no space left [storage.local]\n  \
+             cause: No space left on device (os error 28)\n  hint:  make room, or go on elsewhere\n",
+        ),
+        (
+            "4k",
+            &["replicate", "app.db", "--once", "-q", "--to", "other", "--state-dir", "small/state"],
+            "error: cannot write small/state/writer.tmp [state.io]\n  \
+             cause: No space left on device (os error 28)\n  \
+             hint:  make room, or keep local state elsewhere with --state-dir DIR\n",
+        ),
+        (
+            "8k",
+            &["replicate", "app.db", "--once", "-q", "--to", "other", "--state-dir", "small/state"],
+            "error: cannot write small/state/intent.tmp [state.io]\n  \
+             cause: No space left on device (os error 28)\n  \
+             hint:  make room, or keep local state elsewhere with --state-dir DIR\n",
+        ),
+    ];
+    for (size, args, expected) in cases {
+        let Some(mut ran) = with_a_small_disk(dir.path(), size, args) else { return };
+        // The generation that was begun there, and that nobody knows but by its error.
+        let begun = ran.err.split('/').find(|part| part.len() == it.id.len()).map(str::to_owned);
+        ran.err = begun.into_iter().fold(ran.err, |told, id| told.replace(&id, "ID"));
+        assert_eq!((ran.code, plain(&ran, dir.path(), &it).as_str()), (Some(8), *expected), "{args:?}");
+        waloy(dir.path(), &["verify", "app.db", "--read-data"]).ok();
+    }
+    waloy(dir.path(), &["replicate", "app.db", "--once", "-q", "--to", "other", "--state-dir", "state2"]).ok();
+    waloy(dir.path(), &["restore", "--to", "other", "-o", "back.db"]).ok();
+    assert_is(&dir.path().join("back.db"), it.images.last().unwrap());
 }
 
 /// Lets everybody read what is in a directory.
