@@ -1,6 +1,5 @@
 //! Capture against a live SQLite: what the sink was given, put together, is the database.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,47 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use waloy::db::{self, Ignore, Live, Reclaimed, Sink};
+use waloy::db::{self, Ignore, Live, Reclaimed};
 use waloy::units::PageNo;
 use waloy::wal::{ByteOrder, Checksum, HEADER_LEN};
 
-/// Keeps the newest image of every page, as a replica does.
-#[derive(Default)]
-struct Model {
-    pages: BTreeMap<u32, Vec<u8>>,
-    count: u32,
-}
-
-impl Sink for Model {
-    fn page(&mut self, page: PageNo, image: &[u8]) {
-        self.pages.insert(page.get(), image.to_vec());
-    }
-
-    fn commit(&mut self, pages_after: u32) {
-        self.pages.retain(|&page, _| page <= pages_after);
-        self.count = pages_after;
-    }
-}
-
-impl Model {
-    /// Begins with every page as of the last commit captured.
-    fn of(live: &mut Live) -> Model {
-        let mut model = Model { pages: BTreeMap::new(), count: live.pages() };
-        let all: Vec<PageNo> = (1..=live.pages()).filter_map(PageNo::new).collect();
-        let mut images = Vec::new();
-        live.read_pages(&all, &mut images).unwrap();
-        for (page, image) in all.iter().zip(images.chunks_exact(live.page_size().len())) {
-            model.pages.insert(page.get(), image.to_vec());
-        }
-        model
-    }
-
-    fn assert_is(&self, live: &mut Live) {
-        let now = Model::of(live);
-        assert_eq!(self.count, now.count, "pages");
-        assert!(self.pages == now.pages, "a page differs");
-    }
-}
+use crate::pages::Model;
 
 fn create(path: &Path, page_size: u32) -> Connection {
     let connection = Connection::open(path).unwrap();

@@ -331,3 +331,20 @@ pub(crate) async fn store_of(objects: impl IntoIterator<Item = (String, Bytes)>)
     }
     Arc::new(store)
 }
+
+/// The objects with one bit of one of them the other way, the key of that one, and which byte it is.
+pub(crate) fn one_bit_changed(objects: &[(String, Bytes)], rng: &mut Rng) -> (Vec<(String, Bytes)>, String, String) {
+    let total: usize = objects.iter().map(|(_, bytes)| bytes.len()).sum();
+    let (mut at, mut changed) = (rng.below(total as u64) as usize, objects.to_vec());
+    let object = changed.iter_mut().find(|(_, bytes)| {
+        let here = at < bytes.len();
+        at -= if here { 0 } else { bytes.len() };
+        here
+    });
+    let (key, bytes) = object.unwrap();
+    let (key, mut damaged) = (key.clone(), bytes.to_vec());
+    damaged[at] ^= 1 << rng.below(8);
+    *bytes = Bytes::from(damaged);
+    let what = format!("byte {at} of {key}");
+    (changed, key, what)
+}

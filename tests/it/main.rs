@@ -14,6 +14,7 @@ mod handmade;
 mod large;
 mod locks;
 mod model;
+mod pages;
 mod restore;
 mod s3_server;
 mod stores;

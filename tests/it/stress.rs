@@ -1,38 +1,20 @@
 //! Writers in other processes, checkpoints of every kind, and death: what is captured is always the database after a
 //! commit, page for page.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use rustix::process::{Pid, Signal, kill_process};
-use waloy::db::{self, Captured, Error, Ignore, Live, Reclaimed, Sink};
+use waloy::db::{self, Captured, Error, Ignore, Live, Reclaimed};
 use waloy::units::PageNo;
 
+use crate::pages::Model;
 use crate::workload::{Copy, Oracle, Place, Rng, say_ready, wait_until_ready};
 
 /// The log is reclaimed when it is longer.
 const THRESHOLD: u64 = 1 << 20;
-
-/// A replica in memory: the newest image of every page.
-#[derive(Default)]
-struct Model {
-    pages: BTreeMap<u32, Vec<u8>>,
-    count: u32,
-}
-
-impl Sink for Model {
-    fn page(&mut self, page: PageNo, image: &[u8]) {
-        self.pages.insert(page.get(), image.to_vec());
-    }
-
-    fn commit(&mut self, pages_after: u32) {
-        self.pages.retain(|&page, _| page <= pages_after);
-        self.count = pages_after;
-    }
-}
 
 /// A database under observation, the model of it, and copies made of the model.
 struct Observer {
@@ -71,16 +53,12 @@ impl Observer {
 
     /// Reads every page, a few between two moves of the pin, while the writers go on.
     fn collect(&mut self) {
-        self.model = Model { pages: BTreeMap::new(), count: self.live.pages() };
-        let mut images = Vec::new();
+        self.model = Model { count: self.live.pages(), ..Model::default() };
         let mut next = 1;
         while next <= self.live.pages() {
             let chunk: Vec<PageNo> =
                 (next..next + 16).take_while(|&page| page <= self.live.pages()).filter_map(PageNo::new).collect();
-            self.live.read_pages(&chunk, &mut images).unwrap();
-            for (page, image) in chunk.iter().zip(images.chunks_exact(self.live.page_size().len())) {
-                self.model.pages.insert(page.get(), image.to_vec());
-            }
+            self.model.read(&mut self.live, &chunk);
             next += 16;
             self.advance();
         }
@@ -136,16 +114,6 @@ impl Observer {
         self.copies.push(copy);
     }
 
-    /// The images captured are those that a consistent read gives.
-    fn compare_with_reads(&mut self) {
-        let all: Vec<PageNo> = (1..=self.live.pages()).filter_map(PageNo::new).collect();
-        let mut images = Vec::new();
-        self.live.read_pages(&all, &mut images).unwrap();
-        for (page, image) in all.iter().zip(images.chunks_exact(self.live.page_size().len())) {
-            assert!(self.model.pages.get(&page.get()).map(Vec::as_slice) == Some(image), "page {page:?} differs");
-        }
-    }
-
     /// Lets go of everything and goes on at the position kept, if the log still has it.
     fn restart(mut self) -> Observer {
         let position = self.live.position();
@@ -187,7 +155,7 @@ fn two_writers_and_an_operator(writers: [&str; 2], page_size: u32, seed: u64) {
         observer.tick();
         if copied.elapsed() > Duration::from_millis(100) {
             observer.copy();
-            observer.compare_with_reads();
+            observer.model.assert_is(&mut observer.live);
             copied = Instant::now();
         }
         if restarted.elapsed() > Duration::from_millis(1500) {
@@ -237,7 +205,7 @@ fn writers_killed_inside_their_commits_lose_no_page() {
             if killed.load(Ordering::Relaxed) / 10 > copied {
                 copied += 1;
                 observer.copy();
-                observer.compare_with_reads();
+                observer.model.assert_is(&mut observer.live);
             }
             let pause = observer.rng.below(3000);
             std::thread::sleep(Duration::from_micros(pause));
@@ -307,11 +275,11 @@ pub(crate) fn observe(dir: &Path) {
     while !observer.place.stopped() {
         observer.advance();
         if observer.rng.below(100) == 0 {
-            observer.compare_with_reads();
+            observer.model.assert_is(&mut observer.live);
         }
     }
     while observer.advance().commits > 0 {}
-    observer.compare_with_reads();
+    observer.model.assert_is(&mut observer.live);
     assert!(observer.live.totals().commits > 2000, "it kept up with the application");
 }
 

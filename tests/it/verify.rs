@@ -15,7 +15,7 @@ use waloy::storage::{MemoryStore, Store};
 use waloy::units::Timestamp;
 use waloy::verify::{Check, Level, Options, Report, Severity, Subset, verify};
 
-use super::handmade::{Handmade, Rng, index, pages_of, store_of};
+use super::handmade::{Handmade, Rng, index, one_bit_changed, pages_of, store_of};
 use super::watched::Watched;
 
 const ALL: Level = Level::ReadData(Subset::All);
@@ -57,20 +57,9 @@ async fn reading_everything_reports_one_changed_byte_anywhere() {
     let mut made = Handmade::random(512, Compression::Zstd(3), 52, 2, 4).await;
     made.merge(1, 2).await;
     let objects = made.objects().await;
-    let total: usize = objects.iter().map(|(_, bytes)| bytes.len()).sum();
     let mut rng = Rng(0xfeed);
     for _ in 0..2500 {
-        let (mut at, mut changed) = (rng.below(total as u64) as usize, objects.clone());
-        let object = changed.iter_mut().find(|(_, bytes)| {
-            let here = at < bytes.len();
-            at -= if here { 0 } else { bytes.len() };
-            here
-        });
-        let (key, bytes) = object.unwrap();
-        let mut damaged = bytes.to_vec();
-        damaged[at] ^= 1 << rng.below(8);
-        *bytes = Bytes::from(damaged);
-        let (key, what) = (key.clone(), format!("byte {at} of {key}"));
+        let (changed, key, what) = one_bit_changed(&objects, &mut rng);
         expect_damage(changed, ALL, &key, &what).await;
     }
 }

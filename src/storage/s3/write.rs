@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::config::Config;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
@@ -17,11 +18,7 @@ impl Inner {
         let call = self.call("write", "PutObject", key);
         let _turn = self.turn().await;
         let patience = patience(bytes.len() as u64);
-        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
-        let request = request.set_storage_class(self.keeping.class.clone());
-        let request = request.set_server_side_encryption(self.keeping.sse.clone());
-        let request = request.set_ssekms_key_id(self.keeping.kms_key.clone());
-        let answer = request.customize().config_override(patience).send().await;
+        let answer = self.put_request(key, bytes).customize().config_override(patience).send().await;
         answer.map(drop).map_err(|error| call.failed(&error))
     }
 
@@ -30,15 +27,19 @@ impl Inner {
         let call = self.call("write", "PutObject", key);
         let _turn = self.turn().await;
         let patience = patience(bytes.len() as u64);
-        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
-        let request = request.set_storage_class(self.keeping.class.clone());
-        let request = request.set_server_side_encryption(self.keeping.sse.clone());
-        let request = request.set_ssekms_key_id(self.keeping.kms_key.clone());
-        match request.if_none_match("*").customize().config_override(patience).send().await {
+        match self.put_request(key, bytes).if_none_match("*").customize().config_override(patience).send().await {
             Ok(_) => Ok(Put::Created),
             Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
             Err(error) => Err(call.failed(&error)),
         }
+    }
+
+    /// Everything that is said of a new object, but under which condition.
+    fn put_request(&self, key: &str, bytes: Bytes) -> PutObjectFluentBuilder {
+        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
+        let request = request.set_storage_class(self.keeping.class.clone());
+        let request = request.set_server_side_encryption(self.keeping.sse.clone());
+        request.set_ssekms_key_id(self.keeping.kms_key.clone())
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {

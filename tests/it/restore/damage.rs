@@ -4,7 +4,7 @@ use bytes::Bytes;
 use waloy::replica::{Name, ObjectReader};
 
 use super::*;
-use crate::handmade::{Rng, store_of};
+use crate::handmade::{Rng, one_bit_changed, store_of};
 
 /// What a restore of the newest state gives from these objects is an error, or the newest state.
 async fn same_or_error(made: &Handmade, objects: Vec<(String, Bytes)>, what: &str) -> bool {
@@ -26,20 +26,9 @@ async fn same_or_error(made: &Handmade, objects: Vec<(String, Bytes)>, what: &st
 async fn one_changed_byte_anywhere_is_an_error_or_does_not_matter() {
     let made = Handmade::random(512, Compression::Zstd(3), 21, 2, 4).await;
     let objects = made.objects().await;
-    let total: usize = objects.iter().map(|(_, bytes)| bytes.len()).sum();
     let (mut rng, mut same) = (Rng(0xdead_beef), 0);
     for _ in 0..2500 {
-        let (mut at, mut changed) = (rng.below(total as u64) as usize, objects.clone());
-        let object = changed.iter_mut().find(|(_, bytes)| {
-            let here = at < bytes.len();
-            at -= if here { 0 } else { bytes.len() };
-            here
-        });
-        let (key, bytes) = object.unwrap();
-        let mut damaged = bytes.to_vec();
-        damaged[at] ^= 1 << rng.below(8);
-        *bytes = Bytes::from(damaged);
-        let what = format!("byte {at} of {key}");
+        let (changed, _, what) = one_bit_changed(&objects, &mut rng);
         same += usize::from(same_or_error(&made, changed, &what).await);
     }
     assert!(same > 100 && same < 2000, "{same} did not matter");
