@@ -828,7 +828,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__replicate)
-            opts="-q -v -h -V --once --sync-interval --snapshot-interval --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --adopt --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --once --sync-interval --snapshot-interval --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --adopt --on-conflict --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -852,6 +852,10 @@ _waloy() {
                     ;;
                 --checkpoint)
                     COMPREPLY=($(compgen -W "auto off" -- "${cur}"))
+                    return 0
+                    ;;
+                --on-conflict)
+                    COMPREPLY=($(compgen -W "stop new-generation" -- "${cur}"))
                     return 0
                     ;;
                 --to)

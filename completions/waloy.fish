@@ -75,6 +75,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l compression -d
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l checkpoint-threshold -d 'Size of the WAL above which it is checkpointed' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l checkpoint -d 'Who checkpoints' -r -f -a "auto\t'Waloy, when the WAL is above its threshold'
 off\t'Only the application'"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l on-conflict -d 'What to do when another waloy has taken the prefix over' -r -f -a "stop\t'End, with exit code 11'
+new-generation\t'Take it back with a new generation, once an hour at most'"
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'

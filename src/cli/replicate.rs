@@ -15,7 +15,7 @@ use super::signal::{Asked, Signals};
 use crate::compress::Compression;
 use crate::config::{duration, size};
 use crate::db;
-use crate::engine::{Checkpoints, Options};
+use crate::engine::{Checkpoints, OnConflict, Options};
 use crate::error::{Error, Kind, Result};
 
 mod board;
@@ -77,6 +77,9 @@ pub struct Args {
     /// Go on at a prefix whose backup does not look like this database: with a new generation, marked `replaced`
     #[arg(long)]
     adopt: bool,
+    /// What to do when another waloy has taken the prefix over
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    on_conflict: Conflict,
 }
 
 /// How often, or never.
@@ -89,6 +92,15 @@ enum Checkpoint {
     Auto,
     /// Only the application
     Off,
+}
+
+/// What to do about another writer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Conflict {
+    /// End, with exit code 11
+    Stop,
+    /// Take it back with a new generation, once an hour at most
+    NewGeneration,
 }
 
 /// Runs the command.
@@ -179,6 +191,10 @@ impl Args {
             set_wal: self.set_wal,
             wait_for_db: self.wait_for_db,
             adopt: self.adopt,
+            on_conflict: match self.on_conflict {
+                Conflict::Stop => OnConflict::Stop,
+                Conflict::NewGeneration => OnConflict::NewGeneration,
+            },
             ..database.options(&context.global)
         };
         let several = place.0.is_shared();

@@ -100,6 +100,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         concurrency: usize::from(context.global.s3.concurrency),
         progress: context.progress(),
         check: what.check.into(),
+        state_dir: in_its_place(context, &source, &goal),
         ..Options::default()
     };
     let restored = match &output {
@@ -200,6 +201,13 @@ fn output(what: &What, goal: &Goal) -> Result<Option<Output>> {
         (true, true) => Existing::Discard,
     };
     Ok(Some(Output { existing, mode: what.mode, owner, ..Output::new(path) }))
+}
+
+/// Where the replicator of the database keeps its state, if the database is put back where it was.
+fn in_its_place(context: &Context, source: &Source, goal: &Goal) -> Option<PathBuf> {
+    let (Some(db), Goal::File(path)) = (&source.db, goal) else { return None };
+    let told = context.global.state_dir.clone();
+    (db == path).then(|| told.unwrap_or_else(|| default_state_dir(&followed(path))))
 }
 
 /// The replicator of a database goes on with the file that it has open, whatever gets its name.

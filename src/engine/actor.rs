@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
+use super::options::OnConflict;
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
 use super::status::Degraded;
@@ -339,16 +340,29 @@ impl Actor {
                 return Ok(());
             }
             Err(Error::Interrupted) => return Ok(()),
-            Err(error @ (Error::Overtaken { .. } | Error::Full(_))) => return Err(error),
+            Err(error @ Error::Overtaken { .. }) if self.may_take_back() => {
+                tracing::warn!(%error, "opening the database anew");
+                error
+            }
+            Err(error @ (Error::Overtaken { .. } | Error::Busy { .. } | Error::Full(_))) => return Err(error),
             Err(error) => error,
         };
         self.doubt(&error);
         let (attempt, behind) = self.trouble(&error);
-        let most = AGAIN_AT_MOST[usize::from(behind > Duration::from_secs(3600))];
-        let delay = (AGAIN * attempt).min(most);
+        // Every page is compared again each time; the right file may still come back.
+        let replaced = matches!(error, Error::Replaced { .. } | Error::AnotherDatabase { .. });
+        let most = AGAIN_AT_MOST[usize::from(replaced || behind > Duration::from_secs(3600))];
+        let delay = if replaced { most } else { (AGAIN * attempt).min(most) };
         self.not_before = Instant::now() + delay;
         self.context.tell(Event::Retry { error: one_line(&error), attempt, delay });
         Ok(())
+    }
+
+    /// A session that was overtaken is opened anew, with a new generation if that is wished; one that cannot even be
+    /// opened is not.
+    fn may_take_back(&self) -> bool {
+        self.context.options.on_conflict == OnConflict::NewGeneration
+            && self.session.as_ref().is_some_and(|session| !session.broken)
     }
 
     /// Notes that something failed that everything committed depends on: how often in a row now, and for how long.
@@ -388,7 +402,7 @@ impl Actor {
     /// in it.
     fn doubt(&mut self, error: &Error) {
         if let Some(session) = &mut self.session {
-            session.broken |= error.needs_reopening();
+            session.broken |= error.needs_reopening() || matches!(error, Error::Overtaken { .. });
         }
     }
 }

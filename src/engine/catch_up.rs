@@ -14,23 +14,47 @@ use super::event::Event;
 use super::observer::{Observer, ObserverThread};
 use super::page_set::PageSet;
 use super::pending::{Boundary, Span};
+use super::segment::Unwatched;
 use crate::db;
 use crate::progress::{During, Phase};
-use crate::state::{Acknowledged, PageHashes};
+use crate::state::{Acknowledged, PageHashes, Restored};
 use crate::units::{PageHash, PageNo, Timestamp};
 
 /// Bytes of pages that are read between two moves of the pin.
 const STEP: usize = 1 << 20;
 
-/// What came of the comparison.
+/// What the comparison has found.
 #[derive(Debug)]
-pub(super) enum Compared {
-    /// The database is what the replica holds, at this commit.
+pub(super) struct Compared {
+    /// The pages that are not as the replica has them.
+    differing: PageSet,
+    /// The pages of the replica, and how many of them the database has too. An empty database that was put in the place
+    /// of a large one has few pages, and most of those may be the same.
+    held: u32,
+    same: u32,
+    /// When the database was opened.
+    opened: Timestamp,
+}
+
+/// What is to be done about it.
+#[derive(Debug)]
+pub(super) enum CaughtUp {
+    /// Nothing: the database is what the replica holds, at this commit.
     Level(Boundary),
-    /// The pages that differ are pending. Nobody watched the database in this time.
-    Behind(Timestamp, Timestamp),
-    /// Most pages differ: a snapshot costs no more than the difference, and a restore from it less.
-    Changed,
+    /// The pages that differ are pending.
+    Behind(Unwatched),
+}
+
+impl Compared {
+    /// At least half of the replica's pages are the same.
+    pub(super) fn half_is_the_same(&self) -> bool {
+        u64::from(self.same) * 2 >= u64::from(self.held)
+    }
+
+    /// One of sixteen pages is the same: enough for a database that is known to have been this one.
+    pub(super) fn more_than_a_trace_is_the_same(&self) -> bool {
+        self.same > 0 && u64::from(self.same) * 16 >= u64::from(self.held)
+    }
 }
 
 /// Compares the database with what the replica holds; `table` has the hashes of that.
@@ -48,12 +72,28 @@ pub(super) async fn compare(
     };
     let (pages, differ) = (observer.pages, differing.len() as u32);
     context.tell(Event::Compared { pages, differing: differ, duration: began.elapsed() });
-    if u64::from(differ) * 2 > u64::from(pages.min(known.pages)) {
-        return Ok(Compared::Changed);
-    }
+    let common = pages.min(known.pages);
+    let same = common.saturating_sub(differing.up_to_page(common));
+    Ok(Compared { differing, held: known.pages, same, opened })
+}
+
+/// Has what differs uploaded, if anything does. `restored`: what the database was restored to, as far as is known.
+pub(super) async fn settle(
+    observer: &ObserverThread,
+    known: &Acknowledged,
+    compared: Compared,
+    restored: Option<&Restored>,
+) -> Result<CaughtUp, Error> {
+    let Compared { differing, opened, .. } = compared;
     let (pages_before, from) = (known.pages, known.at());
     let level = observer.call(move |observer| observer.differ(differing, pages_before, opened)).await??;
-    Ok(level.map_or(Compared::Behind(from, opened.max(from)), Compared::Level))
+    Ok(match level {
+        Some(boundary) => CaughtUp::Level(boundary),
+        None => {
+            let rewind = restored.is_some_and(|restored| restored.is_before(known));
+            CaughtUp::Behind(Unwatched { from, to: opened.max(from), rewind })
+        }
+    })
 }
 
 /// The pages of the database whose hashes are not those of the table.
@@ -84,7 +124,7 @@ async fn differing(context: &Context, observer: &ObserverThread, table: &PageHas
 
 impl Observer {
     /// The images of consecutive pages as of the commit captured last, and the number of the last one.
-    fn read_run(&mut self, first: u32, count: u32) -> Result<(u32, Vec<u8>), db::Error> {
+    pub(super) fn read_run(&mut self, first: u32, count: u32) -> Result<(u32, Vec<u8>), db::Error> {
         let last = first.saturating_add(count - 1).min(self.live.pages());
         let pages: Vec<PageNo> = (first..=last).filter_map(PageNo::new).collect();
         let mut images = Vec::new();

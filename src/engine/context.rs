@@ -1,11 +1,12 @@
 //! What all parts of one replicator share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::event::{Event, Report};
-use super::options::{Hooks, Options};
+use super::options::{Hooks, OnConflict, Options};
 use super::status::Status;
 use crate::format::PageHasher;
 use crate::ids::{DatabaseId, ReplicaId, WriterId};
@@ -25,9 +26,29 @@ pub(super) struct Context {
     pub(super) writer: WriterId,
     pub(super) hasher: PageHasher,
     pub(super) status: watch::Sender<Status>,
+    /// The store keeps an object that is there when told to; otherwise it is looked for before each put.
+    pub(super) conditional: bool,
+    /// When a new generation was last begun because another writer had taken the old one over.
+    pub(super) begun_anew: Mutex<Option<Instant>>,
 }
 
+/// How often a replica that was taken over is taken back at most.
+const ANEW_AFTER: Duration = Duration::from_secs(3600);
+
 impl Context {
+    /// Whether a new generation may be begun now because another writer has taken the old one over.
+    pub(super) fn may_begin_anew(&self) -> bool {
+        if self.options.on_conflict == OnConflict::Stop {
+            return false;
+        }
+        let mut last = self.begun_anew.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| last.elapsed() >= ANEW_AFTER);
+        if may {
+            *last = Some(Instant::now());
+        }
+        may
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.hooks.clock.now()
     }

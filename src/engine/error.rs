@@ -30,6 +30,12 @@ pub(super) enum Error {
     /// The replica is of another database.
     #[error("{location} holds the backup of another database")]
     AnotherDatabase { location: String },
+    /// Nearly every page of the database is another than what is known of it.
+    #[error("the database shares next to nothing with its backup in {location}: it was replaced")]
+    Replaced { location: String },
+    /// Nothing here remembers the replica, and somebody writes to it.
+    #[error("another waloy is writing to {location}")]
+    Busy { location: String },
     /// Asked to end in the middle of a snapshot.
     #[error("stopped before the snapshot was complete")]
     Interrupted,
@@ -91,6 +97,10 @@ impl From<Error> for PublicError {
                 PublicError::new(Kind::Usage, "replica.another_database", error.to_string())
                     .hint("give each database a destination of its own; WALOY_DEST names that of one database")
             }
+            Error::Replaced { .. } => PublicError::new(Kind::Usage, "replica.replaced", error.to_string())
+                .hint("if it is meant, allow it to be adopted: a new generation begins, and the old one is kept"),
+            Error::Busy { .. } => PublicError::new(Kind::Locked, "replica.busy", error.to_string())
+                .hint("stop the other one first; what it has uploaded is gone on with then"),
             Error::Interrupted => PublicError::new(Kind::Unavailable, "engine.interrupted", error.to_string()),
             Error::Full(_) => PublicError::new(Kind::Failure, "replica.full", error.to_string()),
         }

@@ -18,6 +18,7 @@
 //! - A caller that goes away (a dropped future) takes nothing with it: the actor finishes what it does.
 
 mod actor;
+mod adopt;
 mod catch_up;
 mod collect;
 mod collector;
@@ -25,6 +26,7 @@ mod context;
 pub mod control;
 mod error;
 mod event;
+mod kin;
 mod observer;
 mod options;
 mod page_set;
@@ -40,7 +42,7 @@ mod status;
 mod wake;
 
 pub use event::{Event, Report, Synced};
-pub use options::{Checkpoints, Hooks, Options};
+pub use options::{Checkpoints, Hooks, OnConflict, Options};
 pub use replicator::{Replicator, default_state_dir};
 pub use requests::{ENDED, Requests};
 pub use status::{Degraded, Status};

@@ -42,6 +42,14 @@ pub struct Options {
     pub allow_other_user: bool,
     /// Go on where the replica looks like that of another database, with a new generation.
     pub adopt: bool,
+    /// Without local state, a replica is gone on with only after nothing has come to it for this long, and for three
+    /// sync intervals: somebody else may be writing to it. Default 5 s.
+    pub quiet: Duration,
+    /// While segments are uploaded, it is looked this often at most whether another writer has begun a generation: one
+    /// small GET. Default 60 s.
+    pub rival_check: Duration,
+    /// What is done when another writer has taken the replica over.
+    pub on_conflict: OnConflict,
     /// The location of a replica that this database may be taken away from: it stays as it is, and a new one begins.
     /// From every other one a database is not moved.
     pub may_leave: Option<String>,
@@ -55,6 +63,18 @@ pub enum Checkpoints {
     Auto,
     /// Only the application does.
     Off,
+}
+
+/// What is done when another writer has put an object where the next one belongs, or has begun a generation. Neither
+/// overwrites or deletes anything of the other's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnConflict {
+    /// End, and say so.
+    #[default]
+    Stop,
+    /// Begin a new generation with a snapshot, which takes the replica back. Once an hour at most: of two writers that
+    /// both do so, each would make a snapshot of the whole database again and again.
+    NewGeneration,
 }
 
 impl Options {
@@ -78,6 +98,9 @@ impl Options {
             wait_for_db: false,
             allow_other_user: false,
             adopt: false,
+            quiet: Duration::from_secs(5),
+            rival_check: Duration::from_secs(60),
+            on_conflict: OnConflict::Stop,
             may_leave: None,
         }
     }

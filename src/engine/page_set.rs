@@ -43,6 +43,18 @@ impl PageSet {
         self.len
     }
 
+    /// How many of its pages are not above this one.
+    pub(super) fn up_to_page(&self, last: u32) -> u32 {
+        let (whole, rest) = (last as usize / 64, last % 64);
+        let ones = |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>();
+        match self.words.get(..whole) {
+            None => ones(&self.words),
+            Some(words) => {
+                ones(words) + self.words.get(whole).map_or(0, |word| (word & ((1 << rest) - 1)).count_ones())
+            }
+        }
+    }
+
     /// Takes out the first pages after `after`, at most `count`, and none above `last`.
     pub(super) fn next(&self, after: u32, count: usize, last: u32) -> Vec<PageNo> {
         let mut found = Vec::with_capacity(count.min(self.len));

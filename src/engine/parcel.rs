@@ -9,7 +9,7 @@ use super::error::Error;
 use super::pending::Span;
 use crate::format::Reason;
 use crate::ids::{Digest, GenerationId};
-use crate::replica::{Name, ObjectReader};
+use crate::replica::{self, Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes};
 use crate::storage::{Put, Upload};
 use crate::units::{PageHash, PageNo};
@@ -68,19 +68,56 @@ impl Parcel {
     ///
     /// After any error it may be called again, and may have succeeded all the same.
     pub(super) async fn put(&mut self, context: &Context) -> Result<(), Error> {
-        let key = self.name.key();
-        let put = match &mut self.body {
-            Body::Bytes(bytes) => context.store.put_if_absent(&key, bytes.clone()).await?,
-            Body::Upload(upload) => upload.finish_if_absent().await?,
-        };
-        match put {
-            Put::Created => Ok(()),
-            Put::Exists => require_ours(context, self.name, self.digest).await,
+        put(context, self.name, self.digest, &mut self.body).await
+    }
+
+    /// No other writer has begun a younger generation: no restore would look at ours any more. Told by a hint, so that
+    /// it costs one small request; what cannot be read tells nothing.
+    pub(super) async fn require_newest(&self, context: &Context) -> Result<(), Error> {
+        let ours = self.name.generation();
+        match replica::read_latest(&*context.store).await {
+            Ok(Some(latest)) if latest.generation > ours => {
+                if is_there(context, &Name::Snapshot(latest.generation).key()).await? {
+                    return Err(overtaken_by(context, latest.generation));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "cannot look at the current generation"),
         }
+        Ok(())
     }
 
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+}
+
+/// Puts an object where there is none. When this returns, it is durable and ours.
+pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mut Body) -> Result<(), Error> {
+    let key = name.key();
+    if !context.conditional && is_there(context, &key).await? {
+        return require_ours(context, name, digest).await;
+    }
+    let put = match body {
+        Body::Bytes(bytes) => context.store.put_if_absent(&key, bytes.clone()).await?,
+        Body::Upload(upload) => upload.finish_if_absent().await?,
+    };
+    match put {
+        Put::Created => Ok(()),
+        Put::Exists => require_ours(context, name, digest).await,
+    }
+}
+
+/// Another writer has begun this generation.
+pub(super) fn overtaken_by(context: &Context, generation: GenerationId) -> Error {
+    Error::Overtaken { object: format!("{} with generation {generation}", context.store.location()) }
+}
+
+pub(super) async fn is_there(context: &Context, key: &str) -> Result<bool, Error> {
+    match context.store.head(key).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The replicator as its owner sees it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -72,6 +72,18 @@ impl Replicator {
                 Err(error) => pace.again(error).await?,
             }
         };
+        let conditional = loop {
+            match replica::keeps_what_is_there(&*store, &ids).await {
+                Ok(conditional) => break conditional,
+                Err(error) => pace.again(error.into()).await?,
+            }
+        };
+        if !conditional {
+            tracing::warn!(
+                "{} replaces objects although it is told not to: a second writer to the same place would be noticed late",
+                store.location()
+            );
+        }
         let (status, shown) = watch::channel(Status::new(hooks.clock.now(), store.location()));
         let context = Arc::new(Context {
             options: Arc::new(options),
@@ -83,6 +95,8 @@ impl Replicator {
             database: ids.database,
             hasher: PageHasher::new(&ids.hash_key),
             status,
+            conditional,
+            begun_anew: Mutex::new(None),
         });
         let session = loop {
             match Session::open(&context).await {

@@ -1,28 +1,47 @@
 //! Opening a session: what was under way is settled, what the store has and we forgot is adopted, and capture goes on
 //! where the replica ends, if the WAL still holds that place.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
-use super::catch_up::{self, Compared};
+use super::adopt::{self, Newest, Quiet};
+use super::catch_up::{self, CaughtUp};
 use super::context::Context;
 use super::error::Error;
+use super::kin;
 use super::observer::ObserverThread;
-use super::parcel::require_ours;
+use super::parcel::{Body, overtaken_by, put, require_ours};
 use super::pending::Boundary;
-use super::segment::mark;
+use super::segment::{Unwatched, mark};
 use super::session::Session;
 use crate::db;
 use crate::format::{Outline, Reason, Summary};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader, Objects};
-use crate::state::{Acknowledged, Intent, PageHashes, WalPlace};
-use crate::storage::Put;
-use crate::units::{PageHash, PageNo, PageSize, SegmentIndex, Timestamp};
+use crate::state::{Acknowledged, Intent, PageHashes, Restored, WalPlace};
+use crate::units::{PageHash, PageNo, PageSize, SegmentIndex};
+use crate::wal::Position;
 
 impl Session {
-    /// Opens the database and goes on with what the replica holds.
+    /// Opens the database and goes on with what the replica holds; where another writer has taken it over, with a new
+    /// generation if that is wished.
     pub(super) async fn open(context: &Context) -> Result<Session, Error> {
+        match Session::go_on(context).await {
+            Err(error @ Error::Overtaken { .. }) if context.may_begin_anew() => {
+                tracing::warn!(%error, "beginning a new generation, as configured");
+                Acknowledged::forget(&context.state)?;
+                Intent::clear(&context.state)?;
+                let observer = start_observer(context, None).await?;
+                Ok(Session::new(context, Opened::with(observer, Some(Reason::Overtaken)), None, None).await)
+            }
+            done => done,
+        }
+    }
+
+    async fn go_on(context: &Context) -> Result<Session, Error> {
         let mut known = Acknowledged::load(&context.state)?.filter(|known| known.replica == context.replica);
+        let intended = Intent::load(&context.state)?.is_some();
         let mut begun = settle(context, known.as_ref()).await?;
         if let (None, Some(known)) = (begun, &known) {
             begun = younger(context, known.generation).await?;
@@ -32,19 +51,49 @@ impl Session {
             let Outline { header, summary, digest, .. } = reader.outline();
             known = Some(first(context, generation, header.page_size, summary, *digest, size));
         }
-        let mut table = None;
-        if let Some(known) = &mut known {
-            if is_there(context, known).await? {
-                table = adopt(context, known).await?;
+        let (mut table, mut quiet, mut origin) = (None, None, Origin::Noted);
+        match &mut known {
+            Some(known) => {
+                let (noted, listed) = (known.index, Instant::now());
+                if is_there(context, known).await? {
+                    table = note_ours(context, known).await?;
+                }
+                // Nobody noted them, and no intent tells of them: another copy of this state directory may be at work.
+                quiet = (known.index != noted && !intended).then(|| Quiet::since(known, listed));
+                known.save(&context.state)?;
+            }
+            None => match adopt::newest(context).await? {
+                Newest::None => {}
+                Newest::Broken => origin = Origin::Broken,
+                Newest::Read(held, listed) => {
+                    quiet = Some(Quiet::since(&held.0, listed));
+                    origin = Origin::Found;
+                    (known, table) = (Some(held.0), Some(held.1));
+                }
+            },
+        }
+        Intent::clear(&context.state)?;
+        let mut opened = observe(context, known.as_ref(), table.as_ref(), origin).await?;
+        let quiet = quiet.filter(|_| opened.wanted.is_none() && (origin == Origin::Found || !opened.at_its_place));
+        if let Some(quiet) = quiet
+            && !quiet.holds(context).await?
+        {
+            if !context.options.adopt {
+                return Err(Error::Busy { location: context.store.location() });
+            }
+            opened.wanted = Some(Reason::Replaced);
+        }
+        if let (Some(known), None) = (&mut known, opened.wanted) {
+            if let Some(boundary) = opened.level {
+                known.wal = WalPlace::from(mark(boundary));
+                Restored::forget(&context.state)?;
             }
             known.save(&context.state)?;
         }
-        Intent::clear(&context.state)?;
-        let Opened { observer, wanted, unobserved, level } = observe(context, known.as_ref(), table.as_ref()).await?;
-        if let (Some(known), Some(boundary)) = (&mut known, level) {
-            known.wal = WalPlace::from(mark(boundary));
-            known.save(&context.state)?;
-        }
+        Ok(Session::new(context, opened, known, table).await)
+    }
+
+    async fn new(context: &Context, opened: Opened, known: Option<Acknowledged>, table: Option<PageHashes>) -> Session {
         let manifest = match &known {
             Some(known) => replica::read_manifest(&*context.store, known.generation).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot read the manifest");
@@ -63,17 +112,19 @@ impl Session {
             manifest
         });
         context.show(known.as_ref());
-        Ok(Session {
-            observer,
+        Session {
+            observer: opened.observer,
             replica: known,
             table,
-            wanted,
-            unobserved,
+            wanted: opened.wanted,
+            unwatched: opened.unwatched,
+            caught_up: false,
+            looked: Instant::now(),
             outbox: None,
             manifest,
             unlisted: 0,
             broken: false,
-        })
+        }
     }
 }
 
@@ -94,9 +145,7 @@ async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Optio
     tracing::info!(object = %name, "settling an object that an earlier process had under way");
     match (intent.digest, payload.is_empty()) {
         (Some(digest), false) => {
-            if context.store.put_if_absent(&name.key(), Bytes::from(payload)).await? == Put::Exists {
-                require_ours(context, name, digest).await?;
-            }
+            put(context, name, digest, &mut Body::Bytes(Bytes::from(payload))).await?;
             Ok(None)
         }
         (digest, _) => {
@@ -136,9 +185,7 @@ async fn younger(context: &Context, known: GenerationId) -> Result<Option<(Gener
         let Some(size) = size_of(context, name).await? else { continue };
         let reader = ObjectReader::open(&context.store, name, size).await?;
         if reader.outline().header.writer != context.writer {
-            return Err(Error::Overtaken {
-                object: format!("{} with generation {generation}", context.store.location()),
-            });
+            return Err(overtaken_by(context, generation));
         }
         return Ok(Some((generation, size)));
     }
@@ -161,7 +208,7 @@ async fn is_there(context: &Context, known: &Acknowledged) -> Result<bool, Error
 /// Takes note of objects that are ours and that nobody noted: the process ended between the store's answer and the
 /// state directory. Then loads the table of page hashes that belongs to the newest of them, or makes it again from the
 /// replica; `None` if neither can be done, which costs a new generation.
-async fn adopt(context: &Context, known: &mut Acknowledged) -> Result<Option<PageHashes>, Error> {
+async fn note_ours(context: &Context, known: &mut Acknowledged) -> Result<Option<PageHashes>, Error> {
     let index = known.index.and_then(SegmentIndex::new);
     // A snapshot's key is before every segment's, so that "after nothing" lists the snapshot again: passed over below.
     let objects = Objects::list(&*context.store, known.generation, index).await?;
@@ -196,8 +243,9 @@ async fn adopt(context: &Context, known: &mut Acknowledged) -> Result<Option<Pag
         return Ok(table);
     }
     tracing::warn!("the table of page hashes is lost; making it again from the replica");
-    match rebuild(context, known).await {
-        Ok(table) if fits(&table) => Ok(Some(table)),
+    let objects = Objects::list(&*context.store, known.generation, None).await?;
+    match adopt::read(context, &objects).await {
+        Ok(Some((held, table))) if held.index == known.index && fits(&table) => Ok(Some(table)),
         Ok(_) => Ok(None),
         Err(error) if error.is_transient() => Err(error),
         Err(error) => {
@@ -207,22 +255,8 @@ async fn adopt(context: &Context, known: &mut Acknowledged) -> Result<Option<Pag
     }
 }
 
-/// The table of all objects of a generation, from their indexes alone.
-async fn rebuild(context: &Context, known: &Acknowledged) -> Result<PageHashes, Error> {
-    let objects = Objects::list(&*context.store, known.generation, None).await?;
-    let size = objects.snapshot.unwrap_or_default();
-    let reader = ObjectReader::open(&context.store, Name::Snapshot(known.generation), size).await?;
-    let mut table = PageHashes::begin(&context.state)?;
-    absorb(&mut table, &reader).await?;
-    for (index, size) in objects.segments {
-        let reader = ObjectReader::open(&context.store, Name::Segment(known.generation, index), size).await?;
-        absorb(&mut table, &reader).await?;
-    }
-    Ok(table.install(&context.state, known.generation, known.objects())?)
-}
-
 /// Brings a table that is not in force forward by one object.
-async fn absorb(table: &mut PageHashes, reader: &ObjectReader) -> Result<(), Error> {
+pub(super) async fn absorb(table: &mut PageHashes, reader: &ObjectReader) -> Result<(), Error> {
     let outline = reader.outline();
     for place in &outline.index {
         for entry in reader.index(place).await? {
@@ -266,35 +300,15 @@ pub(super) fn first(
     }
 }
 
-/// Whether a replica whose writer is not known is of this database: more than half of the pages of the shorter of the
-/// two are the same. Otherwise a database that got the destination of another would take its place.
-async fn resembles(context: &Context, observer: &ObserverThread, newest: GenerationId) -> Result<bool, Error> {
-    const CHUNK: u32 = 256;
-    let objects = Objects::list(&*context.store, newest, None).await?;
-    let Some(size) = objects.snapshot else { return Ok(true) };
-    let reader = ObjectReader::open(&context.store, Name::Snapshot(newest), size).await?;
-    if reader.outline().header.page_size != observer.page_size {
-        return Ok(false);
-    }
-    let mut table = PageHashes::begin(&context.state)?;
-    absorb(&mut table, &reader).await?;
-    for (index, size) in objects.segments {
-        absorb(&mut table, &ObjectReader::open(&context.store, Name::Segment(newest, index), size).await?).await?;
-    }
-    let (mut same, mut read, len) = (0, 0, observer.page_size.len());
-    let pages = observer.pages.min(table.pages());
-    while read < pages {
-        let chunk: Vec<PageNo> = (read + 1..=pages.min(read + CHUNK)).filter_map(PageNo::new).collect();
-        read += CHUNK;
-        let mut known = vec![PageHash::default(); chunk.len()];
-        table.get_run(chunk[0], &mut known)?;
-        let (asked, mut images) = (chunk.clone(), Vec::new());
-        let images =
-            observer.call(move |observer| observer.live.read_pages(&asked, &mut images).map(|()| images)).await??;
-        let found = chunk.iter().zip(images.chunks_exact(len)).map(|(&page, image)| context.hasher.hash(page, image));
-        same += found.zip(known).filter(|(found, known)| found == known).count();
-    }
-    Ok(same * 2 > pages as usize)
+/// Where what the replica holds is known from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Origin {
+    /// It is noted beside the database.
+    Noted,
+    /// It was read from the replica, which may be of another database.
+    Found,
+    /// There is a replica, and it cannot be gone on with.
+    Broken,
 }
 
 /// The live database as it was found.
@@ -303,41 +317,36 @@ struct Opened {
     /// Why a new generation has to begin.
     wanted: Option<Reason>,
     /// A time in which nobody watched it; what changed is pending.
-    unobserved: Option<(Timestamp, Timestamp)>,
+    unwatched: Option<Unwatched>,
     /// The replica holds it at this commit, which is another place in the WAL than was noted.
     level: Option<Boundary>,
+    /// The WAL holds the place where the replica ends.
+    at_its_place: bool,
 }
 
 impl Opened {
     fn with(observer: ObserverThread, wanted: Option<Reason>) -> Opened {
-        Opened { observer, wanted, unobserved: None, level: None }
+        Opened { observer, wanted, unwatched: None, level: None, at_its_place: false }
     }
 }
 
+async fn start_observer(context: &Context, at: Option<Position>) -> Result<ObserverThread, db::Error> {
+    ObserverThread::start(context.options.clone(), context.hooks.clone(), context.status.clone(), at).await
+}
+
 /// Opens the live database where the replica ends; otherwise at its present end, and finds out what differs.
-async fn observe(context: &Context, known: Option<&Acknowledged>, table: Option<&PageHashes>) -> Result<Opened, Error> {
-    let start = |position| {
-        ObserverThread::start(context.options.clone(), context.hooks.clone(), context.status.clone(), position)
+async fn observe(
+    context: &Context,
+    known: Option<&Acknowledged>,
+    table: Option<&PageHashes>,
+    origin: Origin,
+) -> Result<Opened, Error> {
+    let (Some(known), Some(table)) = (known, table) else {
+        let wanted = (known.is_some() || origin == Origin::Broken).then_some(Reason::StateLost);
+        return Ok(Opened::with(start_observer(context, None).await?, wanted));
     };
-    let Some(known) = known else {
-        let observer = start(None).await?;
-        let Some(newest) = replica::generations(&*context.store).await?.pop() else {
-            return Ok(Opened::with(observer, None));
-        };
-        return match resembles(context, &observer, newest).await {
-            Ok(true) => Ok(Opened::with(observer, Some(Reason::StateLost))),
-            Ok(false) if context.options.adopt => Ok(Opened::with(observer, Some(Reason::Replaced))),
-            Ok(false) => Err(Error::AnotherDatabase { location: context.store.location() }),
-            Err(Error::Replica(error)) if error.is_damage() => {
-                tracing::warn!(%error, "the replica is damaged, and is not compared with the database");
-                Ok(Opened::with(observer, Some(Reason::StateLost)))
-            }
-            Err(error) => Err(error),
-        };
-    };
-    let Some(table) = table else { return Ok(Opened::with(start(None).await?, Some(Reason::StateLost))) };
     let resumed = match known.wal.position() {
-        Some(position) => match start(Some(position)).await {
+        Some(position) => match start_observer(context, Some(position)).await {
             Ok(observer) => Some(observer),
             Err(error) if error.is_loss() && !matches!(error, db::Error::Replaced(_)) => {
                 tracing::info!(%error, "the WAL went on while nobody watched: comparing every page with the replica");
@@ -348,21 +357,38 @@ async fn observe(context: &Context, known: Option<&Acknowledged>, table: Option<
         None => None,
     };
     let same_size = |observer: &ObserverThread| PageSize::new(known.page_size) == Some(observer.page_size);
-    match resumed {
-        Some(observer) if same_size(&observer) => Ok(Opened::with(observer, None)),
-        Some(observer) => Ok(Opened::with(observer, Some(Reason::PageSize))),
-        None => {
-            let observer = start(None).await?;
-            if !same_size(&observer) {
-                return Ok(Opened::with(observer, Some(Reason::PageSize)));
-            }
-            let compared = catch_up::compare(context, &observer, known, table).await?;
+    if let Some(observer) = resumed {
+        let wanted = (!same_size(&observer)).then_some(Reason::PageSize);
+        return Ok(Opened { at_its_place: true, ..Opened::with(observer, wanted) });
+    }
+    let observer = start_observer(context, None).await?;
+    let location = || context.store.location();
+    if !same_size(&observer) {
+        return match (origin, context.options.adopt) {
+            (Origin::Noted | Origin::Broken, _) => Ok(Opened::with(observer, Some(Reason::PageSize))),
+            (Origin::Found, true) => Ok(Opened::with(observer, Some(Reason::Replaced))),
+            (Origin::Found, false) => Err(Error::AnotherDatabase { location: location() }),
+        };
+    }
+    let compared = catch_up::compare(context, &observer, known, table).await?;
+    let is_it = match origin {
+        Origin::Found => compared.half_is_the_same(),
+        Origin::Noted | Origin::Broken => {
+            compared.more_than_a_trace_is_the_same() || kin::descends(context, &observer, known).await?
+        }
+    };
+    match (is_it, context.options.adopt) {
+        (true, _) => {
+            let restored = Restored::load(&context.state)?.filter(|restored| restored.replica == context.replica);
+            let caught_up = catch_up::settle(&observer, known, compared, restored.as_ref()).await?;
             let opened = Opened::with(observer, None);
-            Ok(match compared {
-                Compared::Level(boundary) => Opened { level: Some(boundary), ..opened },
-                Compared::Behind(from, to) => Opened { unobserved: Some((from, to)), ..opened },
-                Compared::Changed => Opened { wanted: Some(Reason::PositionLost), ..opened },
+            Ok(match caught_up {
+                CaughtUp::Level(boundary) => Opened { level: Some(boundary), ..opened },
+                CaughtUp::Behind(unwatched) => Opened { unwatched: Some(unwatched), ..opened },
             })
         }
+        (false, true) => Ok(Opened::with(observer, Some(Reason::Replaced))),
+        (false, false) if origin == Origin::Found => Err(Error::AnotherDatabase { location: location() }),
+        (false, false) => Err(Error::Replaced { location: location() }),
     }
 }

@@ -9,6 +9,7 @@ use super::collector::{Collector, Next};
 use super::context::Context;
 use super::error::Error;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
+use super::parcel::{is_there, overtaken_by};
 use super::pending::{Boundary, Pages, Tracker};
 use super::resume::first;
 use super::segment::mark;
@@ -48,6 +49,14 @@ impl Rollover {
     pub(super) async fn begin(session: &mut Session, context: &Context, reason: Reason) -> Result<Rollover, Error> {
         let began = Instant::now();
         let listed = replica::generations(&*context.store).await?;
+        if let Some(replica) = session.replica.as_ref().filter(|_| session.goes_on()) {
+            // Whoever has begun a younger one goes on there; ours would take it back without a word.
+            for &generation in listed.iter().rev().take_while(|&&generation| generation > replica.generation) {
+                if is_there(context, &Name::Snapshot(generation).key()).await? {
+                    return Err(overtaken_by(context, generation));
+                }
+            }
+        }
         let newest = listed.last().copied().max(session.replica.as_ref().map(|replica| replica.generation));
         // Later than every other, whatever the clock says: the greatest id is the newest.
         let at = newest.map_or(context.now(), |newest| context.now().max(Timestamp(newest.at().0 + 1)));

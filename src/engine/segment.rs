@@ -24,7 +24,16 @@ pub(super) struct Joint {
     pub(super) writer: WriterId,
     pub(super) compression: Compression,
     /// A time in which nobody watched the database, if the segment spans one.
-    pub(super) unobserved: Option<(Timestamp, Timestamp)>,
+    pub(super) unwatched: Option<Unwatched>,
+}
+
+/// A time in which nobody watched the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Unwatched {
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+    /// In it the database was restored to an earlier point than the replica's last.
+    pub(super) rewind: bool,
 }
 
 impl Joint {
@@ -49,12 +58,16 @@ impl Joint {
 
     pub(super) fn summary(&self, span: Span, boundary: Boundary, checksum_after: DbChecksum) -> Summary {
         Summary {
-            flags: Flags { catch_up: self.unobserved.is_some(), ..Flags::default() },
+            flags: Flags {
+                catch_up: self.unwatched.is_some(),
+                rewind: self.unwatched.is_some_and(|unwatched| unwatched.rewind),
+                ..Flags::default()
+            },
             pages_after: boundary.pages,
             last: self.index,
             // Times never go back within a generation, whatever the clock does.
             last_time: span.last.max(span.first).max(self.before.at()),
-            unobserved: self.unobserved,
+            unobserved: self.unwatched.map(|unwatched| (unwatched.from, unwatched.to)),
             transactions: span.transactions,
             transactions_since_snapshot: self.before.transactions + span.transactions,
             wal_bytes: span.wal_bytes,

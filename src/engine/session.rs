@@ -11,10 +11,10 @@ use super::event::{Event, Synced};
 use super::observer::{Batch, ObserverThread};
 use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Span, Tracker};
-use super::segment::{self, Joint};
+use super::segment::{self, Joint, Unwatched};
 use crate::format::{Manifest, ManifestSegment, ManifestSnapshot, Reason, Unobserved};
 use crate::replica::{self, Latest};
-use crate::state::{Acknowledged, Intent, PageHashes};
+use crate::state::{Acknowledged, Intent, PageHashes, Restored};
 use crate::units::{PageNo, SegmentIndex, Timestamp};
 
 /// After how many segments the manifest is written again.
@@ -31,7 +31,11 @@ pub(super) struct Session {
     /// Why a new generation has to begin before anything else can be uploaded.
     pub(super) wanted: Option<Reason>,
     /// A time in which nobody watched the database: the next segment has what changed in it.
-    pub(super) unobserved: Option<(Timestamp, Timestamp)>,
+    pub(super) unwatched: Option<Unwatched>,
+    /// The newest object is the difference that a restart found.
+    pub(super) caught_up: bool,
+    /// When it was last looked whether another writer has begun a generation.
+    pub(super) looked: Instant,
     /// The object on its way.
     pub(super) outbox: Option<Outbound>,
     pub(super) manifest: Option<Manifest>,
@@ -192,6 +196,12 @@ impl Session {
             outbound.parcel.intend(context)?;
             outbound.intended = true;
         }
+        if matches!(outbound.parcel.kind, ParcelKind::Segment { .. })
+            && self.looked.elapsed() >= context.options.rival_check
+        {
+            outbound.parcel.require_newest(context).await?;
+            self.looked = Instant::now();
+        }
         if let Err(error) = outbound.parcel.put(context).await {
             return Err(self.undelivered(error));
         }
@@ -262,7 +272,8 @@ impl Session {
             ParcelKind::Snapshot { reason, previous, db_bytes } => {
                 self.wanted = None;
                 context.status.send_modify(|status| status.snapshots += 1);
-                self.unobserved = None;
+                self.unwatched = None;
+                self.caught_up = false;
                 self.manifest = Some(Manifest {
                     generation,
                     counter: 0,
@@ -303,7 +314,13 @@ impl Session {
         duration: Duration,
     ) -> Synced {
         let index = next.index.and_then(SegmentIndex::new).unwrap_or_default();
-        let unobserved = self.unobserved.take();
+        let unwatched = self.unwatched.take();
+        self.caught_up = unwatched.is_some();
+        if self.caught_up
+            && let Err(error) = Restored::forget(&context.state)
+        {
+            tracing::warn!(%error, "cannot forget that the database was restored");
+        }
         if let Some(manifest) = &mut self.manifest {
             manifest.push(ManifestSegment {
                 index,
@@ -311,7 +328,7 @@ impl Session {
                 bytes: stored_bytes,
                 transactions: span.transactions,
                 digest: next.digest,
-                unobserved: unobserved.map(|(from, to)| Unobserved { from, to }),
+                unobserved: unwatched.map(|Unwatched { from, to, .. }| Unobserved { from, to }),
             });
             self.unlisted += 1;
             if self.unlisted >= MANIFEST_EVERY {
@@ -354,7 +371,7 @@ impl Session {
             checksum_before: table.checksum(),
             writer: context.writer,
             compression: context.options.compression,
-            unobserved: self.unobserved,
+            unwatched: self.unwatched,
             before,
         })
     }
@@ -366,7 +383,8 @@ impl Session {
             (None, None) => return Some(Reason::First),
             (Some(replica), None) => replica,
         };
-        if replica.is_outweighed() {
+        // A restart costs the difference, however large it is; the next commits may cost a snapshot.
+        if replica.is_outweighed() && !self.caught_up {
             return Some(Reason::Outweighed);
         }
         let interval = context.options.snapshot_interval?;

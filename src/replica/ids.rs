@@ -25,6 +25,16 @@ pub async fn read_ids(store: &dyn Store) -> Result<Option<ReplicaIds>, Error> {
     ReplicaIds::parse(&bytes).map(Some).map_err(|source| Error::damaged(store, REPLICA, source))
 }
 
+/// Whether the store keeps an object that is there when it is told to, as `If-None-Match: *` does: found out by putting
+/// the ids once more, the same bytes, so that nothing is lost where it does not.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn keeps_what_is_there(store: &dyn Store, ids: &ReplicaIds) -> Result<bool, Error> {
+    Ok(store.put_if_absent(REPLICA, Bytes::from(ids.encode())).await? == Put::Exists)
+}
+
 /// Claims the replica with these ids unless it has some already, and says which it has now: who loses a race takes the
 /// winner's. When this returns, they are durable.
 ///

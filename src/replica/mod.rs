@@ -21,7 +21,7 @@ pub use crate::format::{Latest, ReplicaIds};
 pub use error::Error;
 pub(crate) use error::without_location;
 pub use hints::{read_latest, read_manifest, write_latest, write_manifest};
-pub use ids::{claim_ids, read_ids};
+pub use ids::{claim_ids, keeps_what_is_there, read_ids};
 pub use inventory::{Inventory, Objects, generations};
 pub use keys::{LATEST, Name, REPLICA};
 pub use reader::{ObjectReader, WHOLE, envelope};

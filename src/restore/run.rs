@@ -11,10 +11,13 @@ use super::walk::Taken;
 use super::{Error, Opening, Output, Pages, Plan, Report, Take, Target, Walk, integrity, plan};
 use crate::clock::{self, Clock};
 use crate::format::{Outline, PageHasher};
+use crate::ids::ReplicaId;
 use crate::progress::{During, Phase, Progress, Silent};
 use crate::replica::chain::{self, Link};
 use crate::replica::{self, Name, REPLICA, ReplicaIds, read_ids};
+use crate::state::Restored;
 use crate::storage::Store;
+use crate::units::{SegmentIndex, Timestamp};
 
 /// How often a restore plans again when an object is gone that was listed: merging and retention take objects away
 /// once others stand for them.
@@ -46,12 +49,21 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// What is checked.
     pub check: Check,
+    /// The state directory of the replicator of this file, if the restore puts it back where it was: is left a note of
+    /// what it was restored to, so that replication can tell an earlier state from lost pages.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for Options {
     /// Eight requests at a time; tells nobody; checks the checksum.
     fn default() -> Options {
-        Options { concurrency: 8, progress: Arc::new(Silent), clock: clock::system(), check: Check::Checksum }
+        Options {
+            concurrency: 8,
+            progress: Arc::new(Silent),
+            clock: clock::system(),
+            check: Check::Checksum,
+            state_dir: None,
+        }
     }
 }
 
@@ -128,8 +140,11 @@ impl Restore {
     ///
     /// Whatever is wrong with replica, store or target; the target is then as it was.
     pub async fn run(mut self, options: &Options) -> Result<Report, Error> {
-        let (temp, fetched) = self.fetch(options).await?;
+        let (temp, fetched, replica) = self.fetch(options).await?;
         let placed = self.prepared.commit(temp, options.clock.now()).await?;
+        if let Some(state_dir) = &options.state_dir {
+            self.leave_a_note(replica, state_dir, options.clock.now());
+        }
         let output = self.prepared.clone().into_path();
         Ok(self.report(output, placed, fetched, options))
     }
@@ -140,9 +155,18 @@ impl Restore {
     ///
     /// Whatever is wrong with replica, store or disk.
     pub async fn run_unnamed(mut self, options: &Options) -> Result<(Report, Arc<File>), Error> {
-        let (temp, fetched) = self.fetch(options).await?;
+        let (temp, fetched, _) = self.fetch(options).await?;
         let file = temp.into_unnamed()?;
         Ok((self.report(PathBuf::from("-"), Placed::default(), fetched, options), file))
+    }
+
+    /// The database is restored with or without it.
+    fn leave_a_note(&self, replica: ReplicaId, state_dir: &Path, now: Timestamp) {
+        let index = self.plan.point.index().map(SegmentIndex::get);
+        let left = Restored::new(replica, self.plan.generation, index, now).leave(state_dir, now);
+        if let Err(error) = left {
+            tracing::warn!(%error, "cannot leave a note of the restore for the replicator");
+        }
     }
 
     fn report(self, output: PathBuf, placed: Placed, downloaded_bytes: u64, options: &Options) -> Report {
@@ -160,8 +184,9 @@ impl Restore {
         }
     }
 
-    /// Fetches everything into a temporary file, proves and syncs it. Also says how many bytes were fetched.
-    async fn fetch(&mut self, options: &Options) -> Result<(TempFile, u64), Error> {
+    /// Fetches everything into a temporary file, proves and syncs it. Also says how many bytes were fetched, and from
+    /// which replica.
+    async fn fetch(&mut self, options: &Options) -> Result<(TempFile, u64, ReplicaId), Error> {
         let ids = hash_key(&*self.store).await?;
         for attempt in 1.. {
             match download(&self.store, &self.plan, &ids, &self.prepared, options).await {
@@ -172,7 +197,7 @@ impl Restore {
                     }
                     self.plan = again;
                 }
-                done => return done,
+                done => return done.map(|(temp, fetched)| (temp, fetched, ids.replica)),
             }
         }
         unreachable!("the last attempt returns")

@@ -5,6 +5,7 @@
 //! | `lock` | who replicates this database: process, host, since | held from start to end |
 //! | `position.json` | what the replica holds, and where in the WAL that is | after each acknowledged object |
 //! | `reach.json` | how the bucket was reached: endpoint, region and such, never keys | at the start, by the command line |
+//! | `restored.json` | which point the database was restored to | by a restore in its place; removed by the next upload |
 //! | `intent` | the next object: its place, digest and bytes | before its first PUT, removed after its acknowledgement |
 //! | `hashes` | a hash of each page of what the replica holds | after each acknowledged object |
 //! | `hashes.log` | changes to that table on their way into it | before them |
@@ -17,12 +18,14 @@ mod hashes;
 mod intent;
 mod position;
 mod reach;
+mod restored;
 
 pub use dir::{Owner, StateDir};
 pub use hashes::PageHashes;
 pub use intent::Intent;
 pub use position::{Acknowledged, WalPlace};
 pub use reach::Reach;
+pub use restored::Restored;
 
 use std::path::PathBuf;
 

@@ -402,6 +402,7 @@ async fn a_database_that_goes_away_is_taken_up_again_when_it_is_back() {
     let (hooks, events) = listening();
     let mut options = Options::new(scene.db());
     options.sync_interval = Duration::from_millis(20);
+    options.adopt = true;
     let mut replicator = scene.start_with(options, hooks).await;
     replicator.sync().await.unwrap();
     for emptied in [false, true] {
@@ -419,8 +420,8 @@ async fn a_database_that_goes_away_is_taken_up_again_when_it_is_back() {
         assert!(retried(&events) < before + 10);
         scene.app = application(&scene.db(), 4096);
         scene.insert(5000);
-        let generation = replicator.status().generation;
-        until("a generation begins", || replicator.status().generation != generation).await;
+        let objects = replicator.status().report.objects;
+        until("it is taken up", || replicator.status().report.objects > objects).await;
         replicator.sync().await.unwrap();
         scene.prove().await;
     }

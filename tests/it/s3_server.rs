@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hyper::service::service_fn;
@@ -26,6 +27,7 @@ pub(crate) struct S3Server {
     root: tempfile::TempDir,
     requests: Arc<Mutex<Vec<String>>>,
     hanging: Arc<Mutex<Option<String>>>,
+    unconditional: Arc<AtomicBool>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -36,7 +38,8 @@ impl S3Server {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(bucket)).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let store = Objects::new(root.path());
+        let unconditional = Arc::new(AtomicBool::new(false));
+        let store = Objects::new(root.path(), unconditional.clone());
         let mut service = S3ServiceBuilder::new(store);
         service.set_auth(SimpleAuth::from_single(access_key, secret_key));
         let service = service.build();
@@ -83,6 +86,7 @@ impl S3Server {
             root,
             requests,
             hanging,
+            unconditional,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -103,6 +107,11 @@ impl S3Server {
     /// From here on, requests for keys that end so are never answered.
     pub(crate) fn hang(&self, end: &str) {
         *self.hanging.lock().unwrap() = Some(end.to_owned());
+    }
+
+    /// From here on it knows no conditional writes, and says so, as some stores do.
+    pub(crate) fn refuse_conditions(&self) {
+        self.unconditional.store(true, Ordering::Relaxed);
     }
 
     /// Requests so far, as `GET /bucket/key?query`, those that were refused included.
@@ -141,10 +150,11 @@ struct Objects {
     /// Held for writing while an upload is given up: a part on its way then would be left behind.
     parts: RwLock<()>,
     keys: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    unconditional: Arc<AtomicBool>,
 }
 
 impl Objects {
-    fn new(root: &Path) -> Objects {
+    fn new(root: &Path, unconditional: Arc<AtomicBool>) -> Objects {
         let files = FileSystem::new(root).unwrap();
         Objects {
             root: root.canonicalize().unwrap(),
@@ -152,6 +162,14 @@ impl Objects {
             folders: RwLock::default(),
             parts: RwLock::default(),
             keys: Mutex::default(),
+            unconditional,
+        }
+    }
+
+    fn refuse_a_condition(&self, condition: Option<&IfNoneMatch>) -> S3Result<()> {
+        match condition {
+            Some(_) if self.unconditional.load(Ordering::Relaxed) => Err(s3_error!(NotImplemented)),
+            _ => Ok(()),
         }
     }
 
@@ -203,6 +221,7 @@ impl S3 for Objects {
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         self.check(&request.input.bucket, "-")?;
+        self.refuse_a_condition(request.input.if_none_match.as_ref())?;
         let key = self.key(&request.input.bucket, &request.input.key);
         let _folders = self.folders.read().await;
         let _key = key.lock().await;
@@ -233,6 +252,7 @@ impl S3 for Objects {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.refuse_a_condition(request.input.if_none_match.as_ref())?;
         let key = self.key(&request.input.bucket, &request.input.key);
         let _folders = self.folders.read().await;
         let _key = key.lock().await;

@@ -231,6 +231,25 @@ async fn a_small_upload_is_one_request() {
     assert_eq!(server.requests(), ["PUT /bucket/app/a?x-id=PutObject"]);
 }
 
+/// Put all the same, and not asked for the impossible again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_refuses_conditions_gets_objects_without_them() {
+    let server = S3Server::start();
+    server.refuse_conditions();
+    let store = open(&server).await;
+    assert_eq!(store.put_if_absent("a", Bytes::from_static(b"1")).await.unwrap(), Put::Created);
+    let asked = server.requests().len();
+    assert_eq!(store.put_if_absent("a", Bytes::from_static(b"2")).await.unwrap(), Put::Created, "it replaces");
+    assert_eq!(server.requests().len(), asked + 1);
+    assert_eq!(store.get("a", 9).await.unwrap(), "2");
+    let store = open(&server).await;
+    let mut upload = store.upload("b").await.unwrap();
+    upload.write(Bytes::from(vec![7; 20 << 20])).await.unwrap();
+    assert_eq!(upload.finish_if_absent().await.unwrap(), Put::Created);
+    assert_eq!(store.head("b").await.unwrap().size, 20 << 20);
+    assert_eq!(server.parts(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn large_parts_go_by_a_file() {
     let server = S3Server::start();

@@ -162,6 +162,28 @@ impl One {
                         "if it is this one, restored from there and changed since:  waloy replicate {db} {to}{place} --adopt"
                     ));
             }
+            "replica.replaced" => {
+                let db = path(&self.database.path);
+                return Error::new(error.kind(), error.code(), error.to_string())
+                    .hint(format!("the backup is as it was:  waloy restore {db} -o FILE"))
+                    .hint(format!(
+                        "if it is meant, begin a new generation, and keep the old one:  waloy replicate {db} --adopt"
+                    ));
+            }
+            "replica.busy" => {
+                let db = path(&self.database.path);
+                return error.hint(format!("or take it over, with a new generation:  waloy replicate {db} --adopt"));
+            }
+            "replica.overtaken" => {
+                let (db, state) = (path(&self.database.path), path(&self.database.state_dir));
+                return error
+                    .hint(format!(
+                        "to take it back with a new generation:  waloy replicate {db} --on-conflict new-generation"
+                    ))
+                    .hint(format!(
+                        "once the other one has stopped, to go on with what it has:  mv {state} {state}.old"
+                    ));
+            }
             "db.missing" if self.several => {
                 let place = path(&self.database.path);
                 return error.hint(format!("if it is a directory for the replica:  waloy replicate DB --to {place}"));
@@ -182,6 +204,7 @@ impl One {
         let options = restore::Options {
             concurrency: usize::from(context.global.s3.concurrency),
             progress: context.progress(),
+            state_dir: Some(self.database.state_dir.clone()),
             ..restore::Options::default()
         };
         let output = Output::new(&self.database.path);

@@ -3,8 +3,8 @@
 //! What is taken from the protocol, and what is made sure of here because some store gets it wrong:
 //!
 //! - **Conditional**: `If-None-Match: *` on `PutObject` and on `CompleteMultipartUpload`. 412 means that there is an
-//!   object; 409 that another request is deciding it just now, so again. A store that ignores the header is found out
-//!   by the one who opens a replica, not here.
+//!   object; 409 that another request is deciding it just now, so again. To a store that answers 501 it is not said
+//!   again. One that ignores the header is found out by the one who opens a replica, not here.
 //! - **Reads**: a ranged read is believed only with the `Content-Range` that was asked for, whatever the status; no
 //!   reply is taken for whole before it has the announced length.
 //! - **Listings**: begin after a key, not at a token, so that they go on in another process; the order is checked.
@@ -32,6 +32,7 @@ mod write;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use aws_sdk_s3::Client;
 use bytes::Bytes;
@@ -61,6 +62,8 @@ struct Inner {
     /// Empty, or ending in `/`.
     prefix: String,
     requests: Semaphore,
+    /// The store has answered that it knows no conditions.
+    unconditional: AtomicBool,
     retry: Retry,
     part_size: PartSize,
     spool: PathBuf,
@@ -82,6 +85,7 @@ impl S3Store {
             bucket: bucket.to_owned(),
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
             requests: Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            unconditional: AtomicBool::new(false),
             retry: options.retry,
             part_size: options.part_size,
             spool: options.spool.clone().unwrap_or_else(std::env::temp_dir),

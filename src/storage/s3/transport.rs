@@ -100,7 +100,7 @@ pub(super) fn reason(error: &(dyn StdError + 'static)) -> Option<String> {
             }
             CertificateError::UnknownIssuer => "the certificate's issuer is unknown".to_owned(),
             CertificateError::Other(_) => "the certificate cannot be used".to_owned(),
-            other => in_words(&other.to_string()),
+            other => format!("the certificate is refused: {}", in_words(&other.to_string())),
         },
         rustls::Error::InvalidMessage(_) => "what the server sent is no TLS".to_owned(),
         other => in_words(&other.to_string()),
@@ -186,7 +186,7 @@ mod tests {
         let rustls = rustls::Error::InvalidCertificate;
         for (error, told) in [
             (rustls(expired), "the certificate was valid until 2026-09-21 14:13:20 UTC"),
-            (rustls(CertificateError::BadSignature), "invalid peer certificate: bad signature"),
+            (rustls(CertificateError::BadSignature), "the certificate is refused: bad signature"),
             (
                 rustls::Error::AlertReceived(AlertDescription::HandshakeFailure),
                 "received fatal alert: handshake failure",

@@ -270,8 +270,14 @@ impl Inner {
         let turn = self.turn().await;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(self.full(key)).upload_id(id);
-        let request = request.multipart_upload(parts).if_none_match("*");
-        let answer = request.customize().config_override(patience(COMPLETION)).send().await;
+        let request = request.multipart_upload(parts);
+        let condition = self.condition();
+        let conditional = request.clone().set_if_none_match(condition.clone());
+        let mut answer = conditional.customize().config_override(patience(COMPLETION)).send().await;
+        if condition.is_some() && answer.as_ref().is_err_and(|error| status(error) == Some(501)) {
+            self.without_conditions();
+            answer = request.customize().config_override(patience(COMPLETION)).send().await;
+        }
         drop(turn);
         match answer {
             // The answer begins before the work is done; without an end it says nothing.

@@ -1,5 +1,6 @@
 //! Single requests that change something.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_s3::config::Config;
@@ -27,11 +28,29 @@ impl Inner {
         let call = self.call("write", "PutObject", key);
         let _turn = self.turn().await;
         let patience = patience(bytes.len() as u64);
-        match self.put_request(key, bytes).if_none_match("*").customize().config_override(patience).send().await {
-            Ok(_) => Ok(Put::Created),
-            Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
-            Err(error) => Err(call.failed(&error)),
+        loop {
+            let condition = self.condition();
+            let request = self.put_request(key, bytes.clone()).set_if_none_match(condition.clone());
+            return match request.customize().config_override(patience.clone()).send().await {
+                Ok(_) => Ok(Put::Created),
+                Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
+                Err(error) if status(&error) == Some(501) && condition.is_some() => {
+                    self.without_conditions();
+                    continue;
+                }
+                Err(error) => Err(call.failed(&error)),
+            };
         }
+    }
+
+    /// What `If-None-Match` says.
+    pub(super) fn condition(&self) -> Option<String> {
+        (!self.unconditional.load(Ordering::Relaxed)).then(|| "*".to_owned())
+    }
+
+    /// The store knows no conditions.
+    pub(super) fn without_conditions(&self) {
+        self.unconditional.store(true, Ordering::Relaxed);
     }
 
     /// Everything that is said of a new object, but under which condition.

@@ -1,0 +1,124 @@
+//! Going on in a replica that nothing here remembers: the state directory was lost, the database came to another host,
+//! or was restored there.
+//!
+//! What the replica holds is read from the indexes of its objects, without any page. The database is then compared with
+//! it, page by page, and goes on in the same generation. Two things must be so before that: it is the database that was
+//! replicated, which its pages tell; and nobody else replicates it to the same place, which two listings tell.
+
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::error::Error;
+use super::resume::{absorb, first};
+use crate::ids::GenerationId;
+use crate::replica::chain::{Link, breaks};
+use crate::replica::{self, ObjectReader, Objects};
+use crate::restore;
+use crate::state::{Acknowledged, PageHashes};
+use crate::units::SegmentIndex;
+
+/// What a generation holds, and the hashes of its pages.
+pub(super) type Held = (Acknowledged, PageHashes);
+
+/// What the newest generation with a snapshot holds.
+#[derive(Debug)]
+pub(super) enum Newest {
+    /// There is no generation at all.
+    None,
+    /// It was read, at this moment.
+    Read(Box<Held>, Instant),
+    /// There is one, and it cannot be gone on with: something of it is missing or damaged.
+    Broken,
+}
+
+/// Reads what the newest generation holds.
+pub(super) async fn newest(context: &Context) -> Result<Newest, Error> {
+    let mut any = false;
+    for generation in replica::generations(&*context.store).await?.into_iter().rev() {
+        any = true;
+        let listed = Instant::now();
+        let objects = Objects::list(&*context.store, generation, None).await?;
+        if objects.snapshot.is_none() {
+            continue;
+        }
+        return match read(context, &objects).await {
+            Ok(Some(held)) => Ok(Newest::Read(Box::new(held), listed)),
+            Ok(None) => Ok(Newest::Broken),
+            Err(Error::Replica(error)) if error.is_damage() => {
+                tracing::warn!(%error, "the replica is damaged, and is not compared with the database");
+                Ok(Newest::Broken)
+            }
+            Err(error) => Err(error),
+        };
+    }
+    Ok(if any { Newest::Broken } else { Newest::None })
+}
+
+/// Reads what a generation holds at its end: one or two requests for each object, and no page. `None` if its objects do
+/// not join.
+pub(super) async fn read(context: &Context, objects: &Objects) -> Result<Option<Held>, Error> {
+    let generation = objects.generation;
+    let names = match restore::cover(objects, objects.last().into()) {
+        Ok(names) => names,
+        Err(why) => {
+            tracing::warn!(%generation, ?why, "an object of the generation is missing");
+            return Ok(None);
+        }
+    };
+    let mut table = PageHashes::begin(&context.state)?;
+    let mut end: Option<(Acknowledged, Link)> = None;
+    for (name, size) in names {
+        let reader = ObjectReader::open(&context.store, name, size).await?;
+        let outline = reader.outline();
+        let link = Link::of(outline);
+        let known = match end {
+            None => first(context, generation, outline.header.page_size, &outline.summary, outline.digest, size),
+            Some((known, before)) => {
+                if let Some(why) = breaks(&before, &link).first() {
+                    tracing::warn!(object = %name, %why, "the generation is broken");
+                    return Ok(None);
+                }
+                known.followed_by(&outline.summary, link.end, size)
+            }
+        };
+        absorb(&mut table, &reader).await?;
+        end = Some((known, link));
+    }
+    let Some((known, _)) = end else { return Ok(None) };
+    if table.checksum().to_string() != known.checksum {
+        tracing::warn!(%generation, "the page hashes of the generation do not add up to its checksum");
+        return Ok(None);
+    }
+    let table = table.install(&context.state, generation, known.objects())?;
+    Ok(Some((known, table)))
+}
+
+/// Watches whether anybody else writes to the replica.
+#[derive(Debug)]
+pub(super) struct Quiet {
+    generation: GenerationId,
+    last: Option<SegmentIndex>,
+    /// When it was listed.
+    since: Instant,
+}
+
+impl Quiet {
+    /// Begins with what was listed at this moment.
+    pub(super) fn since(known: &Acknowledged, since: Instant) -> Quiet {
+        Quiet { generation: known.generation, last: known.index.and_then(SegmentIndex::new), since }
+    }
+
+    /// Waits until long enough after the first listing, lists again, and says whether nothing has come.
+    pub(super) async fn holds(self, context: &Context) -> Result<bool, Error> {
+        let enough = context.options.quiet.max(context.options.sync_interval * 3);
+        let rest = enough.saturating_sub(self.since.elapsed());
+        if rest > Duration::from_millis(500) {
+            let seconds = rest.as_secs_f64().ceil();
+            tracing::info!(seconds, "waiting to see whether anybody else writes to {}", context.store.location());
+        }
+        tokio::time::sleep(rest).await;
+        let newest = replica::generations(&*context.store).await?.pop();
+        let objects = Objects::list(&*context.store, self.generation, self.last).await?;
+        Ok(newest <= Some(self.generation) && objects.last() <= self.last)
+    }
+}

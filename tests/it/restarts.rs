@@ -1,0 +1,346 @@
+//! Whatever happens to a database between two runs: the next one goes on, at the cost of the pages that changed, and
+//! what was before can still be restored.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use waloy::db::beside;
+use waloy::engine::{self, Event, Hooks, Options, Replicator};
+use waloy::format::Reason;
+use waloy::restore::{self, Output, Target};
+use waloy::storage::{MemoryStore, Store};
+
+use crate::engine::{application, listening, manual};
+use crate::metered::Metered;
+use crate::model;
+
+/// How the run before ends.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum End {
+    Clean,
+    /// As `kill -9` leaves it: nothing more is uploaded or noted.
+    Killed,
+}
+
+/// What happens then.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Meanwhile {
+    Nothing,
+    Written,
+    Truncated,
+    LastClose,
+    Vacuum,
+    PageSize,
+    Version,
+    Stranger,
+    StateDeleted,
+    StateDeletedAndWritten,
+    AllDeletedAndRestored,
+}
+
+struct Scene {
+    dir: tempfile::TempDir,
+    store: Arc<Metered>,
+}
+
+impl Scene {
+    fn db(&self) -> PathBuf {
+        self.dir.path().join("a.db")
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn options(&self) -> Options {
+        let mut options = manual(&self.db());
+        options.quiet = Duration::from_millis(30);
+        options.sync_interval = Duration::from_millis(10);
+        options
+    }
+
+    async fn restored(&self, target: Target) -> Vec<u8> {
+        let path = self.dir.path().join("restored.db");
+        restore::restore(&self.store(), target, &Output::new(&path), &restore::Options::default()).await.unwrap();
+        let pages = std::fs::read(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        pages
+    }
+}
+
+fn insert(app: &Connection, rows: u32) {
+    for _ in 0..rows {
+        app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+    }
+}
+
+fn truncate(app: &Connection) {
+    let busy: i64 = app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert_eq!(busy, 0);
+}
+
+fn remove(db: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(beside(db, suffix));
+    }
+}
+
+/// The zstd-compressed size of the pages that are others than before.
+fn difference(before: &[u8], after: &[u8]) -> u64 {
+    let pages = after.chunks_exact(4096).enumerate();
+    let changed = pages.filter(|(at, page)| before.get(at * 4096..(at + 1) * 4096) != Some(page));
+    let changed: Vec<u8> = changed.flat_map(|(_, page)| page).copied().collect();
+    zstd::bulk::compress(&changed, 3).unwrap().len() as u64
+}
+
+async fn happen(what: Meanwhile, scene: &Scene, app: Connection) -> Connection {
+    let db = scene.db();
+    match what {
+        Meanwhile::Nothing => {}
+        Meanwhile::Written => insert(&app, 3),
+        Meanwhile::Truncated => {
+            insert(&app, 3);
+            truncate(&app);
+            insert(&app, 2);
+        }
+        Meanwhile::LastClose => {
+            insert(&app, 3);
+            drop(app);
+            assert!(!beside(&db, "-wal").exists());
+            return Connection::open(db).unwrap();
+        }
+        Meanwhile::Vacuum => {
+            app.execute_batch("DELETE FROM t WHERE id % 3 = 0; VACUUM").unwrap();
+            truncate(&app);
+        }
+        Meanwhile::PageSize => {
+            app.execute_batch(
+                "PRAGMA journal_mode = DELETE; PRAGMA page_size = 8192; VACUUM; PRAGMA journal_mode = WAL",
+            )
+            .unwrap();
+            insert(&app, 1);
+        }
+        Meanwhile::Version => {
+            let copy = scene.dir.path().join("copy.db");
+            app.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+            drop(app);
+            let changed = Connection::open(&copy).unwrap();
+            changed.execute_batch("PRAGMA journal_mode = WAL; UPDATE t SET x = randomblob(9000) WHERE id = 9").unwrap();
+            drop(changed);
+            remove(&db);
+            std::fs::rename(copy, &db).unwrap();
+            return Connection::open(db).unwrap();
+        }
+        Meanwhile::Stranger => {
+            drop(app);
+            remove(&db);
+            let stranger = application(&db, 4096);
+            stranger.execute_batch("CREATE TABLE other(y)").unwrap();
+            insert(&stranger, 40);
+            return stranger;
+        }
+        Meanwhile::StateDeleted | Meanwhile::StateDeletedAndWritten => {
+            std::fs::remove_dir_all(engine::default_state_dir(&db)).unwrap();
+            if what == Meanwhile::StateDeletedAndWritten {
+                insert(&app, 2);
+                truncate(&app);
+                insert(&app, 2);
+            }
+        }
+        Meanwhile::AllDeletedAndRestored => {
+            drop(app);
+            remove(&db);
+            std::fs::remove_dir_all(engine::default_state_dir(&db)).unwrap();
+            let options = restore::Options::default();
+            restore::restore(&scene.store(), Target::Latest, &Output::new(&db), &options).await.unwrap();
+            return Connection::open(db).unwrap();
+        }
+    }
+    app
+}
+
+async fn row(end: End, what: Meanwhile) {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let app = application(&scene.db(), 4096);
+    insert(&app, 150);
+    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    let first = model::pages_of(&app);
+    insert(&app, 5);
+    let synced = replicator.sync().await.unwrap().unwrap();
+    let before = model::pages_of(&app);
+    match end {
+        End::Clean => drop(replicator.shutdown().await.unwrap()),
+        End::Killed => {
+            if what != Meanwhile::Nothing && what != Meanwhile::StateDeleted {
+                insert(&app, 1);
+            }
+            replicator.release().await;
+        }
+    }
+    let app = happen(what, &scene, app).await;
+    scene.store.written();
+
+    if what == Meanwhile::Stranger {
+        let refused = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap_err();
+        assert_eq!((refused.kind(), refused.code()), (waloy::Kind::Usage, "replica.replaced"));
+        assert!(scene.restored(Target::Latest).await == before, "nothing was touched");
+        scene.store.written();
+    }
+    let mut options = scene.options();
+    options.adopt = what == Meanwhile::Stranger;
+    let (hooks, events) = listening();
+    let mut replicator = Replicator::start(options, scene.store(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    let after = model::pages_of(&app);
+    let written = scene.store.written();
+    assert!(scene.restored(Target::Latest).await == after, "{end:?} {what:?}: another database is restored");
+
+    let generation = |event: &Event| match event {
+        Event::Generation { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    let reasons: Vec<Reason> = events.lock().unwrap().iter().filter_map(generation).collect();
+    match what {
+        Meanwhile::Stranger => assert_eq!(reasons, [Reason::Replaced]),
+        Meanwhile::PageSize => assert_eq!(reasons, [Reason::PageSize]),
+        _ => {
+            assert_eq!(reasons, [], "{end:?} {what:?}");
+            // The ids are put once more at each start, to see whether the store keeps what is there.
+            let ids = waloy::replica::ReplicaIds::LEN as u64;
+            let difference = difference(&before, &after);
+            let most = if after == before { ids } else { difference * 13 / 10 + 32 * 1024 };
+            assert!(written <= most, "{end:?} {what:?}: {written} bytes for {difference}");
+        }
+    }
+    // Every point from before.
+    assert!(scene.restored(Target::Time(synced.at)).await == before, "{end:?} {what:?}");
+    let generation = synced.generation;
+    assert!(scene.restored(Target::Generation(generation, Some(restore::Point::Snapshot))).await == first);
+    // And it goes on.
+    insert(&app, 1);
+    replicator.sync().await.unwrap();
+    assert!(scene.restored(Target::Latest).await == model::pages_of(&app));
+    replicator.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_happened_meanwhile_costs_what_changed_and_loses_nothing() {
+    use Meanwhile::*;
+    for end in [End::Clean, End::Killed] {
+        for what in [
+            Nothing,
+            Written,
+            Truncated,
+            LastClose,
+            Vacuum,
+            PageSize,
+            Version,
+            Stranger,
+            StateDeleted,
+            StateDeletedAndWritten,
+            AllDeletedAndRestored,
+        ] {
+            row(end, what).await;
+        }
+    }
+}
+
+/// Restored to an earlier time, and replicated again: the difference goes up, and what was given up stays restorable.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_set_back_goes_on_in_the_same_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let app = application(&scene.db(), 4096);
+    insert(&app, 150);
+    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    insert(&app, 2);
+    let early = replicator.sync().await.unwrap().unwrap();
+    let then = model::pages_of(&app);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    app.execute_batch("DELETE FROM t WHERE id > 20").unwrap();
+    insert(&app, 10);
+    let late = replicator.sync().await.unwrap().unwrap();
+    let given_up = model::pages_of(&app);
+    replicator.shutdown().await.unwrap();
+
+    drop(app);
+    remove(&scene.db());
+    let target = Target::Time(early.at);
+    let options = restore::Options { state_dir: Some(engine::default_state_dir(&scene.db())), ..Default::default() };
+    restore::restore(&scene.store(), target, &Output::new(scene.db()), &options).await.unwrap();
+    let app = Connection::open(scene.db()).unwrap();
+    scene.store.written();
+    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+    let again = replicator.sync().await.unwrap().unwrap();
+    assert_eq!((again.generation, again.index.get()), (late.generation, late.index.get() + 1));
+    let (written, difference) = (scene.store.written(), difference(&given_up, &then));
+    assert!(written <= difference * 13 / 10 + 32 * 1024, "{written} bytes for {difference}");
+    assert!(scene.restored(Target::Latest).await == then);
+    assert!(scene.restored(Target::Time(late.at)).await == given_up, "the stretch that was given up");
+
+    let name = waloy::replica::Name::Segment(again.generation, again.index);
+    let size = scene.store.head(&name.key()).await.unwrap().size;
+    let reader = waloy::replica::ObjectReader::open(&scene.store(), name, size).await.unwrap();
+    let summary = &reader.outline().summary;
+    assert!(summary.flags.rewind && summary.flags.catch_up);
+    assert!(summary.unobserved.is_some_and(|(from, _)| from == late.at));
+    insert(&app, 1);
+    replicator.sync().await.unwrap();
+    assert!(scene.restored(Target::Latest).await == model::pages_of(&app));
+    replicator.shutdown().await.unwrap();
+    // The note is gone: the next difference is none of a restore.
+    let note = engine::default_state_dir(&scene.db()).join("restored.json");
+    assert!(!note.exists());
+}
+
+/// The application starts with an empty database while waloy runs: the backup is kept, and goes on when the right file
+/// is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_database_in_the_place_of_a_full_one_is_not_backed_up_until_somebody_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let app = application(&scene.db(), 4096);
+    insert(&app, 150);
+    let (hooks, events) = listening();
+    let mut options = scene.options();
+    options.automatic = true;
+    let mut replicator = Replicator::start(options, scene.store(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    let full = model::pages_of(&app);
+    truncate(&app);
+    drop(app);
+    let aside = scene.dir.path().join("aside.db");
+    std::fs::rename(scene.db(), &aside).unwrap();
+    remove(&scene.db());
+    let empty = application(&scene.db(), 4096);
+    insert(&empty, 1);
+    let told = || {
+        let events = events.lock().unwrap();
+        events.iter().any(|event| matches!(event, Event::Degraded { error, .. } if error.contains("it was replaced")))
+    };
+    for _ in 0..1000 {
+        if told() {
+            break;
+        }
+        insert(&empty, 1);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let _ = replicator.sync().await;
+    }
+    assert!(told(), "{:?}", events.lock().unwrap());
+    assert!(scene.restored(Target::Latest).await == full);
+
+    drop(empty);
+    remove(&scene.db());
+    std::fs::rename(aside, scene.db()).unwrap();
+    let app = Connection::open(scene.db()).unwrap();
+    insert(&app, 1);
+    replicator.sync().await.unwrap();
+    assert!(scene.restored(Target::Latest).await == model::pages_of(&app));
+    assert_eq!(waloy::replica::generations(&*scene.store).await.unwrap().len(), 1);
+    replicator.shutdown().await.unwrap();
+}

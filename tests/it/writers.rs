@@ -1,0 +1,278 @@
+//! Two writers on one prefix: one goes on, the other one is told, and whatever was acknowledged can be restored. On
+//! stores that keep what is there when told to, and on those that do not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use waloy::Kind;
+use waloy::engine::{Event, Hooks, OnConflict, Options, Replicator, Synced};
+use waloy::format::Reason;
+use waloy::restore::{self, Output, Point, Target};
+use waloy::storage::{MemoryStore, Store};
+
+use crate::engine::{application, listening, manual};
+use crate::metered::Metered;
+use crate::model;
+
+/// A prefix, and what each acknowledgement stood for.
+struct Prefix {
+    dir: tempfile::TempDir,
+    store: Arc<Metered>,
+    acknowledged: Vec<(Synced, Vec<u8>)>,
+}
+
+/// One machine with its copy of the database.
+struct Host {
+    db: PathBuf,
+    app: Connection,
+    replicator: Replicator,
+}
+
+impl Prefix {
+    fn new(conditional: bool) -> Prefix {
+        let store = Metered::new(Arc::new(MemoryStore::new()));
+        if !conditional {
+            store.without_conditions();
+        }
+        Prefix { dir: tempfile::tempdir().unwrap(), store, acknowledged: Vec::new() }
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn options(&self, db: &Path) -> Options {
+        let mut options = manual(db);
+        options.quiet = Duration::from_millis(60);
+        options.sync_interval = Duration::from_millis(20);
+        options.rival_check = Duration::ZERO;
+        options
+    }
+
+    async fn first(&mut self) -> Host {
+        let db = self.dir.path().join("one.db");
+        let app = application(&db, 4096);
+        for _ in 0..40 {
+            insert(&app);
+        }
+        let replicator = Replicator::start(self.options(&db), self.store(), Hooks::default()).await.unwrap();
+        replicator.sync().await.unwrap();
+        let mut host = Host { db, app, replicator };
+        self.sync(&mut host).await;
+        host
+    }
+
+    /// A copy of the file, as it is on another machine.
+    fn copy(&self, host: &Host, name: &str) -> (PathBuf, Connection) {
+        let db = self.dir.path().join(name);
+        host.app.execute("VACUUM INTO ?1", [db.to_str().unwrap()]).unwrap();
+        let bytes = host.app.serialize("main").unwrap().to_vec();
+        std::fs::write(&db, bytes).unwrap();
+        let app = Connection::open(&db).unwrap();
+        app.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+        (db, app)
+    }
+
+    /// Commits, and has it acknowledged.
+    async fn sync(&mut self, host: &mut Host) {
+        insert(&host.app);
+        let synced = host.replicator.sync().await.unwrap().expect("something was committed");
+        self.acknowledged.push((synced, model::pages_of(&host.app)));
+    }
+
+    async fn restored(&self, target: Target) -> Vec<u8> {
+        let path = self.dir.path().join("restored.db");
+        restore::restore(&self.store(), target, &Output::new(&path), &restore::Options::default()).await.unwrap();
+        let pages = std::fs::read(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        pages
+    }
+
+    /// Everything that was acknowledged is there, and the newest of a writer is what a restore gives.
+    async fn prove(&self, newest: &Host) {
+        for (synced, pages) in &self.acknowledged {
+            let target = Target::Generation(synced.generation, Some(Point::Index(synced.index)));
+            assert!(self.restored(target).await == *pages, "{synced:?}");
+        }
+        assert!(self.restored(Target::Latest).await == model::pages_of(&newest.app), "the newest");
+    }
+}
+
+fn insert(app: &Connection) {
+    app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+}
+
+/// It is told that another one has the prefix, and does not go on whatever it tries.
+async fn is_overtaken(host: &mut Host) {
+    for _ in 0..2 {
+        insert(&host.app);
+        let error = host.replicator.sync().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::Locked, "replica.overtaken"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_knows_nothing_of_a_prefix_in_use_is_refused() {
+    for conditional in [true, false] {
+        let mut prefix = Prefix::new(conditional);
+        let mut one = prefix.first().await;
+        let (db, _app) = prefix.copy(&one, "two.db");
+        let starting = Replicator::start(prefix.options(&db), prefix.store(), Hooks::default());
+        let (refused, ()) = tokio::join!(starting, async {
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                prefix_insert(&mut one).await;
+            }
+        });
+        let error = refused.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::Locked, "replica.busy"), "{error}");
+        prefix.sync(&mut one).await;
+        prefix.prove(&one).await;
+    }
+}
+
+async fn prefix_insert(host: &mut Host) {
+    insert(&host.app);
+    host.replicator.sync().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_takes_over_goes_on_in_the_same_generation_and_the_first_one_is_told() {
+    for conditional in [true, false] {
+        let mut prefix = Prefix::new(conditional);
+        let mut one = prefix.first().await;
+        let (db, app) = prefix.copy(&one, "two.db");
+        // The first one is idle: nothing tells that it is still there.
+        let (hooks, events) = listening();
+        let replicator = Replicator::start(prefix.options(&db), prefix.store(), hooks).await.unwrap();
+        let mut two = Host { db, app, replicator };
+        prefix.sync(&mut two).await;
+        prefix.sync(&mut two).await;
+        assert!(!events.lock().unwrap().iter().any(|event| matches!(event, Event::Generation { .. })));
+        is_overtaken(&mut one).await;
+        prefix.sync(&mut two).await;
+        prefix.prove(&two).await;
+        // Started again, it is told at once.
+        one.replicator.release().await;
+        let again = Replicator::start(prefix.options(&one.db), prefix.store(), Hooks::default()).await;
+        assert_eq!(again.unwrap_err().code(), "replica.overtaken");
+        prefix.prove(&two).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_of_one_state_directory_do_not_overwrite_each_other() {
+    for conditional in [true, false] {
+        let mut prefix = Prefix::new(conditional);
+        let mut one = prefix.first().await;
+        one.replicator.shutdown().await.unwrap();
+        let (db, app) = prefix.copy(&one, "two.db");
+        let (from, to) = (waloy::engine::default_state_dir(&one.db), waloy::engine::default_state_dir(&db));
+        std::fs::create_dir_all(&to).unwrap();
+        for file in ["position.json", "hashes", "writer"] {
+            std::fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+        let start = |db: &Path| Replicator::start(prefix.options(db), prefix.store(), Hooks::default());
+        one.replicator = start(&one.db).await.unwrap();
+        let mut two = Host { replicator: start(&db).await.unwrap(), db, app };
+        prefix.sync(&mut two).await;
+        is_overtaken(&mut one).await;
+        prefix.sync(&mut two).await;
+        prefix.prove(&two).await;
+    }
+}
+
+/// Asleep while another one took the prefix over with a new generation, as `SIGSTOP` does it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_wakes_after_a_takeover_damages_nothing() {
+    for conditional in [true, false] {
+        for on_conflict in [OnConflict::Stop, OnConflict::NewGeneration] {
+            let mut prefix = Prefix::new(conditional);
+            let mut one = prefix.first().await;
+            one.replicator.shutdown().await.unwrap();
+            let mut options = prefix.options(&one.db);
+            options.on_conflict = on_conflict;
+            let (hooks, events) = listening();
+            one.replicator = Replicator::start(options, prefix.store(), hooks).await.unwrap();
+            prefix.sync(&mut one).await;
+
+            let (db, app) = prefix.copy(&one, "two.db");
+            let replicator = Replicator::start(prefix.options(&db), prefix.store(), Hooks::default()).await.unwrap();
+            let mut two = Host { db, app, replicator };
+            two.replicator.snapshot().await.unwrap();
+            prefix.sync(&mut two).await;
+
+            if on_conflict == OnConflict::Stop {
+                is_overtaken(&mut one).await;
+                prefix.sync(&mut two).await;
+                prefix.prove(&two).await;
+                continue;
+            }
+            insert(&one.app);
+            let error = one.replicator.sync().await.unwrap_err();
+            assert_eq!(error.code(), "replica.overtaken");
+            one.replicator.sync().await.unwrap();
+            let generation = |event: &Event| match event {
+                Event::Generation { reason, .. } => Some(*reason),
+                _ => None,
+            };
+            let reasons: Vec<Reason> = events.lock().unwrap().iter().filter_map(generation).collect();
+            assert_eq!(reasons, [Reason::Overtaken]);
+            prefix.sync(&mut one).await;
+            prefix.prove(&one).await;
+            // Now the other one is told.
+            is_overtaken(&mut two).await;
+            // Two that both take it back would do so for ever: once more within the hour, and it ends.
+            let (db, app) = prefix.copy(&two, "three.db");
+            let mut options = prefix.options(&db);
+            options.adopt = true;
+            let mut three = Host {
+                replicator: Replicator::start(options, prefix.store(), Hooks::default()).await.unwrap(),
+                db,
+                app,
+            };
+            three.replicator.snapshot().await.unwrap();
+            prefix.sync(&mut three).await;
+            is_overtaken(&mut one).await;
+            prefix.prove(&three).await;
+        }
+    }
+}
+
+/// By itself, too: the task takes the prefix back, or ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replicator_that_nobody_asks_ends_or_takes_the_prefix_back() {
+    for on_conflict in [OnConflict::Stop, OnConflict::NewGeneration] {
+        let mut prefix = Prefix::new(true);
+        let mut one = prefix.first().await;
+        one.replicator.shutdown().await.unwrap();
+        let mut options = prefix.options(&one.db);
+        (options.automatic, options.on_conflict) = (true, on_conflict);
+        one.replicator = Replicator::start(options, prefix.store(), Hooks::default()).await.unwrap();
+        let (db, app) = prefix.copy(&one, "two.db");
+        let replicator = Replicator::start(prefix.options(&db), prefix.store(), Hooks::default()).await.unwrap();
+        let mut two = Host { db, app, replicator };
+        prefix.sync(&mut two).await;
+        insert(&one.app);
+        match on_conflict {
+            OnConflict::Stop => {
+                let end = tokio::time::timeout(Duration::from_secs(20), one.replicator.ended()).await.unwrap();
+                assert_eq!(end.code(), "replica.overtaken");
+                prefix.sync(&mut two).await;
+                prefix.prove(&two).await;
+            }
+            OnConflict::NewGeneration => {
+                for _ in 0..1000 {
+                    if one.replicator.status().snapshots > 0 {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                one.replicator.sync().await.unwrap();
+                prefix.prove(&one).await;
+            }
+        }
+    }
+}
