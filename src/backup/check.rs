@@ -54,10 +54,6 @@ impl BackupConfig {
         if self.retention_duration.is_some() {
             return Err(not_built("retention_duration", "leave it at None: every point in time is kept"));
         }
-        if self.auto_restore {
-            let hint = "leave it at false, and call BackupManager::restore if the database is not there";
-            return Err(not_built("auto_restore", hint));
-        }
         self.refuse_a_key()
     }
 
@@ -133,7 +129,6 @@ mod tests {
         for (field, config) in [
             ("retention_duration", BackupConfig { retention_duration: Some(Duration::from_secs(1)), ..sound() }),
             ("encryption_key", BackupConfig { encryption_key: Some("a secret".into()), ..sound() }),
-            ("auto_restore", BackupConfig { auto_restore: true, ..sound() }),
         ] {
             let error = config.options().unwrap_err();
             assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Usage, "config.not_built", 1));

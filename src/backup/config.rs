@@ -49,7 +49,11 @@ pub struct BackupConfig {
     pub compression: CompressionAlgorithm,
     /// What the backup is encrypted with. Not built yet: refused unless `None`.
     pub encryption_key: Option<EncryptionKey>,
-    /// Restore a database that is not there before it is backed up. Not built yet: refused unless `false`.
+    /// Restore a database that is not there before it is backed up: the latest state, proven, and in its place before
+    /// [`BackupManager::new`](super::BackupManager::new) returns. So `new` comes before the application opens the
+    /// database. If the store says that there is no backup, `new` fails with the code `db.missing`: the application
+    /// makes its database, and calls it again. Whatever else keeps it from being restored is an error too, so that no
+    /// application starts with an empty database because its store was away. Default `false`.
     pub auto_restore: bool,
     /// A new generation this long after the last one, if anything changed; not zero. By default only when the segments
     /// outweigh the snapshot.

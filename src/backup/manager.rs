@@ -1,5 +1,6 @@
 //! A backup that does what it is asked.
 
+use super::restore::restore_if_missing;
 use super::stats::complete;
 use super::{BackupConfig, BackupHandle, BackupStats};
 use crate::engine::{Hooks, Replicator, Report};
@@ -36,6 +37,9 @@ impl BackupManager {
     pub async fn new(config: BackupConfig) -> Result<BackupManager> {
         let options = config.options()?;
         let store = config.open_store().await?;
+        if config.auto_restore {
+            restore_if_missing(&config, &store).await?;
+        }
         let replicator = Replicator::start(options, store, Hooks::default()).await?;
         if let Err(error) = replicator.sync().await {
             // Or the next attempt, at once, would meet the lock of this one.

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{BackupConfig, BackupManager, S3Config};
-use crate::error::Result;
+use crate::db;
+use crate::engine::default_state_dir;
+use crate::error::{Error, Result};
 use crate::restore::{self, Output, Report, Target};
 use crate::storage::Store;
 use crate::units::Timestamp;
@@ -68,6 +70,28 @@ impl BackupManager {
         timestamp_ms: i64,
     ) -> Result<Report> {
         run(open(config).await?, path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
+    }
+}
+
+/// Restores a database that is not there, for [`BackupConfig::auto_restore`].
+pub(super) async fn restore_if_missing(config: &BackupConfig, store: &Arc<dyn Store>) -> Result<()> {
+    let path = &config.db_path;
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        // What is wrong with it is told when it is opened.
+        _ => return Ok(()),
+    }
+    let state_dir = config.state_dir.clone().unwrap_or_else(|| default_state_dir(path));
+    let options = restore::Options { state_dir: Some(state_dir), ..restore::Options::default() };
+    match restore::restore(store, Target::Latest, &Output::new(path), &options).await {
+        Ok(report) => {
+            let (db, generation, at) = (path.display(), report.plan.generation, report.plan.at);
+            tracing::info!(%db, %generation, %at, "restored, as it was not there");
+            Ok(())
+        }
+        Err(restore::Error::NoBackup { .. }) => Err(Error::from(db::Error::Missing(path.clone()))
+            .hint("there is no backup to restore it from either: make the database, then begin its backup")),
+        Err(error) => Err(error.into()),
     }
 }
 

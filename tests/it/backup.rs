@@ -107,3 +107,47 @@ async fn a_configuration_that_makes_no_sense_is_refused_with_a_hint() {
     let half = BackupManager::new(BackupConfig { db_path: db, s3, ..Default::default() }).await.unwrap_err();
     assert_eq!((half.kind(), half.code()), (Kind::Usage, "config.keys"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_there_is_restored_before_it_is_backed_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("app.db");
+    let config = || BackupConfig {
+        db_path: db.clone(),
+        destination: Some(Destination::Directory(dir.path().join("backup"))),
+        auto_restore: true,
+        ..Default::default()
+    };
+    // There is neither a database nor a backup: the application has to make one first.
+    let error = BackupManager::new(config()).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Database, "db.missing"));
+    assert!(error.hints().iter().any(|hint| hint.contains("make the database")), "{:?}", error.hints());
+    assert!(!db.exists());
+
+    let app = application(&db);
+    app.execute("INSERT INTO items (name) VALUES ('one')", []).unwrap();
+    let mut backup = BackupManager::new(config()).await.unwrap();
+    let generation = backup.generation();
+    backup.shutdown().await.unwrap();
+    drop(app);
+    // The disk is new; only the backup is left.
+    std::fs::remove_file(&db).unwrap();
+    std::fs::remove_dir_all(waloy::db::beside(&db, ".waloy")).unwrap();
+    let mut backup = BackupManager::new(config()).await.unwrap();
+    assert_eq!(names(&db), ["one"]);
+    assert_eq!((backup.generation(), backup.stats().snapshots), (generation, 0), "it goes on where it was");
+    let app = application(&db);
+    app.execute("INSERT INTO items (name) VALUES ('two')", []).unwrap();
+    assert!(backup.sync_wal().await.unwrap());
+    backup.shutdown().await.unwrap();
+    // One that is there is left alone, and a backup that cannot be read is no reason to begin with nothing.
+    let mut backup = BackupManager::new(config()).await.unwrap();
+    assert_eq!(names(&db), ["one", "two"]);
+    backup.shutdown().await.unwrap();
+    drop(app);
+    std::fs::remove_file(&db).unwrap();
+    std::fs::remove_file(dir.path().join("backup/replica")).unwrap();
+    let error = BackupManager::new(config()).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Damaged, "object.missing"));
+    assert!(!db.exists());
+}
