@@ -4,18 +4,27 @@
 //! What the replica holds is read from the indexes of its objects, without any page. The database is then compared with
 //! it, page by page, and goes on in the same generation. Two things must be so before that: it is the database that was
 //! replicated, which its pages tell; and nobody else replicates it to the same place, which two listings tell.
+//!
+//! Where a new generation is begun beside another writer's, that one's is closed first: an empty segment of ours takes
+//! the place of its next one. A writer that was asleep meanwhile is told so by its next put, and acknowledges nothing
+//! more that no restore would look at.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::error::Error;
+use super::parcel::{self, Body};
+use super::pending::{Boundary, Span};
 use super::resume::{absorb, first};
+use super::segment::{self, Joint};
 use crate::ids::GenerationId;
 use crate::replica::chain::{Link, breaks};
 use crate::replica::{self, ObjectReader, Objects};
 use crate::restore;
 use crate::state::{Acknowledged, PageHashes};
-use crate::units::SegmentIndex;
+use crate::units::{PageSize, SegmentIndex};
+use crate::wal::Position;
 
 /// What a generation holds, and the hashes of its pages.
 pub(super) type Held = (Acknowledged, PageHashes);
@@ -91,6 +100,44 @@ pub(super) async fn read(context: &Context, objects: &Objects) -> Result<Option<
     }
     let table = table.install(&context.state, generation, known.objects())?;
     Ok(Some((known, table)))
+}
+
+/// How often a generation that grows meanwhile is tried to be closed.
+const CLOSINGS: u32 = 5;
+
+/// Closes the newest generation, whoever writes to it: its next segment is ours, and empty.
+pub(super) async fn close_the_newest(context: &Context) -> Result<(), Error> {
+    for _ in 0..CLOSINGS {
+        let Newest::Read(held, _) = newest(context).await? else { return Ok(()) };
+        let (known, table) = *held;
+        let (Some(index), Some(page_size)) = (known.next_index(), PageSize::new(known.page_size)) else {
+            return Ok(());
+        };
+        let now = context.now().max(known.at());
+        let span = Span { transactions: 0, wal_bytes: 0, first: now, last: now };
+        let boundary = Boundary { pages: known.pages, position: Position::default(), at: now };
+        let joint = Joint {
+            index,
+            page_size,
+            checksum_before: table.checksum(),
+            writer: context.writer,
+            compression: context.options.compression,
+            unwatched: None,
+            before: known,
+        };
+        let sealed = segment::seal(&BTreeMap::new(), span, boundary, &joint, &table, &context.hasher)?;
+        match parcel::put(context, joint.name(), sealed.digest, &mut Body::Bytes(sealed.bytes)).await {
+            Ok(()) => {
+                tracing::info!(object = %joint.name(), "the generation is closed: no other writer can go on in it");
+                return Ok(());
+            }
+            // It has grown by another segment.
+            Err(Error::Overtaken { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    tracing::warn!("another writer is so busy that its generation could not be closed; it will notice late");
+    Ok(())
 }
 
 /// Watches whether anybody else writes to the replica.

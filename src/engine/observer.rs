@@ -131,6 +131,12 @@ impl Observer {
         Boundary { pages: self.live.pages(), position: self.live.position(), at: self.captured_at }
     }
 
+    /// The last commit, if all that was captured up to it was taken.
+    pub(super) fn level(&mut self) -> Result<Option<Boundary>, db::Error> {
+        self.capture()?;
+        Ok(self.pending.is_empty().then(|| self.boundary()))
+    }
+
     /// Takes everything captured up to now; all of it is durable on this machine when this returns.
     pub(super) fn take(&mut self) -> Result<Option<Batch>, db::Error> {
         self.capture()?;

@@ -90,7 +90,8 @@ impl Session {
             }
             known.save(&context.state)?;
         }
-        Ok(Session::new(context, opened, known, table).await)
+        let is_ours = origin != Origin::Found;
+        Ok(Session { is_ours, ..Session::new(context, opened, known, table).await })
     }
 
     async fn new(context: &Context, opened: Opened, known: Option<Acknowledged>, table: Option<PageHashes>) -> Session {
@@ -119,6 +120,7 @@ impl Session {
             wanted: opened.wanted,
             unwatched: opened.unwatched,
             caught_up: false,
+            is_ours: true,
             looked: Instant::now(),
             outbox: None,
             manifest,

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use super::adopt;
 use super::collector::{Collector, Next};
 use super::context::Context;
 use super::error::Error;
@@ -48,6 +49,11 @@ pub(super) enum Progress {
 impl Rollover {
     pub(super) async fn begin(session: &mut Session, context: &Context, reason: Reason) -> Result<Rollover, Error> {
         let began = Instant::now();
+        if session.goes_on() {
+            session.close_to_others(context).await?;
+        } else if matches!(reason, Reason::Overtaken | Reason::Replaced) {
+            adopt::close_the_newest(context).await?;
+        }
         let listed = replica::generations(&*context.store).await?;
         if let Some(replica) = session.replica.as_ref().filter(|_| session.goes_on()) {
             // Whoever has begun a younger one goes on there; ours would take it back without a word.

@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub(super) unwatched: Option<Unwatched>,
     /// The newest object is the difference that a restart found.
     pub(super) caught_up: bool,
+    /// The newest object of the generation is ours: another writer's next put fails.
+    pub(super) is_ours: bool,
     /// When it was last looked whether another writer has begun a generation.
     pub(super) looked: Instant,
     /// The object on its way.
@@ -80,6 +82,22 @@ impl Session {
     /// Whether segments can be added to the generation: there is one, and capture has gone on since its last object.
     pub(super) fn goes_on(&self) -> bool {
         self.replica.is_some() && self.wanted.is_none()
+    }
+
+    /// Makes the newest object of the generation ours, with an empty segment if nothing was committed: whoever wrote to
+    /// it before and still lives is told by its next put.
+    pub(super) async fn close_to_others(&mut self, context: &Context) -> Result<(), Error> {
+        while !self.is_ours {
+            self.sync(context).await?;
+            let level = self.observer.call(|observer| observer.level()).await??;
+            if let (false, Some(boundary)) = (self.is_ours, level) {
+                let now = context.now();
+                let span = Span { transactions: 0, wal_bytes: 0, first: now, last: now };
+                self.seal(context, BTreeMap::new(), span, boundary).await?;
+                self.deliver(context).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Seals a batch of images and puts it into the outbox.
@@ -273,6 +291,7 @@ impl Session {
                 self.wanted = None;
                 context.status.send_modify(|status| status.snapshots += 1);
                 self.unwatched = None;
+                self.is_ours = true;
                 self.caught_up = false;
                 self.manifest = Some(Manifest {
                     generation,
@@ -314,6 +333,7 @@ impl Session {
         duration: Duration,
     ) -> Synced {
         let index = next.index.and_then(SegmentIndex::new).unwrap_or_default();
+        self.is_ours = true;
         let unwatched = self.unwatched.take();
         self.caught_up = unwatched.is_some();
         if self.caught_up

@@ -20,6 +20,7 @@ use crate::model;
 struct Prefix {
     dir: tempfile::TempDir,
     store: Arc<Metered>,
+    conditional: bool,
     acknowledged: Vec<(Synced, Vec<u8>)>,
 }
 
@@ -36,7 +37,7 @@ impl Prefix {
         if !conditional {
             store.without_conditions();
         }
-        Prefix { dir: tempfile::tempdir().unwrap(), store, acknowledged: Vec::new() }
+        Prefix { dir: tempfile::tempdir().unwrap(), store, conditional, acknowledged: Vec::new() }
     }
 
     fn store(&self) -> Arc<dyn Store> {
@@ -47,7 +48,8 @@ impl Prefix {
         let mut options = manual(db);
         options.quiet = Duration::from_millis(60);
         options.sync_interval = Duration::from_millis(20);
-        options.rival_check = Duration::ZERO;
+        // One of the two protections at a time: the closed generation, or the look at the hint.
+        options.rival_check = if self.conditional { Duration::from_secs(3600) } else { Duration::ZERO };
         options
     }
 
