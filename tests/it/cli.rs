@@ -10,6 +10,7 @@ mod reports;
 mod restore;
 mod sessions;
 mod trouble;
+mod writers;
 
 use std::io::Read;
 use std::path::Path;

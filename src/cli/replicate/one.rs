@@ -71,11 +71,11 @@ impl One {
     async fn once(&self, context: &Context) -> Result<Exit> {
         let mut replicator = self.start(context).await?;
         if self.snapshot {
-            replicator.snapshot().await?;
+            replicator.snapshot().await.map_err(|error| self.explain(error))?;
         }
-        replicator.sync().await?;
+        replicator.sync().await.map_err(|error| self.explain(error))?;
         let began = Instant::now();
-        let report = replicator.shutdown().await?;
+        let report = replicator.shutdown().await.map_err(|error| self.explain(error))?;
         self.reporter.done(&report, began.elapsed());
         Ok(Exit::Ok)
     }
@@ -87,7 +87,7 @@ impl One {
         };
         if self.snapshot {
             tokio::select! {
-                done = snapshot(&replicator) => if done.is_err() { return Err(replicator.ended().await) },
+                done = snapshot(&replicator) => if done.is_err() { return Err(self.explain(replicator.ended().await)) },
                 _ = asked(&mut stopping) => {}
             }
         }
@@ -96,7 +96,7 @@ impl One {
         let mut summary = tokio::time::interval_at(tokio::time::Instant::now() + SUMMARY, SUMMARY);
         loop {
             tokio::select! {
-                error = replicator.ended() => return Err(error),
+                error = replicator.ended() => return Err(self.explain(error)),
                 _ = asked(&mut stopping) => break,
                 _ = tick.tick(), if self.reporter.draws() => self.reporter.draw(&replicator.status()),
                 _ = summary.tick() => self.reporter.summarize(&replicator.status()),
@@ -104,7 +104,7 @@ impl One {
         }
         self.reporter.stopping();
         let began = Instant::now();
-        let report = replicator.shutdown().await?;
+        let report = replicator.shutdown().await.map_err(|error| self.explain(error))?;
         self.reporter.done(&report, began.elapsed());
         Ok(Exit::Ok)
     }
