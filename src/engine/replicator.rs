@@ -22,8 +22,9 @@ use crate::error::{Error as PublicError, Kind, Result};
 use crate::format::PageHasher;
 use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
 use crate::replica::{self, ReplicaIds};
-use crate::state::{Acknowledged, Intent, StateDir};
+use crate::state::{Acknowledged, Conditional, Intent, StateDir};
 use crate::storage::Store;
+use crate::units::Timestamp;
 use crate::wal::HEADER_LEN;
 
 /// How long a database that has just appeared without a WAL is let alone before it is opened.
@@ -73,9 +74,9 @@ impl Replicator {
             }
         };
         let conditional = loop {
-            match replica::keeps_what_is_there(&*store, &ids).await {
+            match is_conditional(&*store, &state, &ids, hooks.clock.now()).await {
                 Ok(conditional) => break conditional,
-                Err(error) => pace.again(error.into()).await?,
+                Err(error) => pace.again(error).await?,
             }
         };
         if !conditional {
@@ -253,6 +254,18 @@ async fn ids(store: &dyn Store, state: &StateDir, may_leave: Option<&str>) -> Re
             Ok(replica::claim_ids(store, &fresh).await?)
         }
     }
+}
+
+/// Whether the store keeps an object that is there when it is told to.
+async fn is_conditional(store: &dyn Store, state: &StateDir, ids: &ReplicaIds, now: Timestamp) -> Result<bool, Error> {
+    if Conditional::is_known(state, &store.location(), now)? {
+        return Ok(true);
+    }
+    let conditional = replica::keeps_what_is_there(store, ids).await?;
+    if conditional {
+        Conditional::note(state, store.location(), now)?;
+    }
+    Ok(conditional)
 }
 
 /// A database that is refused leaves nothing behind, here or in the store.

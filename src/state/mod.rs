@@ -6,6 +6,7 @@
 //! | `position.json` | what the replica holds, and where in the WAL that is | after each acknowledged object |
 //! | `reach.json` | how the bucket was reached: endpoint, region and such, never keys | at the start, by the command line |
 //! | `restored.json` | which point the database was restored to | by a restore in its place; removed by the next upload |
+//! | `store.json` | the store keeps objects that are there when told to | after that was tried, at most once a week |
 //! | `intent` | the next object: its place, digest and bytes | before its first PUT, removed after its acknowledgement |
 //! | `hashes` | a hash of each page of what the replica holds | after each acknowledged object |
 //! | `hashes.log` | changes to that table on their way into it | before them |
@@ -19,6 +20,7 @@ mod intent;
 mod position;
 mod reach;
 mod restored;
+mod store;
 
 pub use dir::{Owner, StateDir};
 pub use hashes::PageHashes;
@@ -26,6 +28,7 @@ pub use intent::Intent;
 pub use position::{Acknowledged, WalPlace};
 pub use reach::Reach;
 pub use restored::Restored;
+pub use store::Conditional;
 
 use std::path::PathBuf;
 
