@@ -73,7 +73,7 @@ impl Parcel {
 
     /// No other writer has begun a younger generation: no restore would look at ours any more. Told by a hint, so that
     /// it costs one small request; what cannot be read tells nothing.
-    pub(super) async fn require_newest(&self, context: &Context) -> Result<(), Error> {
+    pub(super) async fn look_for_a_rival(&self, context: &Context) -> Result<(), Error> {
         let ours = self.name.generation();
         match replica::read_latest(&*context.store).await {
             Ok(Some(latest)) if latest.generation > ours => {
@@ -90,6 +90,17 @@ impl Parcel {
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
+}
+
+/// No younger generation has a snapshot: whoever has begun one goes on there.
+pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Result<(), Error> {
+    let listed = replica::generations(&*context.store).await?;
+    for generation in listed.into_iter().rev().take_while(|&generation| generation > ours) {
+        if is_there(context, &Name::Snapshot(generation).key()).await? {
+            return Err(overtaken_by(context, generation));
+        }
+    }
+    Ok(())
 }
 
 /// Puts an object where there is none. When this returns, it is durable and ours.

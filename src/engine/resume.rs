@@ -113,6 +113,7 @@ impl Session {
             manifest
         });
         context.show(known.as_ref());
+        let known_before = known.is_some();
         Session {
             observer: opened.observer,
             replica: known,
@@ -121,7 +122,8 @@ impl Session {
             unwatched: opened.unwatched,
             caught_up: false,
             is_ours: true,
-            looked: Instant::now(),
+            // Where there was nothing, somebody else may have begun in the same moment.
+            looked: known_before.then(Instant::now),
             outbox: None,
             manifest,
             unlisted: 0,

@@ -10,7 +10,7 @@ use super::collector::{Collector, Next};
 use super::context::Context;
 use super::error::Error;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
-use super::parcel::{is_there, overtaken_by};
+use super::parcel::{is_there, overtaken_by, require_newest};
 use super::pending::{Boundary, Pages, Tracker};
 use super::resume::first;
 use super::segment::mark;
@@ -49,20 +49,14 @@ pub(super) enum Progress {
 impl Rollover {
     pub(super) async fn begin(session: &mut Session, context: &Context, reason: Reason) -> Result<Rollover, Error> {
         let began = Instant::now();
-        if session.goes_on() {
+        if let Some(replica) = session.replica.as_ref().filter(|_| session.goes_on()) {
+            // Ours would take it back without a word.
+            require_newest(context, replica.generation).await?;
             session.close_to_others(context).await?;
         } else if matches!(reason, Reason::Overtaken | Reason::Replaced) {
             adopt::close_the_newest(context).await?;
         }
         let listed = replica::generations(&*context.store).await?;
-        if let Some(replica) = session.replica.as_ref().filter(|_| session.goes_on()) {
-            // Whoever has begun a younger one goes on there; ours would take it back without a word.
-            for &generation in listed.iter().rev().take_while(|&&generation| generation > replica.generation) {
-                if is_there(context, &Name::Snapshot(generation).key()).await? {
-                    return Err(overtaken_by(context, generation));
-                }
-            }
-        }
         let newest = listed.last().copied().max(session.replica.as_ref().map(|replica| replica.generation));
         // Later than every other, whatever the clock says: the greatest id is the newest.
         let at = newest.map_or(context.now(), |newest| context.now().max(Timestamp(newest.at().0 + 1)));
@@ -125,6 +119,12 @@ impl Rollover {
 
     /// Seals the snapshot and puts it into the outbox.
     pub(super) async fn finish(self, session: &mut Session, context: &Context) -> Result<(), Error> {
+        if self.reason == Reason::First
+            && let Some(other) = begun_meanwhile(context, self.generation).await?
+        {
+            self.abandon(session, context).await?;
+            return Err(overtaken_by(context, other));
+        }
         let sealed = self.seal(session, context).await;
         end_of_phase(session, context).await?;
         session.send(sealed?);
@@ -169,6 +169,16 @@ impl Rollover {
         self.collector.abort(context).await;
         ended
     }
+}
+
+/// A generation that somebody else has begun where there was none.
+async fn begun_meanwhile(context: &Context, ours: GenerationId) -> Result<Option<GenerationId>, Error> {
+    for generation in replica::generations(&*context.store).await? {
+        if generation != ours && is_there(context, &Name::Snapshot(generation).key()).await? {
+            return Ok(Some(generation));
+        }
+    }
+    Ok(None)
 }
 
 async fn end_of_phase(session: &Session, context: &Context) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Synced};
 use super::observer::{Batch, ObserverThread};
-use super::parcel::{Body, Change, Parcel, ParcelKind};
+use super::parcel::{Body, Change, Parcel, ParcelKind, require_newest};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::segment::{self, Joint, Unwatched};
 use crate::format::{Manifest, ManifestSegment, ManifestSnapshot, Reason, Unobserved};
@@ -37,7 +37,7 @@ pub(super) struct Session {
     /// The newest object of the generation is ours: another writer's next put fails.
     pub(super) is_ours: bool,
     /// When it was last looked whether another writer has begun a generation.
-    pub(super) looked: Instant,
+    pub(super) looked: Option<Instant>,
     /// The object on its way.
     pub(super) outbox: Option<Outbound>,
     pub(super) manifest: Option<Manifest>,
@@ -215,10 +215,14 @@ impl Session {
             outbound.intended = true;
         }
         if matches!(outbound.parcel.kind, ParcelKind::Segment { .. })
-            && self.looked.elapsed() >= context.options.rival_check
+            && self.looked.is_none_or(|looked| looked.elapsed() >= context.options.rival_check)
         {
-            outbound.parcel.require_newest(context).await?;
-            self.looked = Instant::now();
+            // The hint may be that of the older of two generations that were begun in the same moment.
+            match self.looked {
+                None => require_newest(context, outbound.parcel.name.generation()).await?,
+                Some(_) => outbound.parcel.look_for_a_rival(context).await?,
+            }
+            self.looked = Some(Instant::now());
         }
         if let Err(error) = outbound.parcel.put(context).await {
             return Err(self.undelivered(error));

@@ -278,3 +278,47 @@ async fn a_replicator_that_nobody_asks_ends_or_takes_the_prefix_back() {
         }
     }
 }
+
+/// Two databases that begin on one empty prefix in the same moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_databases_that_begin_together_one_goes_on_and_the_other_is_told() {
+    for round in 0..20 {
+        let prefix = Prefix::new(round % 2 == 0);
+        let begin = |name: &str| {
+            let db = prefix.dir.path().join(name);
+            let app = application(&db, 4096);
+            (0..20).for_each(|_| insert(&app));
+            let (options, store) = (prefix.options(&db), prefix.store());
+            async move {
+                // What a replicator that cannot begin says is what an operator reads.
+                let replicator = Replicator::start(options, store, Hooks::default()).await?;
+                replicator.sync().await?;
+                insert(&app);
+                replicator.sync().await?;
+                Ok::<_, waloy::Error>(Host { db, app, replicator })
+            }
+        };
+        let (one, two) = tokio::join!(tokio::spawn(begin("one.db")), tokio::spawn(begin("two.db")));
+        let mut going = Vec::new();
+        for host in [one.unwrap(), two.unwrap()] {
+            match host {
+                Ok(host) => going.push(host),
+                Err(error) => {
+                    let expected = ["replica.overtaken", "replica.another_database", "replica.busy"];
+                    assert!(expected.contains(&error.code()), "round {round}: {error}");
+                }
+            }
+        }
+        // The one whose generation is older is told by its next upload, at the latest.
+        let mut left = Vec::new();
+        for host in going {
+            insert(&host.app);
+            match host.replicator.sync().await {
+                Ok(_) => left.push(host),
+                Err(error) => assert_eq!(error.code(), "replica.overtaken", "round {round}: {error}"),
+            }
+        }
+        assert_eq!(left.len(), 1, "round {round}");
+        assert!(prefix.restored(Target::Latest).await == model::pages_of(&left[0].app), "round {round}");
+    }
+}
