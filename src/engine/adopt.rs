@@ -12,6 +12,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, StreamExt};
+
 use super::context::Context;
 use super::error::Error;
 use super::parcel::{self, Body};
@@ -25,6 +27,9 @@ use crate::restore;
 use crate::state::{Acknowledged, PageHashes};
 use crate::units::{PageSize, SegmentIndex};
 use crate::wal::Position;
+
+/// Objects that are opened at a time.
+const AT_A_TIME: usize = 8;
 
 /// What a generation holds, and the hashes of its pages.
 pub(super) type Held = (Acknowledged, PageHashes);
@@ -76,8 +81,11 @@ pub(super) async fn read(context: &Context, objects: &Objects) -> Result<Option<
     };
     let mut table = PageHashes::begin(&context.state)?;
     let mut end: Option<(Acknowledged, Link)> = None;
-    for (name, size) in names {
-        let reader = ObjectReader::open(&context.store, name, size).await?;
+    let opening = names.into_iter().map(|(name, size)| ObjectReader::open(&context.store, name, size));
+    let mut readers = stream::iter(opening).buffered(AT_A_TIME);
+    while let Some(reader) = readers.next().await {
+        let reader = reader?;
+        let (name, size) = (reader.name(), reader.size());
         let outline = reader.outline();
         let link = Link::of(outline);
         let known = match end {
