@@ -10,9 +10,12 @@ use waloy::db::beside;
 use waloy::engine::{self, Event, Hooks, Options, Replicator};
 use waloy::format::Reason;
 use waloy::restore::{self, Output, Target};
-use waloy::storage::{MemoryStore, Store};
+use waloy::storage::{ErrorKind, MemoryStore, Store};
+use waloy::testing::faulty::{FaultyStore, When};
+use waloy::units::Timestamp;
 
 use crate::engine::{application, listening, manual};
+use crate::handmade::Rng;
 use crate::metered::Metered;
 use crate::model;
 
@@ -345,4 +348,110 @@ async fn an_empty_database_in_the_place_of_a_full_one_is_not_backed_up_until_som
     assert!(scene.restored(Target::Latest).await == model::pages_of(&app));
     assert_eq!(waloy::replica::generations(&*scene.store).await.unwrap().len(), 1);
     replicator.shutdown().await.unwrap();
+}
+
+/// Any sequence of runs, ends, faults and accidents: each run that gets through has the database in the replica, and
+/// every state that was ever acknowledged stays restorable by its time.
+async fn any_sequence(seed: u64, steps: u32) {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let faulty = Arc::new(FaultyStore::new(scene.store()));
+    let store = || -> Arc<dyn Store> { faulty.clone() };
+    let mut rng = Rng(seed * 2 + 1);
+    let mut app = Some(application(&scene.db(), 4096));
+    insert(app.as_ref().unwrap(), 40);
+    let mut acknowledged: Vec<(Timestamp, Vec<u8>)> = Vec::new();
+    let mut told = Vec::new();
+    for step in 0..steps {
+        let db = app.take().unwrap_or_else(|| Connection::open(scene.db()).unwrap());
+        let mut say = |what: &str| told.push(format!("{step}: {what}"));
+        let db = match rng.below(10) {
+            0 => happen(Meanwhile::Truncated, &scene, db).await,
+            1 => happen(Meanwhile::LastClose, &scene, db).await,
+            2 => happen(Meanwhile::Vacuum, &scene, db).await,
+            3 => happen(Meanwhile::Version, &scene, db).await,
+            4 => {
+                say("state deleted");
+                let _ = std::fs::remove_dir_all(engine::default_state_dir(&scene.db()));
+                db
+            }
+            5 if !acknowledged.is_empty() => {
+                let at = acknowledged[rng.below(acknowledged.len() as u64) as usize].0;
+                say("set back");
+                drop(db);
+                remove(&scene.db());
+                let note = rng.below(2) == 0;
+                let options = restore::Options {
+                    state_dir: note.then(|| engine::default_state_dir(&scene.db())),
+                    ..restore::Options::default()
+                };
+                let target = Target::Time(at);
+                restore::restore(&scene.store(), target, &Output::new(scene.db()), &options).await.unwrap();
+                Connection::open(scene.db()).unwrap()
+            }
+            6 => happen(Meanwhile::Nothing, &scene, db).await,
+            _ => happen(Meanwhile::Written, &scene, db).await,
+        };
+        if rng.below(3) == 0 {
+            let when = if rng.below(2) == 0 { When::Before } else { When::After };
+            say("a fault");
+            faulty.fail_nth_of_any(rng.below(12), when, ErrorKind::Unavailable);
+        }
+        let mut options = scene.options();
+        // Set back far, or vacuumed with its state lost, it may look like another one.
+        options.adopt = true;
+        let run = async {
+            let mut replicator = Replicator::start(options, store(), Hooks::default()).await?;
+            for _ in 0..1 + rng.below(3) {
+                if replicator.sync().await?.is_some() {
+                    let at = replicator.status().at.unwrap();
+                    acknowledged.push((at, model::pages_of(&db)));
+                }
+                match rng.below(6) {
+                    0 => replicator.snapshot().await?,
+                    1 => drop(replicator.checkpoint().await),
+                    _ => {}
+                }
+                insert(&db, rng.below(3) as u32);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            match rng.below(2) {
+                0 => drop(replicator.shutdown().await?),
+                _ => replicator.release().await,
+            }
+            Ok::<_, waloy::Error>(())
+        };
+        let outcome = run.await;
+        say(&format!("{outcome:?}"));
+        faulty.clear();
+        // Whatever failed: without faults it gets through, and has what is there.
+        let mut options = scene.options();
+        options.adopt = true;
+        let mut replicator = match Replicator::start(options, store(), Hooks::default()).await {
+            Ok(replicator) => replicator,
+            Err(error) => panic!("seed {seed}: {error}\n{told:#?}"),
+        };
+        replicator.sync().await.unwrap();
+        acknowledged.push((replicator.status().at.unwrap(), model::pages_of(&db)));
+        assert!(scene.restored(Target::Latest).await == model::pages_of(&db), "seed {seed}\n{told:#?}");
+        replicator.shutdown().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        app = Some(db);
+    }
+    // Of several states at one time the newest is meant.
+    for (place, (at, pages)) in acknowledged.iter().enumerate() {
+        if acknowledged.get(place + 1).is_none_or(|next| next.0 > *at) {
+            let restored = scene.restored(Target::Time(*at)).await;
+            assert!(restored == *pages, "seed {seed}: state {place} of {}\n{told:#?}", acknowledged.len());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_sequence_of_accidents_loses_nothing_that_was_acknowledged() {
+    let seeds: u64 = std::env::var("WALOY_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(8);
+    let from: u64 = std::env::var("WALOY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    for seed in from..from + seeds {
+        any_sequence(seed, 10).await;
+    }
 }
