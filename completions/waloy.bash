@@ -936,7 +936,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --time --generation --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --dry-run --mode --owner --time --generation --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1070,7 +1070,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore__subcmd__to__subcmd__time)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --dry-run --mode --owner --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --dry-run --mode --owner --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

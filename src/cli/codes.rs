@@ -62,7 +62,11 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("replicate.degraded", "-", "a warning: the replica is behind, and is tried again"),
     ("restore.ambiguous_generation", "2", "several generations begin like the one that was named"),
     ("restore.behind", "-", "a warning: the database was ahead of its replica"),
-    ("restore.in_gap", "-", "a warning: nothing was captured around that time"),
+    (
+        "restore.in_gap",
+        "7",
+        "no state of that time: no replicator ran, or the store was out of reach; a warning without --strict-time",
+    ),
     ("restore.io", "8", "the target cannot be written"),
     ("restore.merged", "7", "that point was merged with later ones"),
     ("restore.no_backup", "10", "the store has answered, and has no backup"),

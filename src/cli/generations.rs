@@ -13,7 +13,7 @@ use crate::config::duration;
 use crate::config::time::Time;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
-use crate::restore::{self, Generation, Interval, State, Survey, Wanted, survey};
+use crate::restore::{self, Absence, Gap, Generation, Interval, State, Survey, Wanted, survey};
 use crate::state::StateDir;
 use crate::units::Timestamp;
 
@@ -142,16 +142,16 @@ fn human(survey: &Survey, live: bool, ui: &Ui) {
         let gap = generation.covers.and_then(|covers| survey.gaps.iter().find(|gap| gap.to == covers.from));
         if let Some(gap) = gap {
             let damage = if before == State::Ok { "" } else { "damage, or " };
-            ui.line(format_args!("     — gap {}: {damage}replicator was not running —", clock(gap.length())));
+            ui.line(format_args!("     — gap {}: {damage}{} —", clock(gap.length()), because(gap.why)));
         }
         before = generation.state;
         ui.line(line);
         let inside =
-            |gap: &&Interval| generation.covers.is_some_and(|covers| covers.from <= gap.from && gap.to <= covers.to);
-        let inside: Vec<&Interval> = survey.gaps.iter().filter(inside).collect();
+            |gap: &&Gap| generation.covers.is_some_and(|covers| covers.from <= gap.from && gap.to <= covers.to);
+        let inside: Vec<&Gap> = survey.gaps.iter().filter(inside).collect();
         // Run from a timer it has one a run.
         for gap in inside.iter().rev().take(GAPS).rev() {
-            ui.line(format_args!("     — gap {} in it: replicator was not running —", clock(gap.length())));
+            ui.line(format_args!("     — gap {} in it: {} —", clock(gap.length()), because(gap.why)));
         }
         if inside.len() > GAPS {
             ui.line(format_args!("     — and {} before —", count((inside.len() - GAPS) as u64, "gap")));
@@ -176,6 +176,13 @@ fn human(survey: &Survey, live: bool, ui: &Ui) {
     match range.chars().count() + about.chars().count() + 3 <= ui.width {
         true => ui.line(format_args!("{range} ({about})")),
         false => ui.line(format_args!("{range}\n  {about}")),
+    }
+}
+
+fn because(why: Absence) -> &'static str {
+    match why {
+        Absence::Outage => "the store was out of reach",
+        _ => "replicator was not running",
     }
 }
 

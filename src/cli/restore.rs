@@ -48,11 +48,11 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         }
         None => None,
     };
-    let state = trouble::state(time, args.generation.as_deref(), ui);
+    let state = trouble::state(time, args.generation.as_deref(), what.strict_time, ui);
     let source = sources(what, &state, context)?;
     let goal = goal(what, &source, &state)?;
     let trouble = Trouble { source: &source, ui, state: &state, what };
-    let time = time.map(|(input, time)| Requested::time(input, time)).transpose()?;
+    let time = time.map(|(input, time)| Requested::time(input, time, what.strict_time)).transpose()?;
     let show = Show { ui, aside: goal == Goal::Stdout };
     if let Goal::File(path) = &goal {
         if what.if_missing && path.symlink_metadata().is_ok() {
@@ -91,7 +91,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     };
     warn_if_behind(context, &source, &planned);
     let path = output.as_ref().map_or(Path::new("-"), |output| &output.path);
-    show.begin(planned.plan(), &requested);
+    show.begin(planned.plan(), &requested, &trouble);
     if what.dry_run {
         show.plan(planned.plan(), &requested, path);
         return Ok(Exit::Ok);

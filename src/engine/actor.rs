@@ -369,6 +369,9 @@ impl Actor {
     fn trouble(&mut self, error: &Error) -> (u32, Duration) {
         let trouble = self.trouble.get_or_insert_with(|| Trouble { since: Instant::now(), attempts: 0, told: false });
         trouble.attempts += 1;
+        if let Some(session) = &mut self.session {
+            session.outage |= error.is_of_store();
+        }
         let (attempts, behind) = (trouble.attempts, trouble.since.elapsed());
         let now = self.context.now();
         self.context.status.send_modify(|status| status.failed(now));
@@ -385,6 +388,9 @@ impl Actor {
 
     fn recovered(&mut self) {
         if let Some(trouble) = self.trouble.take() {
+            if let Some(session) = &mut self.session {
+                session.outage = false;
+            }
             self.context.status.send_modify(|status| status.degraded = None);
             self.context.tell(Event::Recovered { after: trouble.since.elapsed() });
         }

@@ -91,7 +91,7 @@ pub(super) async fn settle(
         Some(boundary) => CaughtUp::Level(boundary),
         None => {
             let rewind = restored.is_some_and(|restored| restored.is_before(known));
-            CaughtUp::Behind(Unwatched { from, to: opened.max(from), rewind })
+            CaughtUp::Behind(Unwatched { from, to: opened.max(from), compared: true, rewind })
         }
     })
 }

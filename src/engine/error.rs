@@ -55,6 +55,11 @@ impl Error {
         }
     }
 
+    /// The store failed, or could not be reached.
+    pub(super) fn is_of_store(&self) -> bool {
+        matches!(self, Error::Store(_) | Error::Replica(replica::Error::Store(_)))
+    }
+
     /// The store said no to who asks, not to what is asked.
     pub(super) fn is_refusal(&self) -> bool {
         let kind = match self {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::context::Context;
 use super::error::Error;
 use super::pending::Span;
-use crate::format::Reason;
+use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes};
@@ -31,7 +31,7 @@ pub(super) struct Parcel {
 /// What it is.
 #[derive(Debug)]
 pub(super) enum ParcelKind {
-    Segment { span: Span },
+    Segment { span: Span, unobserved: Option<Unobserved> },
     Snapshot { reason: Reason, previous: Option<GenerationId>, db_bytes: u64 },
 }
 

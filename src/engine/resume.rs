@@ -120,6 +120,7 @@ impl Session {
             table,
             wanted: opened.wanted,
             unwatched: opened.unwatched,
+            outage: false,
             caught_up: false,
             is_ours: true,
             // Where there was nothing, somebody else may have begun in the same moment.
@@ -363,7 +364,11 @@ async fn observe(
     let same_size = |observer: &ObserverThread| PageSize::new(known.page_size) == Some(observer.page_size);
     if let Some(observer) = resumed {
         let wanted = (!same_size(&observer)).then_some(Reason::PageSize);
-        return Ok(Opened { at_its_place: true, ..Opened::with(observer, wanted) });
+        // What the WAL has was committed while nobody watched, at times that nobody knows.
+        let (from, to) = (known.at(), context.now().max(known.at()));
+        let missed = observer.pulse().borrow().pending && wanted.is_none();
+        let unwatched = missed.then_some(Unwatched { from, to, compared: false, rewind: false });
+        return Ok(Opened { at_its_place: true, unwatched, ..Opened::with(observer, wanted) });
     }
     let observer = start_observer(context, None).await?;
     let location = || context.store.location();

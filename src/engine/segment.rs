@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::error::Error;
 use super::pending::{Boundary, Span};
 use crate::compress::Compression;
-use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, WalMark};
+use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, Unobserved, WalMark};
 use crate::ids::{Digest, WriterId};
 use crate::replica::{Name, envelope};
 use crate::seal::ENVELOPE_LEN;
@@ -23,6 +23,8 @@ pub(super) struct Joint {
     pub(super) checksum_before: DbChecksum,
     pub(super) writer: WriterId,
     pub(super) compression: Compression,
+    /// It has what came together while the store was out of reach.
+    pub(super) outage: bool,
     /// A time in which nobody watched the database, if the segment spans one.
     pub(super) unwatched: Option<Unwatched>,
 }
@@ -32,6 +34,8 @@ pub(super) struct Joint {
 pub(super) struct Unwatched {
     pub(super) from: Timestamp,
     pub(super) to: Timestamp,
+    /// What changed was found by comparing pages; otherwise the WAL had it.
+    pub(super) compared: bool,
     /// In it the database was restored to an earlier point than the replica's last.
     pub(super) rewind: bool,
 }
@@ -57,17 +61,20 @@ impl Joint {
     }
 
     pub(super) fn summary(&self, span: Span, boundary: Boundary, checksum_after: DbChecksum) -> Summary {
+        // Times never go back within a generation, whatever the clock does.
+        let last_time = span.last.max(span.first).max(self.before.at());
+        // While the store was out of reach no state went there by itself.
+        let sent_late = self.outage.then(|| (self.before.at(), last_time));
         Summary {
             flags: Flags {
-                catch_up: self.unwatched.is_some(),
+                catch_up: self.unwatched.is_some_and(|unwatched| unwatched.compared),
                 rewind: self.unwatched.is_some_and(|unwatched| unwatched.rewind),
-                ..Flags::default()
+                outage: self.outage,
             },
             pages_after: boundary.pages,
             last: self.index,
-            // Times never go back within a generation, whatever the clock does.
-            last_time: span.last.max(span.first).max(self.before.at()),
-            unobserved: self.unwatched.map(|unwatched| (unwatched.from, unwatched.to)),
+            last_time,
+            unobserved: self.unwatched.map(|unwatched| (unwatched.from, unwatched.to)).or(sent_late),
             transactions: span.transactions,
             transactions_since_snapshot: self.before.transactions + span.transactions,
             wal_bytes: span.wal_bytes,
@@ -76,6 +83,11 @@ impl Joint {
             joins: None,
         }
     }
+}
+
+/// What a manifest says of the time of which such a segment has no states.
+pub(super) fn unobserved(summary: &Summary) -> Option<Unobserved> {
+    summary.unobserved.map(|(from, to)| Unobserved { from, to, outage: summary.flags.outage })
 }
 
 /// A segment in memory.

@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) table: Option<PageHashes>,
     /// Why a new generation has to begin before anything else can be uploaded.
     pub(super) wanted: Option<Reason>,
+    /// The next segment has what came together while the store was out of reach.
+    pub(super) outage: bool,
     /// A time in which nobody watched the database: the next segment has what changed in it.
     pub(super) unwatched: Option<Unwatched>,
     /// The newest object is the difference that a restart found.
@@ -112,6 +114,7 @@ impl Session {
         // The images are gone, and the next segment must not be made without them: the WAL may still have them.
         self.broken |= sealed.is_err();
         self.send(sealed?);
+        self.outage = false;
         Ok(())
     }
 
@@ -139,7 +142,7 @@ impl Session {
             next: joint.before.followed_by(&sealed.summary, sealed.digest, sealed.bytes.len() as u64),
             body: Body::Bytes(sealed.bytes),
             change: Change::Pages(sealed.changes),
-            kind: ParcelKind::Segment { span },
+            kind: ParcelKind::Segment { span, unobserved: segment::unobserved(&sealed.summary) },
             began,
         })
     }
@@ -149,6 +152,7 @@ impl Session {
         match self.try_collect_segment(context, first).await {
             Ok(parcel) => {
                 self.send(parcel);
+                self.outage = false;
                 Ok(self.observer.call(|observer| observer.collect_end(Tracker::Segment)).await?)
             }
             Err(error) => {
@@ -190,7 +194,7 @@ impl Session {
             next: joint.before.followed_by(&summary, digest, collected.stored_bytes),
             body: Body::Upload(collected.upload),
             change: Change::Table(collected.table),
-            kind: ParcelKind::Segment { span: closed.span },
+            kind: ParcelKind::Segment { span: closed.span, unobserved: segment::unobserved(&summary) },
             began,
         })
     }
@@ -281,22 +285,21 @@ impl Session {
             status.synced = Some(now);
         });
         let synced = match kind {
-            ParcelKind::Segment { span } => {
+            ParcelKind::Segment { span, unobserved } => {
                 context.count(|report| report.commits += span.transactions);
                 context.status.send_modify(|status| {
                     status.segments += 1;
                     status.unsent = None;
                 });
-                let synced = self.segment_acknowledged(context, &next, span, stored_bytes, duration).await;
+                let synced =
+                    self.segment_acknowledged(context, &next, (span, unobserved), stored_bytes, duration).await;
                 context.tell(Event::Synced(synced));
                 Some(synced)
             }
             ParcelKind::Snapshot { reason, previous, db_bytes } => {
                 self.wanted = None;
                 context.status.send_modify(|status| status.snapshots += 1);
-                self.unwatched = None;
-                self.is_ours = true;
-                self.caught_up = false;
+                (self.unwatched, self.is_ours, self.caught_up) = (None, true, false);
                 self.manifest = Some(Manifest {
                     generation,
                     counter: 0,
@@ -332,14 +335,13 @@ impl Session {
         &mut self,
         context: &Context,
         next: &Acknowledged,
-        span: Span,
+        (span, unobserved): (Span, Option<Unobserved>),
         stored_bytes: u64,
         duration: Duration,
     ) -> Synced {
         let index = next.index.and_then(SegmentIndex::new).unwrap_or_default();
         self.is_ours = true;
-        let unwatched = self.unwatched.take();
-        self.caught_up = unwatched.is_some();
+        self.caught_up = self.unwatched.take().is_some_and(|unwatched| unwatched.compared);
         if self.caught_up
             && let Err(error) = Restored::forget(&context.state)
         {
@@ -352,7 +354,7 @@ impl Session {
                 bytes: stored_bytes,
                 transactions: span.transactions,
                 digest: next.digest,
-                unobserved: unwatched.map(|Unwatched { from, to, .. }| Unobserved { from, to }),
+                unobserved,
             });
             self.unlisted += 1;
             if self.unlisted >= MANIFEST_EVERY {
@@ -395,6 +397,7 @@ impl Session {
             checksum_before: table.checksum(),
             writer: context.writer,
             compression: context.options.compression,
+            outage: self.outage,
             unwatched: self.unwatched,
             before,
         })
@@ -420,7 +423,7 @@ impl Session {
     /// Transactions captured and not durable in the replica.
     pub(super) async fn pending(&self) -> u64 {
         let sealed = match self.outbox.as_ref().map(|outbound| &outbound.parcel.kind) {
-            Some(ParcelKind::Segment { span }) => span.transactions,
+            Some(ParcelKind::Segment { span, .. }) => span.transactions,
             _ => 0,
         };
         sealed + self.observer.call(|observer| observer.pending.transactions()).await.unwrap_or(0)

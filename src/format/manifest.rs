@@ -71,12 +71,12 @@ pub struct ManifestSegment {
     pub transactions: u64,
     /// The digest of its page file.
     pub digest: Digest,
-    /// A time in which nobody watched the database; the segment has what changed in it.
+    /// A time of which no state can be restored; the segment has what changed in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unobserved: Option<Unobserved>,
 }
 
-/// A time in which nobody watched the database.
+/// A time of which no state can be restored: nobody watched the database, or the store was out of reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Unobserved {
     /// Its beginning: the last state of before. RFC 3339, UTC, milliseconds.
@@ -85,6 +85,9 @@ pub struct Unobserved {
     /// Its end. RFC 3339, UTC, milliseconds.
     #[serde(with = "time")]
     pub to: Timestamp,
+    /// The store was out of reach, and that is why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outage: bool,
 }
 
 /// What a generation is. A hint: listing and chain decide.

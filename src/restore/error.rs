@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Owner, Point};
+use super::{Absence, Gap, Owner, Point, Survivor};
 use crate::error::{Error as PublicError, Kind};
 use crate::ids::GenerationId;
 use crate::replica::{self, Name, chain::Break};
@@ -35,6 +35,20 @@ pub enum Error {
         asked: Timestamp,
         /// The first that is covered.
         earliest: Timestamp,
+    },
+    /// The moment lies in a gap, and [`Target::StrictTime`](super::Target::StrictTime) asked for it.
+    #[error("{location} has no state of {asked}: {} from {} to {}", because(gap.why), gap.from, gap.to)]
+    InGap {
+        /// Where.
+        location: String,
+        /// The moment asked for.
+        asked: Timestamp,
+        /// The gap.
+        gap: Gap,
+        /// The last state before it.
+        before: Survivor,
+        /// The first state behind it.
+        after: Survivor,
     },
     /// There is no such generation.
     #[error("no generation {id} at {location}")]
@@ -222,6 +236,7 @@ impl Error {
             Error::Store(_) => "storage.failed",
             Error::NoBackup { .. } => "restore.no_backup",
             Error::BeforeAll { .. } | Error::Beyond { .. } => "restore.not_covered",
+            Error::InGap { .. } => "restore.in_gap",
             Error::NoSuchGeneration { .. } => "restore.no_such_generation",
             Error::AmbiguousGeneration { .. } => "restore.ambiguous_generation",
             Error::Merged { .. } => "restore.merged",
@@ -244,9 +259,11 @@ impl Error {
             // Both know better themselves.
             Error::Replica(_) | Error::Store(_) => Kind::Failure,
             Error::NoBackup { .. } => Kind::NoBackup,
-            Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::Beyond { .. } | Error::Merged { .. } => {
-                Kind::NotCovered
-            }
+            Error::BeforeAll { .. }
+            | Error::InGap { .. }
+            | Error::NoSuchGeneration { .. }
+            | Error::Beyond { .. }
+            | Error::Merged { .. } => Kind::NotCovered,
             Error::AmbiguousGeneration { .. } | Error::NoTarget { .. } => Kind::Usage,
             Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } | Error::Corrupt { .. } => {
                 Kind::Damaged
@@ -272,6 +289,10 @@ impl Error {
             Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::AmbiguousGeneration { .. } => {
                 vec!["`waloy generations` lists what is covered".into()]
             }
+            Error::InGap { before, after, .. } => vec![
+                format!("the last state before: `--generation {}:{}`", before.generation, before.point),
+                format!("the first state after: `--generation {}:{}`", after.generation, after.point),
+            ],
             Error::NoSpace { .. } => vec!["restore to another disk: add `-o FILE`".into()],
             Error::Owner { .. } => vec!["only root gives files away: leave `--owner` out, or restore as root".into()],
             Error::Corrupt { .. } => {
@@ -292,6 +313,14 @@ fn called(point: Point) -> String {
     match point {
         Point::Snapshot => "the snapshot".into(),
         Point::Index(index) => format!("segment {index}"),
+    }
+}
+
+/// Why there is nothing of that time.
+fn because(why: Absence) -> &'static str {
+    match why {
+        Absence::NotRunning => "no replicator ran",
+        Absence::Outage => "the store was out of reach",
     }
 }
 

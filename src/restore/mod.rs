@@ -19,6 +19,7 @@
 mod claimed;
 mod cover;
 mod error;
+mod gap;
 mod integrity;
 mod output;
 mod plan;
@@ -32,6 +33,7 @@ mod walk;
 mod window;
 
 pub use error::Error;
+pub use gap::{Absence, Gap};
 pub use output::{Existing, Output, Owner, OwnerError};
 pub use plan::{Plan, PlannedObject, plan};
 pub use report::Report;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::seek::{join, seek};
-use super::{Error, Interval, Point, Target};
+use super::{Error, Gap, Point, Survivor, Target};
 use crate::ids::GenerationId;
 use crate::replica::{Name, ObjectReader};
 use crate::storage::Store;
@@ -24,10 +24,12 @@ pub struct Plan {
     /// The time of the last transaction before the point.
     #[serde(serialize_with = "text")]
     pub at: Timestamp,
-    /// Nobody watched the database at the moment asked for: there may have been later transactions before it.
+    /// The moment asked for lies in a gap: there may have been later transactions before it.
     pub in_gap: bool,
-    /// From when to when that was.
-    pub gap: Option<Interval>,
+    /// From when to when that is, and why.
+    pub gap: Option<Gap>,
+    /// The first state behind the gap.
+    pub after_gap: Option<Survivor>,
     /// The page size of the database.
     #[serde(serialize_with = "bytes")]
     pub page_size: PageSize,
@@ -72,7 +74,7 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// [`Error::NoBackup`], [`Error::BeforeAll`] and what else says that the target does not exist; damage and missing
+/// [`Error::NoBackup`], [`Error::BeforeAll`], [`Error::InGap`] and what else says that the target does not exist; damage and missing
 /// objects at or before the target; those of the store.
 pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error> {
     let found = seek(store, target).await?;
@@ -80,13 +82,19 @@ pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error>
     let Some(&(name, size)) = chain.last() else { unreachable!("a chain begins with its snapshot") };
     let newest = ObjectReader::open(store, name, size).await?;
     let outline = newest.outline();
+    if let (Target::StrictTime(asked), Some((gap, after))) = (target, found.gap) {
+        let generation = found.objects.generation;
+        let before = Survivor { generation, point: found.point, at: outline.summary.last_time };
+        return Err(Error::InGap { location: store.location(), asked, gap, before, after });
+    }
     Ok(Plan {
         source: store.location(),
         generation: found.objects.generation,
         point: found.point,
         at: outline.summary.last_time,
         in_gap: found.gap.is_some(),
-        gap: found.gap.map(|(from, to)| Interval { from, to }),
+        gap: found.gap.map(|(gap, _)| gap),
+        after_gap: found.gap.map(|(_, after)| after),
         page_size: outline.header.page_size,
         pages: outline.summary.pages_after,
         checksum: outline.summary.checksum_after,

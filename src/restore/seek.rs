@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cover::{Uncovered, cover, ends, place_after};
-use super::{Error, Point, Target};
+use super::{Error, Gap, Point, Survivor, Target};
 use crate::format::Summary;
 use crate::ids::GenerationId;
 use crate::replica::{self, Name, ObjectReader, Objects, generations, read_latest, read_manifest};
@@ -15,15 +15,15 @@ use crate::units::{SegmentIndex, Timestamp};
 pub(super) struct Found {
     pub(super) objects: Objects,
     pub(super) point: Point,
-    /// Nobody watched the database at the moment asked for, from when to when.
-    pub(super) gap: Option<(Timestamp, Timestamp)>,
+    /// The gap that the moment asked for lies in, and the first state behind it.
+    pub(super) gap: Option<(Gap, Survivor)>,
 }
 
 /// The point that a target means.
 pub(super) async fn seek(store: &Arc<dyn Store>, target: Target) -> Result<Found, Error> {
     match target {
         Target::Latest => latest(store).await,
-        Target::Time(at) => at_time(store, at).await,
+        Target::Time(at) | Target::StrictTime(at) => at_time(store, at).await,
         Target::Generation(id, point) => in_generation(store, id, point).await,
     }
 }
@@ -123,25 +123,40 @@ async fn at_time(store: &Arc<dyn Store>, asked: Timestamp) -> Result<Found, Erro
     let mut times = Times { store, ends: ends(&listed.objects), known: HashMap::new() };
     let place = times.newest_at(asked).await?;
     let point = times.ends[place].0;
-    let unobserved = match times.ends.get(place + 1).map(|end| end.0) {
+    let after = match times.ends.get(place + 1).map(|end| end.0) {
         // Where something is missing between the point and the next one, the state asked for may be among it.
         Some(next) => {
             join(&**store, &listed.objects, next)?;
-            times.summary(place + 1).await?.unobserved
+            let summary = times.summary(place + 1).await?;
+            let after = Survivor { generation, point: next, at: summary.last_time };
+            Gap::closed_by(&summary).map(|gap| (gap, after))
         }
         None => {
             listed.end(&**store)?;
-            following.and_then(|summary| summary.unobserved)
+            match following {
+                Some((id, snapshot)) => {
+                    let end = times.summary(place).await?.last_time;
+                    let after = Survivor { generation: id, point: Point::Snapshot, at: snapshot.last_time };
+                    Gap::between(end, snapshot.last_time, snapshot.joins.is_some()).map(|gap| (gap, after))
+                }
+                None => None,
+            }
         }
     };
-    let gap = unobserved.filter(|&(from, to)| from <= asked && asked < to);
+    // What was committed in the gap is in the state behind it and in none before, also for a moment between its end and
+    // that state.
+    let gap = after.filter(|(gap, _)| gap.from <= asked);
     Ok(Found { gap, ..listed.found(point) })
 }
 
-/// The generation whose snapshot is the newest one not after this moment, and the summary of the snapshot after it.
+/// The generation whose snapshot is the newest one not after this moment; and the next one with a snapshot, if there is
+/// one, and its summary.
 ///
 /// The moment in a generation's id is about that of its snapshot: few snapshots are looked at, however many there are.
-async fn generation_at(store: &Arc<dyn Store>, asked: Timestamp) -> Result<(GenerationId, Option<Summary>), Error> {
+async fn generation_at(
+    store: &Arc<dyn Store>,
+    asked: Timestamp,
+) -> Result<(GenerationId, Option<(GenerationId, Summary)>), Error> {
     let hint = hint(&**store).await?;
     let ids = generations(&**store).await?;
     if let Some(promised) = hint.filter(|hint| ids.last() < Some(hint) && hint.at() <= asked) {
@@ -153,7 +168,7 @@ async fn generation_at(store: &Arc<dyn Store>, asked: Timestamp) -> Result<(Gene
         match snapshot(store, id).await {
             Ok(Some(summary)) if summary.last_time <= asked => chosen = Some(id),
             Ok(Some(summary)) => {
-                following = Some(summary);
+                following = Some((id, summary));
                 break;
             }
             Ok(None) => {}
@@ -168,12 +183,12 @@ async fn generation_at(store: &Arc<dyn Store>, asked: Timestamp) -> Result<(Gene
     for &id in before.iter().rev() {
         match snapshot(store, id).await? {
             Some(summary) if summary.last_time <= asked => return Ok((id, following)),
-            Some(summary) => following = Some(summary),
+            Some(summary) => following = Some((id, summary)),
             None => refuse_headless(&**store, &Objects::list(&**store, id, None).await?)?,
         }
     }
     Err(match following {
-        Some(earliest) => Error::BeforeAll { location: store.location(), asked, earliest: earliest.last_time },
+        Some((_, earliest)) => Error::BeforeAll { location: store.location(), asked, earliest: earliest.last_time },
         None => Error::NoBackup { location: store.location() },
     })
 }

@@ -6,7 +6,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Serialize, Serializer};
 
 use super::cover::ends;
-use super::{Error, Point, cover};
+use super::gap::Absence;
+use super::{Error, Gap, Point, cover};
 use crate::format::{Outline, Reason};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Inventory, Name, ObjectReader, Objects, read_manifest};
@@ -25,8 +26,8 @@ pub struct Survey {
     pub encrypted: bool,
     /// Its generations, oldest first.
     pub generations: Vec<Generation>,
-    /// Intervals in which nobody watched the database, oldest first.
-    pub gaps: Vec<Interval>,
+    /// Times of which no state can be restored, oldest first: nobody watched the database, or the store was out of reach.
+    pub gaps: Vec<Gap>,
     /// From the first moment that can be restored to the last.
     pub restorable: Option<Interval>,
     /// Bytes of all objects of all generations.
@@ -111,9 +112,9 @@ pub struct Generation {
     /// Capture went on from the generation before: nothing was committed unseen between the two.
     #[serde(skip)]
     joins: bool,
-    /// The times within it in which nobody watched, as far as the manifest and the newest segment tell.
+    /// The gaps within it, as far as the manifest and the newest segment tell.
     #[serde(skip)]
-    unobserved: Vec<Interval>,
+    gaps: Vec<Gap>,
 }
 
 /// Looks at a whole replica. It is only read: one listing, and four small reads a generation.
@@ -138,13 +139,13 @@ pub async fn survey(store: &Arc<dyn Store>) -> Result<Survey, Error> {
     Ok(Survey { source: store.location(), encrypted, generations, gaps, restorable, stored_bytes })
 }
 
-/// The intervals in which nobody watched, between generations and within them.
-fn gaps(generations: &[Generation]) -> Vec<Interval> {
-    let between = generations.windows(2).filter(|pair| !pair[1].joins);
-    let between = between.filter_map(|pair| Some(Interval { from: pair[0].covers?.to, to: pair[1].covers?.from }));
-    let within = generations.iter().flat_map(|generation| generation.unobserved.iter().copied());
-    let mut gaps: Vec<Interval> = between.chain(within).filter(|gap| gap.from < gap.to).collect();
-    gaps.sort_by_key(|gap| (gap.from, gap.to));
+/// The gaps between generations and within them.
+fn gaps(generations: &[Generation]) -> Vec<Gap> {
+    let between =
+        generations.windows(2).filter_map(|pair| Gap::between(pair[0].covers?.to, pair[1].covers?.from, pair[1].joins));
+    let within = generations.iter().flat_map(|generation| generation.gaps.iter().copied());
+    let mut gaps: Vec<Gap> = between.chain(within).collect();
+    gaps.sort_unstable();
     gaps.dedup();
     gaps
 }
@@ -177,7 +178,7 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
         compression: None,
         problem,
         joins: false,
-        unobserved: Vec::new(),
+        gaps: Vec::new(),
     };
     let (Some(snapshot), Some((point, name, size))) = (objects.snapshot, last) else { return Ok(generation) };
     let first = told(outline(store, Name::Snapshot(objects.generation), snapshot).await)?;
@@ -195,9 +196,11 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
             generation.joins = first.summary.joins.is_some();
             let listed =
                 manifest.iter().flat_map(|manifest| &manifest.segments).filter_map(|segment| segment.unobserved);
-            let listed = listed.map(|unobserved| Interval { from: unobserved.from, to: unobserved.to });
-            let newest = newest.summary.unobserved.map(|(from, to)| Interval { from, to });
-            generation.unobserved = listed.chain(newest).collect();
+            let listed = listed.filter_map(|it| {
+                let why = if it.outage { Absence::Outage } else { Absence::NotRunning };
+                Gap::new(it.from, it.to, why)
+            });
+            generation.gaps = listed.chain(Gap::closed_by(&newest.summary)).collect();
         }
         (Err(error), _) | (_, Err(error)) => generation.problem = Some(told_here(store, &error)),
     }
@@ -322,7 +325,7 @@ fn told<T>(looked: Result<T, replica::Error>) -> Result<Result<T, replica::Error
     }
 }
 
-fn text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 

@@ -15,6 +15,9 @@ pub enum Target {
     Latest,
     /// The newest that is not after this moment.
     Time(Timestamp),
+    /// The same, and refused ([`Error::InGap`]) if the moment lies in a [`Gap`](super::Gap): there may have been later
+    /// states before it. After the newest state of all there is no gap yet, whether or not anybody watches.
+    StrictTime(Timestamp),
     /// A point of one generation; without one, its newest.
     Generation(GenerationId, Option<Point>),
 }

@@ -124,6 +124,11 @@ impl Handmade {
         made
     }
 
+    /// The time of the newest state.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(self.now)
+    }
+
     fn header(&self, kind: Kind, generation: GenerationId, first: SegmentIndex, before: Option<&State>) -> Header {
         Header {
             kind,
@@ -156,14 +161,22 @@ impl Handmade {
         }
     }
 
-    /// Begins a generation with these pages, a second later.
+    /// Begins a generation with these pages, a second later, where the one before ends.
     pub(crate) async fn begin(&mut self, bytes: Vec<u8>) -> GenerationId {
+        self.begin_joining(self.states.last().map(|before| before.digest), bytes).await
+    }
+
+    /// Begins a generation with these pages, a second later. Nobody knows what was between it and the one before.
+    pub(crate) async fn begin_apart(&mut self, bytes: Vec<u8>) -> GenerationId {
+        self.begin_joining(None, bytes).await
+    }
+
+    async fn begin_joining(&mut self, joins: Option<Digest>, bytes: Vec<u8>) -> GenerationId {
         self.now += 1000;
         let generation = GenerationId::new(Timestamp(self.now), [self.counter as u8; 10]);
         let pages = self.pages(&bytes, |_| true);
         let state = self.state(generation, Point::Snapshot, bytes);
         let header = self.header(Kind::Snapshot, generation, SegmentIndex::ZERO, self.states.last());
-        let joins = self.states.last().map(|before| before.digest);
         let summary = Summary { joins, ..self.summary(&state) };
         let (size, digest) = self.write(Name::Snapshot(generation), &header, &[&pages], &summary).await;
         let snapshot = ManifestSnapshot {

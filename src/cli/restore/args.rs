@@ -15,6 +15,8 @@ use crate::restore::Check;
   waloy restore app.db --time 5m ago -o old.db  as it was, beside this one
   waloy restore app.db --time 2026-11-22 10:00 -o old.db
   waloy restore app.db s3://bucket/app          on another machine
+  waloy restore app.db --time 10:00 --strict-time -o old.db
+                                                not if nobody watched then
   waloy restore app.db --generation 01JD9Q:37 -o old.db
   waloy restore app.db --force --check full     the old file is kept
   waloy restore app.db --if-missing --if-backup-exists
@@ -74,6 +76,10 @@ pub(super) struct What {
     /// What to check before the file is put in its place, beyond every object and every page
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = CheckArg::Checksum)]
     pub(super) check: CheckArg,
+    /// Refuse (exit 7) a time in a gap, in which no replicator ran or the store was out of reach, instead of taking the
+    /// last state before it
+    #[arg(long, requires = "time")]
+    pub(super) strict_time: bool,
     /// Say what would be restored, and write nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::trouble::Trouble;
 use crate::cli::render;
 use crate::cli::render::json::{text, text_or_null};
 use crate::cli::ui::Ui;
 use crate::config::time::Time;
 use crate::error::Result;
 use crate::ids::GenerationId;
-use crate::restore::{Check, Interval, Plan, PlannedObject, Point, Report, Target};
+use crate::restore::{Absence, Check, Gap, Plan, PlannedObject, Point, Report, Target};
 use crate::units::Timestamp;
 
 /// What was asked for, as it was written.
@@ -30,9 +31,10 @@ pub(super) enum Requested {
 
 impl Requested {
     /// What a time asks for; `latest` is one, too.
-    pub(super) fn time(input: &str, time: Time) -> Result<(Target, Requested)> {
+    pub(super) fn time(input: &str, time: Time, strict: bool) -> Result<(Target, Requested)> {
+        let target = if strict { Target::StrictTime } else { Target::Time };
         Ok(match time {
-            Time::At(at) => (Target::Time(at), Requested::Time { input: input.to_owned(), at }),
+            Time::At(at) => (target(at), Requested::Time { input: input.to_owned(), at }),
             Time::Latest => (Target::Latest, Requested::Latest),
         })
     }
@@ -78,7 +80,7 @@ struct Json<'a> {
     requested: &'a Requested,
     restored: Restored,
     in_gap: bool,
-    gap: Option<Interval>,
+    gap: Option<Gap>,
     #[serde(serialize_with = "text_or_null")]
     kept: Option<String>,
     discarded: bool,
@@ -101,7 +103,7 @@ struct PlanJson<'a> {
     requested: &'a Requested,
     restored: Restored,
     in_gap: bool,
-    gap: Option<Interval>,
+    gap: Option<Gap>,
     db_bytes: u64,
     page_size: u32,
     pages: u32,
@@ -130,7 +132,7 @@ impl Show<'_> {
     }
 
     /// What will be restored, before it is.
-    pub(super) fn begin(&self, plan: &Plan, requested: &Requested) {
+    pub(super) fn begin(&self, plan: &Plan, requested: &Requested, trouble: &Trouble<'_>) {
         if let Requested::Time { input, at } = requested {
             self.line(format_args!("requested  {}  ({input})", self.ui.time(*at)));
         }
@@ -141,12 +143,17 @@ impl Show<'_> {
             false => self.line(format_args!("{restoring}\n           ({why})")),
         }
         if let Some(gap) = plan.gap {
+            let why = match gap.why {
+                Absence::Outage => "the store was out of reach",
+                _ => "nobody watched the database",
+            };
             let message = format!(
-                "nobody watched the database from {} to {}: there may have been later commits before the time asked for",
+                "{why} from {} to {}: there may have been later commits before the time asked for",
                 self.ui.time(gap.from),
                 self.ui.time(gap.to)
             );
-            self.ui.warn("restore.in_gap", &message, &[]);
+            let hints: Vec<String> = plan.after_gap.iter().map(|after| trouble.first_after(*after)).collect();
+            self.ui.warn("restore.in_gap", &message, &hints);
         }
         let segments = plan.objects.len().saturating_sub(1) as u64;
         let (snapshot, rest) = (plan.snapshot_bytes(), plan.stored_bytes() - plan.snapshot_bytes());

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::time::{self, Time};
 use crate::error::{Error, Kind};
 use crate::ids::GenerationId;
-use crate::restore::{self, Point, survivor};
+use crate::restore::{self, Absence, Point, Survivor, survivor};
 use crate::storage::Store;
 use crate::units::Timestamp;
 
@@ -43,6 +43,18 @@ impl Trouble<'_> {
                 let command = self.at(&state, &self.what.repeated());
                 self.source.explain(error, self.ui).hint(format!("the first moment that is covered:  {command}"))
             }
+            restore::Error::InGap { asked, gap, before, after, .. } => {
+                let (asked, from, to) = (self.ui.time(*asked), self.ui.time(gap.from), self.ui.time(gap.to));
+                let why = match gap.why {
+                    Absence::Outage => "the store was out of reach",
+                    _ => "no replicator ran",
+                };
+                let message = format!("no state of {} at {asked}: {why} from {from} to {to}", self.source.name());
+                let command = self.command(before.generation, before.point);
+                Error::new(Kind::NotCovered, error.code(), message)
+                    .hint(format!("the last state before it, of {}:  {command}", self.ui.time(before.at)))
+                    .hint(self.first_after(*after))
+            }
             restore::Error::TargetExists(path) => {
                 let replace = match &self.source.db {
                     Some(db) if db == path => String::new(),
@@ -74,6 +86,12 @@ impl Trouble<'_> {
             _ if error.is_damage() => self.damage(store, error).await,
             _ => self.source.explain(error, self.ui),
         }
+    }
+
+    /// How to restore the first state behind a gap.
+    pub(super) fn first_after(&self, state: Survivor) -> String {
+        let command = self.command(state.generation, state.point);
+        format!("the first state after it, of {}:  {command}", self.ui.time(state.at))
     }
 
     async fn damage(&self, store: &Arc<dyn Store>, error: restore::Error) -> Error {
@@ -115,12 +133,12 @@ impl Trouble<'_> {
 
 /// The option that asks for the same state again, whenever that is: what is told from now on is told as the moment that
 /// it was.
-pub(super) fn state(time: Option<(&str, Time)>, generation: Option<&str>, ui: &Ui) -> String {
+pub(super) fn state(time: Option<(&str, Time)>, generation: Option<&str>, strict: bool, ui: &Ui) -> String {
     match (time, generation) {
         (Some((input, Time::At(at))), _) => {
             let same = !ui.mode.utc && is_absolute(input, at);
             let moment = if same { quoted(input) } else { at.rfc3339() };
-            format!(" --time {moment}")
+            format!(" --time {moment}{}", if strict { " --strict-time" } else { "" })
         }
         (_, Some(generation)) => format!(" --generation {}", quoted(generation)),
         _ => String::new(),

@@ -1,9 +1,10 @@
 //! What goes wrong with a restore, word for word: what failed, what is left, and a command that works.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::restore::{Replicated, replicated, traces};
-use super::{Ran, assert_is, command, finish, waloy};
+use super::{Ran, assert_is, command, database, finish, image, insert, waloy};
 
 /// What was printed, with names that are always the same: DIR, ID, TIME.
 fn plain(ran: &Ran, dir: &Path, it: &Replicated) -> String {
@@ -296,6 +297,56 @@ fn a_command_in_a_hint_restores_the_state_that_was_asked_for() {
     let early = waloy(dir.path(), &["restore", "app.db", "--time", "1h ago", "-o", "first.db"]);
     run(&hinted(&early, "the first moment that is covered")).ok();
     assert_is(&dir.path().join("first.db"), &it.images[0]);
+}
+
+/// What was committed while nobody watched, and is still in the WAL, was given the time at which somebody did again: a
+/// restore by time passed over it without a word.
+#[test]
+fn a_time_in_which_no_replicator_ran_is_refused_when_asked_strictly_with_commands_that_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = database(&dir.path().join("app.db"));
+    let mut images = Vec::new();
+    for _ in 0..2 {
+        waloy(dir.path(), &["replicate", "app.db", "--once"]).ok();
+        images.push(image(&app));
+        insert(&app);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let gaps = waloy(dir.path(), &["generations", "app.db", "--json"]).ok().json()["gaps"].clone();
+    assert_eq!((gaps.as_array().unwrap().len(), &gaps[0]["why"]), (1, &"not_running".into()), "{gaps}");
+    let at = gaps[0]["from"].as_str().unwrap();
+    let run = |args: &[String]| waloy(dir.path(), &args.iter().map(String::as_str).collect::<Vec<_>>());
+    let restored = dir.path().join("then.db");
+
+    let ways = [&["restore", "app.db", "--time", at] as &[&str], &["restore-to-time", at, "app.db"]];
+    for way in ways {
+        let refused = waloy(dir.path(), &[way, &["--strict-time", "-o", "then.db"]].concat());
+        assert_eq!((refused.code, &*refused.out), (Some(7), ""), "{refused:?}");
+        assert!(refused.err.starts_with("error: no state of app.db at 20"), "{refused:?}");
+        assert!(refused.err.contains(": no replicator ran from 20"), "{refused:?}");
+        assert!(refused.err.lines().next().unwrap().ends_with(" [restore.in_gap]"), "{refused:?}");
+        for (begins, expected) in [("the last state before it", &images[0]), ("the first state after it", &images[1])] {
+            run(&hinted(&refused, begins)).ok();
+            assert_is(&restored, expected);
+            std::fs::remove_file(&restored).unwrap();
+        }
+    }
+    let json = waloy(dir.path(), &[ways[0], &["--strict-time", "-o", "then.db", "--json"]].concat());
+    let error: serde_json::Value = serde_json::from_str(&json.err).unwrap();
+    assert_eq!((&error["code"], &error["exit_code"]), (&"restore.in_gap".into(), &7.into()), "{json:?}");
+    // Otherwise it is the last state before, and a warning that says so.
+    let told = waloy(dir.path(), &[ways[0], &["-o", "then.db"]].concat()).ok();
+    assert!(told.err.starts_with("warning: nobody watched the database from 20"), "{told:?}");
+    assert_is(&restored, &images[0]);
+    std::fs::remove_file(&restored).unwrap();
+    run(&hinted(&told, "the first state after it")).ok();
+    assert_is(&restored, &images[1]);
+    // Not in a gap; and without a time there is nothing to be strict about.
+    let target = ["--strict-time", "-o", "later.db"];
+    waloy(dir.path(), &[&["restore", "app.db", "--time", "now"] as &[&str], &target].concat()).ok();
+    assert_is(&dir.path().join("later.db"), &images[1]);
+    let nothing = waloy(dir.path(), &[&["restore", "app.db"] as &[&str], &target].concat());
+    assert_eq!(nothing.code, Some(2), "{nothing:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use waloy::ids::GenerationId;
 use waloy::replica::{Latest, Name, write_latest};
+use waloy::restore::{Absence, survey};
 use waloy::storage::MemoryStore;
 use waloy::units::Timestamp;
 
@@ -57,9 +58,60 @@ async fn a_moment_at_which_nobody_watched_is_told() {
         summary.flags.catch_up = true;
     })
     .await;
-    for (later, in_gap) in [(0, false), (99, false), (100, true), (899, true), (900, false)] {
+    // What was committed in the gap is in the next segment and in none before, also at a moment between the two.
+    for (later, in_gap) in [(0, false), (99, false), (100, true), (899, true), (999, true)] {
         let report = expect(&made.store, Target::Time(Timestamp(before.at.0 + later)), &before).await;
         assert_eq!(report.plan.in_gap, in_gap, "{later}");
+    }
+    assert!(!expect(&made.store, Target::Time(Timestamp(before.at.0 + 1000)), made.last()).await.plan.in_gap);
+}
+
+/// Asks strictly for the state of a moment in a gap; the gap and the states around it are those of the error.
+async fn refused(store: &Arc<dyn Store>, at: Timestamp, why: Absence, around: [&State; 2]) {
+    let error = restore(store, Target::StrictTime(at)).await.unwrap_err();
+    let Error::InGap { asked, gap, before, after, .. } = &error else { panic!("{error}") };
+    assert_eq!((*asked, gap.why), (at, why));
+    assert!(gap.from <= at && at < after.at, "{error}");
+    let found = [before, after].map(|state| (state.generation, state.point, state.at));
+    assert_eq!(found, around.map(|state| (state.generation, state.point, state.at)), "{error}");
+    assert_eq!(public(error), (Kind::NotCovered, "restore.in_gap"));
+}
+
+#[tokio::test]
+async fn asked_strictly_a_moment_in_a_gap_is_refused_with_the_states_around_it() {
+    let mut made = Handmade::new(512, Compression::None).await;
+    made.begin(vec![1; 512]).await;
+    made.commit(vec![2; 512]).await;
+    let unobserved = (Timestamp(made.now().0 + 100), Timestamp(made.now().0 + 900));
+    made.segment(vec![3; 512], |summary| summary.unobserved = Some(unobserved)).await;
+    made.segment(vec![4; 512], |summary| {
+        summary.unobserved = Some((Timestamp(unobserved.0.0 + 1000), Timestamp(unobserved.1.0 + 1000)));
+        summary.flags.outage = true;
+    })
+    .await;
+    made.begin_apart(vec![5; 512]).await;
+    made.begin(vec![6; 512]).await;
+    let states = &made.states;
+    for (place, why) in [(1, Absence::NotRunning), (2, Absence::Outage)] {
+        let around = [&states[place], &states[place + 1]];
+        for later in [100, 899, 900, 999] {
+            refused(&made.store, Timestamp(states[place].at.0 + later), why, around).await;
+        }
+        expect(&made.store, Target::StrictTime(Timestamp(states[place].at.0 + 99)), &states[place]).await;
+    }
+    // Between two generations, from the end of the one on; where capture went on there is none.
+    for later in [0, 500, 999] {
+        let around = [&states[3], &states[4]];
+        refused(&made.store, Timestamp(states[3].at.0 + later), Absence::NotRunning, around).await;
+        expect(&made.store, Target::StrictTime(Timestamp(states[4].at.0 + later)), &states[4]).await;
+    }
+    // The list has the same ones, but for those that only a segment in the middle of a generation knows of.
+    let listed = survey(&made.store).await.unwrap().gaps;
+    let known: Vec<(Timestamp, Absence)> = listed.iter().map(|gap| (gap.from, gap.why)).collect();
+    let outage = (Timestamp(states[2].at.0 + 100), Absence::Outage);
+    assert_eq!(known, [outage, (states[3].at, Absence::NotRunning)]);
+    for target in [Target::StrictTime(Timestamp(i64::MAX)), Target::Latest] {
+        assert_eq!(expect(&made.store, target, made.last()).await.plan.gap, None);
     }
 }
 
