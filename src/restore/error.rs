@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Absence, Gap, Owner, Point, Survivor};
+use super::{Absence, Around, Owner, Point};
 use crate::error::{Error as PublicError, Kind};
 use crate::ids::GenerationId;
 use crate::replica::{self, Name, chain::Break};
@@ -37,18 +37,14 @@ pub enum Error {
         earliest: Timestamp,
     },
     /// The moment lies in a gap, and [`Target::StrictTime`](super::Target::StrictTime) asked for it.
-    #[error("{location} has no state of {asked}: {} from {} to {}", because(gap.why), gap.from, gap.to)]
+    #[error("{location} has no state of {asked}: {} from {} to {}", because(around.gap.why), around.gap.from, around.gap.to)]
     InGap {
         /// Where.
         location: String,
         /// The moment asked for.
         asked: Timestamp,
-        /// The gap.
-        gap: Gap,
-        /// The last state before it.
-        before: Survivor,
-        /// The first state behind it.
-        after: Survivor,
+        /// The gap, and the states before and behind it.
+        around: Box<Around>,
     },
     /// There is no such generation.
     #[error("no generation {id} at {location}")]
@@ -289,10 +285,13 @@ impl Error {
             Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::AmbiguousGeneration { .. } => {
                 vec!["`waloy generations` lists what is covered".into()]
             }
-            Error::InGap { before, after, .. } => vec![
-                format!("the last state before: `--generation {}:{}`", before.generation, before.point),
-                format!("the first state after: `--generation {}:{}`", after.generation, after.point),
-            ],
+            Error::InGap { around, .. } => {
+                let Around { before, after, .. } = &**around;
+                vec![
+                    format!("the last state before: `--generation {}:{}`", before.generation, before.point),
+                    format!("the first state after: `--generation {}:{}`", after.generation, after.point),
+                ]
+            }
             Error::NoSpace { .. } => vec!["restore to another disk: add `-o FILE`".into()],
             Error::Owner { .. } => vec!["only root gives files away: leave `--owner` out, or restore as root".into()],
             Error::Corrupt { .. } => {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Interval;
 use super::survey::text;
+use super::{Interval, Survivor};
 use crate::format::{Flags, Summary};
 use crate::units::Timestamp;
 
@@ -21,6 +21,17 @@ pub struct Gap {
     pub to: Timestamp,
     /// Why there is one.
     pub why: Absence,
+}
+
+/// A gap, and the states that can be restored on both sides of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Around {
+    /// The gap.
+    pub gap: Gap,
+    /// The last state before it.
+    pub before: Survivor,
+    /// The first state behind it.
+    pub after: Survivor,
 }
 
 /// Why of a time no state can be restored.

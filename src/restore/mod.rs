@@ -33,7 +33,7 @@ mod walk;
 mod window;
 
 pub use error::Error;
-pub use gap::{Absence, Gap};
+pub use gap::{Absence, Around, Gap};
 pub use output::{Existing, Output, Owner, OwnerError};
 pub use plan::{Plan, PlannedObject, plan};
 pub use report::Report;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::seek::{join, seek};
-use super::{Error, Gap, Point, Survivor, Target};
+use super::{Around, Error, Gap, Point, Survivor, Target};
 use crate::ids::GenerationId;
 use crate::replica::{Name, ObjectReader};
 use crate::storage::Store;
@@ -85,7 +85,8 @@ pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error>
     if let (Target::StrictTime(asked), Some((gap, after))) = (target, found.gap) {
         let generation = found.objects.generation;
         let before = Survivor { generation, point: found.point, at: outline.summary.last_time };
-        return Err(Error::InGap { location: store.location(), asked, gap, before, after });
+        let around = Box::new(Around { gap, before, after });
+        return Err(Error::InGap { location: store.location(), asked, around });
     }
     Ok(Plan {
         source: store.location(),

@@ -43,7 +43,8 @@ impl Trouble<'_> {
                 let command = self.at(&state, &self.what.repeated());
                 self.source.explain(error, self.ui).hint(format!("the first moment that is covered:  {command}"))
             }
-            restore::Error::InGap { asked, gap, before, after, .. } => {
+            restore::Error::InGap { asked, around, .. } => {
+                let restore::Around { gap, before, after } = &**around;
                 let (asked, from, to) = (self.ui.time(*asked), self.ui.time(gap.from), self.ui.time(gap.to));
                 let why = match gap.why {
                     Absence::Outage => "the store was out of reach",

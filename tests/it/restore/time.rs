@@ -69,7 +69,8 @@ async fn a_moment_at_which_nobody_watched_is_told() {
 /// Asks strictly for the state of a moment in a gap; the gap and the states around it are those of the error.
 async fn refused(store: &Arc<dyn Store>, at: Timestamp, why: Absence, around: [&State; 2]) {
     let error = restore(store, Target::StrictTime(at)).await.unwrap_err();
-    let Error::InGap { asked, gap, before, after, .. } = &error else { panic!("{error}") };
+    let Error::InGap { asked, around: between, .. } = &error else { panic!("{error}") };
+    let restore::Around { gap, before, after } = &**between;
     assert_eq!((*asked, gap.why), (at, why));
     assert!(gap.from <= at && at < after.at, "{error}");
     let found = [before, after].map(|state| (state.generation, state.point, state.at));
