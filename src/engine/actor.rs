@@ -57,6 +57,8 @@ pub(super) struct Actor {
     /// No automatic upload before this.
     not_before: Instant,
     trouble: Option<Trouble>,
+    /// A snapshot that waits for the store to be back.
+    rollover: Option<Rollover>,
 }
 
 /// What has failed since when.
@@ -79,6 +81,7 @@ impl Actor {
             wake,
             not_before: Instant::now(),
             trouble: None,
+            rollover: None,
         }
     }
 
@@ -89,7 +92,8 @@ impl Actor {
                 Some(command) => Some(command),
                 None => {
                     let automatic = self.automatic;
-                    let due = due(self.session.as_ref(), &mut self.wake, self.not_before);
+                    let waits = self.rollover.is_some();
+                    let due = due(self.session.as_ref(), waits, &mut self.wake, self.not_before);
                     tokio::select! {
                         biased;
                         command = self.commands.recv() => match command {
@@ -242,7 +246,12 @@ impl Actor {
 
     /// Lets go of the database. A thread may have to end what it does: none of the runtime waits for that.
     async fn close(&mut self) {
-        let session = self.session.take();
+        let mut session = self.session.take();
+        if let (Some(rollover), Some(session)) = (self.rollover.take(), &mut session)
+            && let Err(error) = rollover.abandon(session, &self.context).await
+        {
+            tracing::debug!(%error, "a snapshot was not given up");
+        }
         if let Err(error) = tokio::task::spawn_blocking(move || drop(session)).await {
             tracing::debug!(%error, "the session was not closed on a thread of its own");
         }
@@ -254,35 +263,47 @@ impl Actor {
         let context = self.context.clone();
         let session = self.session();
         let synced = session.deliver(&context).await?;
-        if let Some(reason) = session.due(&context).filter(|_| !session.goes_on()) {
-            self.roll_over(reason).await?;
+        let reason = session.due(&context).filter(|_| !session.goes_on());
+        // One that was read to its end is finished before anything else is made.
+        match (reason, &self.rollover) {
+            (Some(reason), _) => self.roll_over(reason).await?,
+            (None, Some(rollover)) if rollover.is_read() => self.roll_over(rollover.reason()).await?,
+            (None, _) => {}
         }
         Ok(synced)
     }
 
     async fn roll_over_if_due(&mut self) -> Result<(), Error> {
         let context = self.context.clone();
-        match self.session().due(&context) {
+        let waits = self.rollover.as_ref().map(Rollover::reason);
+        match waits.or(self.session().due(&context)) {
             Some(reason) => self.roll_over(reason).await,
             None => Ok(()),
         }
     }
 
+    /// Begins a generation, or goes on with one whose snapshot waits for the store.
     async fn roll_over(&mut self, reason: Reason) -> Result<(), Error> {
         let context = self.context.clone();
         self.session().deliver(&context).await?;
-        let mut rollover = Rollover::begin(self.session(), &context, reason).await?;
+        let mut rollover = match self.rollover.take() {
+            Some(rollover) => rollover,
+            None => Rollover::begin(self.session(), &context, reason).await?,
+        };
         loop {
-            match rollover.step(self.session(), &context).await {
-                Ok(Progress::Reading) => {}
+            let stepped = match rollover.step(self.session(), &context).await {
+                Ok(Progress::Reading) => self.meanwhile().await,
                 Ok(Progress::Read) => break,
-                Err(error) => {
+                Err(error) => Err(error),
+            };
+            if let Err(error) = stepped {
+                // What was uploaded of a large database is not thrown away for an outage. Who only asks by calls may
+                // never ask again, and a snapshot that waits costs an upload and a place in memory.
+                if self.automatic && error.may_pass() && !self.session().broken {
+                    self.rollover = Some(rollover);
+                } else {
                     rollover.abandon(self.session(), &context).await?;
-                    return Err(error);
                 }
-            }
-            if let Err(error) = self.meanwhile().await {
-                rollover.abandon(self.session(), &context).await?;
                 return Err(error);
             }
         }
@@ -414,9 +435,9 @@ impl Actor {
 }
 
 /// Returns when there is something to do that nobody asks for.
-async fn due(session: Option<&Session>, wake: &mut Wake, not_before: Instant) {
+async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, not_before: Instant) {
     sleep_until(not_before).await;
-    let Some(session) = session else { return };
+    let Some(session) = session.filter(|_| !snapshot_waits) else { return };
     let mut pulse = session.observer.pulse();
     loop {
         let now = *pulse.borrow_and_update();

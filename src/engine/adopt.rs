@@ -130,6 +130,7 @@ pub(super) async fn close_the_newest(context: &Context) -> Result<(), Error> {
             checksum_before: table.checksum(),
             writer: context.writer,
             compression: context.options.compression,
+            outage: false,
             unwatched: None,
             before: known,
         };

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::backlog::Backlog;
 use super::collect::{Closed, Step};
 use super::context::Context;
 use super::error::Error;
@@ -30,6 +31,10 @@ pub(super) struct Collector {
     intended: String,
     /// What the writing thread works on; out of here only while it does.
     work: Option<Work>,
+    /// What was read or made while capture stood still, and has to be sent before anything else.
+    backlog: Backlog,
+    /// The upload has bytes that it could not send.
+    unsent: bool,
     /// How many pages the last round had.
     round: usize,
     /// Bytes given to the upload.
@@ -80,11 +85,13 @@ impl Collector {
             intended: String::new(),
             upload,
             work: Some(Work { file, table }),
+            backlog: Backlog::default(),
+            unsent: false,
             round: usize::MAX,
             sent: 0,
         };
         collector.intend(context)?;
-        collector.write(context, envelope(name).to_vec()).await?;
+        collector.backlog.push_bytes(envelope(name).to_vec());
         Ok(collector)
     }
 
@@ -96,11 +103,15 @@ impl Collector {
     }
 
     /// Reads, hashes, compresses and sends the next pages; `false` when the round is over.
+    ///
+    /// After an error of the store that may pass, as of [`Collector::flush`], it can be called again and nothing is lost.
     pub(super) async fn step(&mut self, context: &Context, observer: &ObserverThread) -> Result<bool, Error> {
+        self.flush(context).await?;
         let tracker = self.tracker;
         let step = observer.call(move |observer| observer.collect_step(tracker)).await??;
         let more = !step.pages.is_empty();
-        self.process(context, vec![step]).await?;
+        self.backlog.push_step(step);
+        self.flush(context).await?;
         Ok(more)
     }
 
@@ -115,36 +126,39 @@ impl Collector {
         Ok(if small || !shrinks { Next::Freeze } else { Next::Round })
     }
 
-    /// The last round: capture stops at a commit until the rest is read. `None` if it cannot end there.
-    ///
-    /// The steps that come back are read, and still have to be [processed](Self::process).
+    /// The last round: capture stops at a commit until the rest is read. `None` if it cannot end there. What was read
+    /// still has to be [sent](Self::flush): while capture stands still nothing waits for the store.
     pub(super) async fn freeze(
         &mut self,
         context: &Context,
         observer: &ObserverThread,
         needs_images: bool,
-    ) -> Result<Option<(Closed, Vec<Step>)>, Error> {
+    ) -> Result<Option<Closed>, Error> {
         let tracker = self.tracker;
         if !observer.call(move |observer| observer.collect_freeze(tracker, needs_images)).await?? {
             return Ok(None);
         }
-        let mut held = Vec::new();
-        let mut bytes = 0;
         loop {
             let step = observer.call(move |observer| observer.collect_step(tracker)).await??;
             if step.pages.is_empty() {
                 break;
             }
-            bytes += step.images.len();
-            held.push(step);
-            // What does not fit into memory is sent while capture stands still.
-            if bytes > 2 * SMALL {
-                bytes = 0;
-                self.process(context, std::mem::take(&mut held)).await?;
+            self.backlog.push_step(step);
+            if self.backlog.image_bytes() > 2 * SMALL {
+                self.spool(context).await?;
             }
         }
         let closed = observer.call(move |observer| observer.collect_close(tracker)).await?;
-        Ok(Some((closed, held)))
+        Ok(Some(closed))
+    }
+
+    /// What does not fit into memory goes into a file as the bytes of the object, until capture goes on.
+    async fn spool(&mut self, context: &Context) -> Result<(), Error> {
+        while let Some(step) = self.backlog.next_step() {
+            let bytes = self.add(context, step).await?;
+            self.backlog.spool(&context.state, &bytes)?;
+        }
+        Ok(())
     }
 
     /// The checksum of the database, of so many pages, as far as it was collected.
@@ -158,7 +172,12 @@ impl Collector {
     pub(super) async fn finish(mut self, context: &Context, summary: &Summary) -> Result<Collected, Error> {
         let Work { file, table } = self.work.take().expect("the writing thread has given its work back");
         let finished = file.finish(summary)?;
-        self.write(context, finished.bytes).await?;
+        self.backlog.push_bytes(finished.bytes);
+        match self.flush(context).await {
+            // What could not be sent is sent with the step that makes it visible.
+            Err(error) if error.may_pass() && self.backlog.is_empty() => {}
+            flushed => flushed?,
+        }
         Ok(Collected { upload: self.upload, table, digest: finished.digest, stored_bytes: self.sent })
     }
 
@@ -185,31 +204,51 @@ impl Collector {
         }
     }
 
-    /// Hashes, compresses and sends pages that were read.
-    pub(super) async fn process(&mut self, context: &Context, steps: Vec<Step>) -> Result<(), Error> {
-        for step in steps.into_iter().filter(|step| !step.pages.is_empty()) {
-            context.hooks.progress.advance(step.images.len() as u64);
-            let mut work = self.work.take().expect("the writing thread has given its work back");
-            let (hasher, page_len) = (context.hasher.clone(), self.page_size.len());
-            let done = tokio::task::spawn_blocking(move || {
-                let bytes = work.add(&step, &hasher, page_len);
-                Ok::<_, Error>((work, bytes))
-            });
-            let (work, bytes) = joined(done.await)?;
-            self.work = Some(work);
-            self.write(context, bytes?).await?;
+    /// Sends what was read: hashed and compressed, it goes to the upload.
+    ///
+    /// After an error of the store that may pass it can be called again: the upload keeps what it was given, and the
+    /// rest is still here.
+    pub(super) async fn flush(&mut self, context: &Context) -> Result<(), Error> {
+        if self.unsent {
+            self.write(context, Vec::new()).await?;
         }
-        Ok(())
+        loop {
+            let bytes = match self.backlog.next_bytes()? {
+                Some(bytes) => bytes,
+                None => match self.backlog.next_step() {
+                    Some(step) => self.add(context, step).await?,
+                    None => return Ok(()),
+                },
+            };
+            if !bytes.is_empty() {
+                self.write(context, bytes).await?;
+            }
+        }
+    }
+
+    /// Hashes and compresses pages that were read.
+    async fn add(&mut self, context: &Context, step: Step) -> Result<Vec<u8>, Error> {
+        context.hooks.progress.advance(step.images.len() as u64);
+        let mut work = self.work.take().expect("the writing thread has given its work back");
+        let (hasher, page_len) = (context.hasher.clone(), self.page_size.len());
+        let done = tokio::task::spawn_blocking(move || {
+            let bytes = work.add(&step, &hasher, page_len);
+            Ok::<_, Error>((work, bytes))
+        });
+        let (work, bytes) = joined(done.await)?;
+        self.work = Some(work);
+        bytes
     }
 
     async fn write(&mut self, context: &Context, bytes: Vec<u8>) -> Result<(), Error> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
         self.sent += bytes.len() as u64;
-        self.upload.write(Bytes::from(bytes)).await?;
+        let written = self.upload.write(Bytes::from(bytes)).await;
+        self.unsent = written.is_err();
         // A store may begin an upload in parts only when there is more than one part.
-        if self.upload.id() != self.intended { self.intend(context) } else { Ok(()) }
+        if self.upload.id() != self.intended {
+            self.intend(context)?;
+        }
+        Ok(written?)
     }
 
     fn work(&mut self) -> &mut Work {

@@ -60,6 +60,14 @@ impl Error {
         matches!(self, Error::Store(_) | Error::Replica(replica::Error::Store(_)))
     }
 
+    /// The store may take the same later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Error::Store(error) | Error::Replica(replica::Error::Store(error)) => error.may_pass(),
+            _ => false,
+        }
+    }
+
     /// The store said no to who asks, not to what is asked.
     pub(super) fn is_refusal(&self) -> bool {
         let kind = match self {

@@ -19,6 +19,7 @@
 
 mod actor;
 mod adopt;
+mod backlog;
 mod catch_up;
 mod collect;
 mod collector;

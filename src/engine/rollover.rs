@@ -92,8 +92,24 @@ impl Rollover {
         }
     }
 
+    /// Why it is begun.
+    pub(super) fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Everything was read, up to a commit at which the generation before ends: nothing may be added to that one.
+    pub(super) fn is_read(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Goes on a little: so that segments can be uploaded in between.
+    ///
+    /// After an error of the store that [may pass](Error::may_pass) it can be called again, however much later: what
+    /// was uploaded stays, and capture goes on meanwhile.
     pub(super) async fn step(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
+        if self.is_read() {
+            return self.end(session, context).await;
+        }
         if self.collector.step(context, &session.observer).await? {
             return Ok(Progress::Reading);
         }
@@ -103,17 +119,22 @@ impl Rollover {
         // Nothing else may be on its way when the generation before ends.
         session.deliver(context).await?;
         let goes_on = session.goes_on();
-        let Some((closed, rest)) = self.collector.freeze(context, &session.observer, goes_on).await? else {
+        let Some(closed) = self.collector.freeze(context, &session.observer, goes_on).await? else {
             // More was captured than the last segment of the generation before may have in memory: that goes first.
             session.sync(context).await?;
             return Ok(Progress::Reading);
         };
+        self.end = Some(closed.boundary);
         if let (true, false, Pages::Images(images)) = (goes_on, closed.span.is_empty(), closed.pages) {
             session.seal(context, images, closed.span, closed.boundary).await?;
-            session.deliver(context).await?;
         }
-        self.collector.process(context, rest).await?;
-        self.end = Some(closed.boundary);
+        self.end(session, context).await
+    }
+
+    /// Sends what is left: of the generation before, and of the snapshot.
+    async fn end(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
+        session.deliver(context).await?;
+        self.collector.flush(context).await?;
         Ok(Progress::Read)
     }
 

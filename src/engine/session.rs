@@ -203,10 +203,9 @@ impl Session {
         loop {
             while collector.step(context, &self.observer).await? {}
             if collector.next(&self.observer).await? == Next::Freeze {
-                let (closed, rest) =
-                    collector.freeze(context, &self.observer, false).await?.expect("a segment can end at any commit");
-                collector.process(context, rest).await?;
-                return Ok(closed);
+                let closed = collector.freeze(context, &self.observer, false).await?;
+                collector.flush(context).await?;
+                return Ok(closed.expect("a segment can end at any commit"));
             }
         }
     }

@@ -110,6 +110,21 @@ impl StateDir {
         replace(&self.path, name, parts, durable)
     }
 
+    /// A new file that nobody else can open: it is gone when it is closed, however the process ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn unnamed(&self, name: &str) -> Result<File, Error> {
+        let path = self.file(name);
+        // One that is there was left by a process that ended between the two steps.
+        self.remove(name)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(Error::io("create", &path))?;
+        self.remove(name)?;
+        Ok(file)
+    }
+
     /// Reads a file whole; `None` if there is none.
     ///
     /// # Errors

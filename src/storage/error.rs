@@ -92,6 +92,11 @@ impl Error {
         self.kind == ErrorKind::NotFound
     }
 
+    /// The same call may succeed later: in a moment, or once somebody has given new credentials, or the bucket back.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Denied | ErrorKind::NoBucket)
+    }
+
     /// The same call may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         self.kind == ErrorKind::Unavailable

@@ -116,6 +116,9 @@ pub trait Upload: fmt::Debug + Send + Sync {
     fn id(&self) -> &str;
 
     /// Adds bytes. Waits while as much is on its way as the store's bound on memory allows.
+    ///
+    /// After an error that [may pass](Error::may_pass), the bytes are taken: nothing is lost, and the next call, also one
+    /// without bytes, goes on with what could not be sent. After any other error the upload can only be given up.
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error>;
 
     /// Makes the object visible unless there is one under the key. When this returns [`Put::Created`], it is durable.

@@ -199,7 +199,7 @@ impl Upload for RetryingUpload {
         self.upload.id()
     }
 
-    /// Not repeated: how much was taken before an error is not known. Stores repeat single parts by themselves.
+    /// Not repeated: stores repeat single parts by themselves, and what they could not send goes with the next write.
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.upload.write(bytes).await
     }

@@ -1,6 +1,6 @@
 //! A store with faults made to order: the same calls fail in the same way every time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -263,7 +263,8 @@ impl Store for FaultyStore {
 
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
         let upload = self.request(Operation::Upload, key, self.store.upload(key)).await?;
-        Ok(Box::new(FaultyUpload { upload, store: self.clone(), key: key.to_owned() }))
+        let unsent = VecDeque::new();
+        Ok(Box::new(FaultyUpload { upload, store: self.clone(), key: key.to_owned(), unsent }))
     }
 
     async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
@@ -276,6 +277,8 @@ struct FaultyUpload {
     upload: Box<dyn Upload>,
     store: FaultyStore,
     key: String,
+    /// What was taken and did not reach the upload.
+    unsent: VecDeque<Bytes>,
 }
 
 #[async_trait::async_trait]
@@ -285,11 +288,24 @@ impl Upload for FaultyUpload {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.store.request(Operation::Write, &self.key, self.upload.write(bytes)).await
+        self.unsent.push_back(bytes);
+        let action = async {
+            while let Some(bytes) = self.unsent.pop_front() {
+                self.upload.write(bytes).await?;
+            }
+            Ok(())
+        };
+        self.store.request(Operation::Write, &self.key, action).await
     }
 
     async fn finish_if_absent(&mut self) -> Result<Put, Error> {
-        self.store.request(Operation::Finish, &self.key, self.upload.finish_if_absent()).await
+        let action = async {
+            while let Some(bytes) = self.unsent.pop_front() {
+                self.upload.write(bytes).await?;
+            }
+            self.upload.finish_if_absent().await
+        };
+        self.store.request(Operation::Finish, &self.key, action).await
     }
 
     async fn abort(&mut self) -> Result<(), Error> {

@@ -1,10 +1,11 @@
 //! An object of unknown length: a multipart upload, or a single put if it stays small.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Inner;
 use super::error::{Call, code, status};
@@ -26,17 +27,28 @@ pub(super) struct S3Upload {
     id: String,
     /// The part being filled.
     part: Option<Part>,
-    /// Parts sent, or being sent.
-    sent: u32,
-    sending: JoinSet<Result<CompletedPart, Error>>,
+    /// Parts filled.
+    filled: u32,
+    /// Parts that are full and not on their way, with their numbers: they wait for their turn, or for the store to be
+    /// back.
+    waiting: VecDeque<(u32, Part)>,
+    sending: JoinSet<Result<CompletedPart, Unsent>>,
     completed: Vec<CompletedPart>,
     state: State,
+}
+
+/// A part that could not be sent.
+#[derive(Debug)]
+struct Unsent {
+    number: u32,
+    part: Part,
+    error: Error,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Open,
-    /// A part was lost: by an error, or because a call was dropped half-way.
+    /// Bytes were lost, or the store will never take them.
     Broken,
     Done(Put),
 }
@@ -48,7 +60,8 @@ impl S3Upload {
             key: key.to_owned(),
             id: String::new(),
             part: None,
-            sent: 0,
+            filled: 0,
+            waiting: VecDeque::new(),
             sending: JoinSet::new(),
             completed: Vec::new(),
             state: State::Open,
@@ -63,53 +76,99 @@ impl S3Upload {
         self.call("UploadPart").error(ErrorKind::Other, "the upload was given up before")
     }
 
-    async fn take(&mut self, mut bytes: Bytes) -> Result<(), Error> {
+    fn take(&mut self, mut bytes: Bytes) -> Result<(), Error> {
         while !bytes.is_empty() {
             let mut part = match self.part.take() {
                 Some(part) => part,
+                None if self.filled == MAX_PARTS => {
+                    return Err(self
+                        .call("UploadPart")
+                        .error(ErrorKind::Other, "the object is too large for the store"));
+                }
                 None => {
-                    let len = self.inner.part_size.len(self.sent + 1);
+                    let len = self.inner.part_size.len(self.filled + 1);
                     Part::begin(len, &self.inner.spool).map_err(|error| self.local(error))?
                 }
             };
             // Up to a part in memory or one write to a file: short either way.
             part.take(&mut bytes).map_err(|error| self.local(error))?;
-            if part.is_full() {
-                self.send(part).await?;
-            } else {
-                self.part = Some(part);
+            self.part = Some(part);
+            if self.part.as_ref().is_some_and(Part::is_full) {
+                self.fill();
             }
         }
         Ok(())
+    }
+
+    /// The part being filled, if there is one, has all that it will have.
+    fn fill(&mut self) {
+        if let Some(mut part) = self.part.take() {
+            part.seal();
+            self.filled += 1;
+            self.waiting.push_back((self.filled, part));
+        }
     }
 
     fn local(&self, error: std::io::Error) -> Error {
         self.call("UploadPart").error(ErrorKind::Local, "cannot keep a part in a file").because(error)
     }
 
-    /// Sends a part, in the background. Waits while as many as may be are on their way; errors of those sent before
-    /// come to light here.
-    async fn send(&mut self, mut part: Part) -> Result<(), Error> {
+    /// Sends the parts that wait, in the background. Waits itself while as many as may be are on their way; errors of
+    /// those sent before come to light here, and their parts wait again.
+    async fn send(&mut self) -> Result<(), Error> {
         while let Some(sent) = self.sending.try_join_next() {
-            self.completed.push(joined(sent)?);
+            self.settle(sent)?;
         }
-        while self.sending.len() >= IN_FLIGHT {
-            match self.sending.join_next().await {
-                Some(sent) => self.completed.push(joined(sent)?),
-                None => break,
+        while !self.waiting.is_empty() {
+            while self.sending.len() >= IN_FLIGHT {
+                self.join().await?;
             }
+            if self.id.is_empty() {
+                self.id = self.inner.retry.run(|| self.inner.create(&self.key)).await?;
+            }
+            let Some((number, part)) = self.waiting.pop_front() else { break };
+            let (inner, key, id) = (self.inner.clone(), self.key.clone(), self.id.clone());
+            self.sending.spawn(async move {
+                let sent = inner.retry.run(|| inner.send_part(&key, &id, number, &part)).await;
+                sent.map_err(|error| Unsent { number, part, error })
+            });
         }
-        if self.sent == MAX_PARTS {
-            return Err(self.call("UploadPart").error(ErrorKind::Other, "the object is too large for the store"));
-        }
-        if self.id.is_empty() {
-            self.id = self.inner.retry.run(|| self.inner.create(&self.key)).await?;
-        }
-        part.seal();
-        self.sent += 1;
-        let (inner, key, id, number) = (self.inner.clone(), self.key.clone(), self.id.clone(), self.sent);
-        self.sending.spawn(async move { inner.retry.run(|| inner.send_part(&key, &id, number, &part)).await });
         Ok(())
+    }
+
+    /// Waits for one of the parts on their way, if there is one.
+    async fn join(&mut self) -> Result<(), Error> {
+        match self.sending.join_next().await {
+            Some(sent) => self.settle(sent),
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, sent: Result<Result<CompletedPart, Unsent>, JoinError>) -> Result<(), Error> {
+        match sent {
+            Ok(Ok(part)) => {
+                self.completed.push(part);
+                Ok(())
+            }
+            Ok(Err(Unsent { number, part, error })) => {
+                self.waiting.push_front((number, part));
+                Err(error)
+            }
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::new(ErrorKind::Other, "write", "a part", "the runtime is shutting down")),
+            },
+        }
+    }
+
+    /// After an error that will not pass, nothing more can come of the upload.
+    fn judge<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &outcome
+            && !error.may_pass()
+        {
+            self.state = State::Broken;
+        }
+        outcome
     }
 
     async fn finish_small(&mut self) -> Result<Put, Error> {
@@ -127,32 +186,18 @@ impl S3Upload {
     }
 
     async fn finish_large(&mut self) -> Result<Put, Error> {
-        if let Some(part) = self.part.take() {
-            self.state = State::Broken;
-            self.send(part).await?;
-            self.state = State::Open;
-        }
-        while let Some(sent) = self.sending.join_next().await {
-            match joined(sent) {
-                Ok(part) => self.completed.push(part),
-                Err(error) => {
-                    self.state = State::Broken;
-                    return Err(error);
-                }
+        self.fill();
+        let sent = async {
+            self.send().await?;
+            while !self.sending.is_empty() {
+                self.join().await?;
             }
-        }
+            Ok(())
+        };
+        let sent = sent.await;
+        self.judge(sent)?;
         self.completed.sort_unstable_by_key(|part| part.part_number);
         self.inner.complete(&self.key, &self.id, self.completed.clone()).await
-    }
-}
-
-fn joined(sent: Result<Result<CompletedPart, Error>, tokio::task::JoinError>) -> Result<CompletedPart, Error> {
-    match sent {
-        Ok(result) => result,
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Error::new(ErrorKind::Other, "write", "a part", "the runtime is shutting down")),
-        },
     }
 }
 
@@ -166,10 +211,11 @@ impl Upload for S3Upload {
         if self.state != State::Open {
             return Err(self.broken());
         }
-        self.state = State::Broken;
-        self.take(bytes).await?;
-        self.state = State::Open;
-        Ok(())
+        // Kept first, whatever becomes of the sending.
+        let taken = self.take(bytes);
+        self.judge(taken)?;
+        let sent = self.send().await;
+        self.judge(sent)
     }
 
     async fn finish_if_absent(&mut self) -> Result<Put, Error> {
@@ -178,7 +224,7 @@ impl Upload for S3Upload {
             State::Broken => return Err(self.broken()),
             State::Open => {}
         }
-        let put = if self.id.is_empty() { self.finish_small().await? } else { self.finish_large().await? };
+        let put = if self.filled == 0 { self.finish_small().await? } else { self.finish_large().await? };
         self.state = State::Done(put);
         self.part = None;
         if put == Put::Exists && !self.id.is_empty() {
@@ -190,6 +236,7 @@ impl Upload for S3Upload {
 
     async fn abort(&mut self) -> Result<(), Error> {
         self.sending.shutdown().await;
+        self.waiting.clear();
         self.part = None;
         if !matches!(self.state, State::Done(_)) {
             self.state = State::Broken;
