@@ -18,6 +18,8 @@ use super::wake::Wake;
 use crate::db::{Reclaimed, beside};
 use crate::error::Error as PublicError;
 use crate::format::Reason;
+use crate::replica;
+use crate::state::{Acknowledged, Intent};
 
 /// After a burst of writes to the WAL was noticed, how long further ones are let gather.
 const GATHER: Duration = Duration::from_millis(10);
@@ -59,6 +61,8 @@ pub(super) struct Actor {
     trouble: Option<Trouble>,
     /// A snapshot that waits for the store to be back.
     rollover: Option<Rollover>,
+    /// The bucket was gone: whether the one that comes back is the same has to be asked.
+    bucket_was_gone: bool,
 }
 
 /// What has failed since when.
@@ -82,6 +86,7 @@ impl Actor {
             not_before: Instant::now(),
             trouble: None,
             rollover: None,
+            bucket_was_gone: false,
         }
     }
 
@@ -233,6 +238,10 @@ impl Actor {
     }
 
     async fn require_session(&mut self) -> Result<(), Error> {
+        if self.bucket_was_gone {
+            self.require_same_bucket().await?;
+            self.bucket_was_gone = false;
+        }
         if self.session.as_ref().is_some_and(|session| session.broken || session.observer.pulse().borrow().lost) {
             tracing::warn!("opening the database anew");
             self.close().await;
@@ -241,6 +250,25 @@ impl Actor {
             self.session = Some(Session::open(&self.context).await?);
             self.wake = Wake::new(&beside(&self.context.options.db_path, "-wal"));
         }
+        Ok(())
+    }
+
+    /// A bucket that is back may be a new one: segments put there would hang in the air. It gets a generation of its own.
+    async fn require_same_bucket(&mut self) -> Result<(), Error> {
+        let store = self.context.store.clone();
+        match replica::read_ids(&*store).await? {
+            Some(ids) if ids == self.context.ids => return Ok(()),
+            Some(_) => return Err(Error::Overtaken { object: format!("{}/{}", store.location(), replica::REPLICA) }),
+            None if !replica::generations(&*store).await?.is_empty() => {
+                return Err(replica::Error::missing(&*store, replica::REPLICA).into());
+            }
+            None => {}
+        }
+        tracing::warn!("the bucket is back and has nothing: beginning anew");
+        self.close().await;
+        Intent::clear(&self.context.state)?;
+        Acknowledged::forget(&self.context.state)?;
+        replica::claim_ids(&*store, &self.context.ids).await?;
         Ok(())
     }
 
@@ -428,6 +456,7 @@ impl Actor {
     /// After some errors what is in memory no longer counts. The session is not dropped here: a snapshot may be at work
     /// in it.
     fn doubt(&mut self, error: &Error) {
+        self.bucket_was_gone |= error.is_no_bucket();
         if let Some(session) = &mut self.session {
             session.broken |= error.needs_reopening() || matches!(error, Error::Overtaken { .. });
         }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::event::{Event, Report};
 use super::options::{Hooks, OnConflict, Options};
 use super::status::Status;
-use crate::format::PageHasher;
+use crate::format::{PageHasher, ReplicaIds};
 use crate::ids::{DatabaseId, ReplicaId, WriterId};
 use crate::state::{Acknowledged, StateDir};
 use crate::storage::Store;
@@ -25,6 +25,8 @@ pub(super) struct Context {
     pub(super) database: DatabaseId,
     pub(super) writer: WriterId,
     pub(super) hasher: PageHasher,
+    /// What the store has under the name of the replica.
+    pub(super) ids: ReplicaIds,
     pub(super) status: watch::Sender<Status>,
     /// The store keeps an object that is there when told to; otherwise it is looked for before each put.
     pub(super) conditional: bool,

@@ -68,6 +68,12 @@ impl Error {
         }
     }
 
+    /// The bucket is not there, as far as the store says.
+    pub(super) fn is_no_bucket(&self) -> bool {
+        let no_bucket = |error: &storage::Error| error.kind == ErrorKind::NoBucket;
+        matches!(self, Error::Store(error) | Error::Replica(replica::Error::Store(error)) if no_bucket(error))
+    }
+
     /// The store said no to who asks, not to what is asked.
     pub(super) fn is_refusal(&self) -> bool {
         let kind = match self {

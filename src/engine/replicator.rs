@@ -95,6 +95,7 @@ impl Replicator {
             replica: ids.replica,
             database: ids.database,
             hasher: PageHasher::new(&ids.hash_key),
+            ids,
             status,
             conditional,
             begun_anew: Mutex::new(None),

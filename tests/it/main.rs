@@ -15,6 +15,7 @@ mod large;
 mod locks;
 mod metered;
 mod model;
+mod outage;
 mod pages;
 mod restarts;
 mod restore;

@@ -17,6 +17,35 @@ use tokio::net::TcpListener;
 use tokio::sync::{RwLock, oneshot};
 use waloy::storage::{Retry, S3Options};
 
+/// An access key that is as good as the first, with the same secret.
+pub(crate) const RENEWED: &str = "AKIARENEWED";
+
+/// What may be wrong with a server.
+#[derive(Clone)]
+pub(crate) enum Trouble {
+    /// Requests for keys that end so are never answered.
+    Hangs(String),
+    /// It breaks every connection off.
+    Gone,
+    /// It answers every request with this status and code.
+    Says(u16, &'static str),
+    /// It answers so whoever signs with this access key.
+    Expired(&'static str, u16, &'static str),
+}
+
+impl Trouble {
+    fn concerns(&self, request: &hyper::Request<hyper::body::Incoming>) -> bool {
+        match self {
+            Trouble::Hangs(end) => request.uri().path().ends_with(end),
+            Trouble::Gone | Trouble::Says(..) => true,
+            Trouble::Expired(key, ..) => {
+                let signed = request.headers().get("authorization").and_then(|it| it.to_str().ok());
+                signed.is_some_and(|signed| signed.contains(key))
+            }
+        }
+    }
+}
+
 /// A server with one empty bucket, on a thread of its own. Dropped, it is gone.
 pub(crate) struct S3Server {
     /// `http://127.0.0.1:…`.
@@ -26,7 +55,7 @@ pub(crate) struct S3Server {
     pub(crate) bucket: String,
     root: tempfile::TempDir,
     requests: Arc<Mutex<Vec<String>>>,
-    hanging: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
     unconditional: Arc<AtomicBool>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -41,7 +70,9 @@ impl S3Server {
         let unconditional = Arc::new(AtomicBool::new(false));
         let store = Objects::new(root.path(), unconditional.clone());
         let mut service = S3ServiceBuilder::new(store);
-        service.set_auth(SimpleAuth::from_single(access_key, secret_key));
+        let mut auth = SimpleAuth::from_single(access_key, secret_key);
+        auth.register(RENEWED.into(), secret_key.into());
+        service.set_auth(auth);
         let service = service.build();
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -49,8 +80,8 @@ impl S3Server {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let log = requests.clone();
-        let hanging = Arc::new(Mutex::new(None::<String>));
-        let hangs = hanging.clone();
+        let trouble = Arc::new(Mutex::new(None::<Trouble>));
+        let troubles = trouble.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
@@ -58,13 +89,24 @@ impl S3Server {
                 let serve = async {
                     loop {
                         let Ok((socket, _)) = listener.accept().await else { continue };
-                        let (service, log, hangs) = (service.clone(), log.clone(), hangs.clone());
+                        let (service, log, troubles) = (service.clone(), log.clone(), troubles.clone());
                         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                             log.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
-                            let hangs =
-                                hangs.lock().unwrap().as_ref().is_some_and(|it| request.uri().path().ends_with(it));
+                            let trouble = troubles.lock().unwrap().clone().filter(|it| it.concerns(&request));
                             let answer = hyper::service::Service::call(&service, request);
-                            async move { if hangs { std::future::pending().await } else { answer.await } }
+                            async move {
+                                match trouble {
+                                    None => answer.await.map_err(|error| format!("{error:?}")),
+                                    Some(Trouble::Hangs(_)) => std::future::pending().await,
+                                    // The connection breaks off.
+                                    Some(Trouble::Gone) => Err("gone".to_owned()),
+                                    Some(Trouble::Says(status, code) | Trouble::Expired(_, status, code)) => {
+                                        let body = format!("<Error><Code>{code}</Code></Error>");
+                                        let answer = hyper::Response::builder().status(status);
+                                        Ok(answer.body(s3s::Body::from(body)).unwrap())
+                                    }
+                                }
+                            }
                         });
                         tokio::spawn(async move {
                             let connection = Builder::new(TokioExecutor::new());
@@ -85,7 +127,7 @@ impl S3Server {
             bucket: bucket.into(),
             root,
             requests,
-            hanging,
+            trouble,
             unconditional,
             stop: Some(stop),
             thread: Some(thread),
@@ -106,7 +148,17 @@ impl S3Server {
 
     /// From here on, requests for keys that end so are never answered.
     pub(crate) fn hang(&self, end: &str) {
-        *self.hanging.lock().unwrap() = Some(end.to_owned());
+        self.be(Trouble::Hangs(end.to_owned()));
+    }
+
+    /// From here on, the server is in trouble.
+    pub(crate) fn be(&self, trouble: Trouble) {
+        *self.trouble.lock().unwrap() = Some(trouble);
+    }
+
+    /// From here on, it is well again.
+    pub(crate) fn be_well(&self) {
+        *self.trouble.lock().unwrap() = None;
     }
 
     /// From here on it knows no conditional writes, and says so, as some stores do.

@@ -1,10 +1,11 @@
 //! What is wrong on the way to a bucket. Each with its whole message.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use super::{Ran, command, database, finish};
+use super::{Ran, assert_is, command, database, finish, image, insert, signal, wait_until, waloy};
 use crate::fake_s3::{Answer, FakeS3, silent};
-use crate::s3_server::S3Server;
+use crate::s3_server::{RENEWED, S3Server, Trouble};
 
 /// Runs with keys, against an endpoint.
 fn ask(dir: &Path, endpoint: &str, args: &[&str]) -> Ran {
@@ -120,7 +121,7 @@ fn what_a_store_answers_is_said_with_its_reason_and_what_to_do() {
         ),
     ];
     let app = database(&dir.path().join("app.db"));
-    let before = super::image(&app);
+    let before = image(&app);
     for (answer, exit, message, cause, hints) in table {
         let server = FakeS3::always(answer);
         for (args, object, api, permission) in [
@@ -148,7 +149,7 @@ fn what_a_store_answers_is_said_with_its_reason_and_what_to_do() {
             assert_eq!(ran.out, "");
         }
     }
-    assert!(super::image(&app) == before);
+    assert!(image(&app) == before);
 }
 
 #[test]
@@ -362,4 +363,46 @@ fn new_objects_carry_the_encryption_and_the_class_that_were_asked_for() {
     real.env("AWS_ENDPOINT_URL", &server.endpoint);
     real.env("AWS_ACCESS_KEY_ID", &server.access_key).env("AWS_SECRET_ACCESS_KEY", &server.secret_key);
     finish(real.spawn().unwrap()).ok();
+}
+
+/// A role's keys live for hours at most: those who give them out do so again, and replication goes on.
+#[test]
+fn credentials_that_expire_are_told_of_and_gone_on_with_once_they_are_renewed() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = database(&dir.path().join("app.db"));
+    let server = S3Server::start();
+    let key = Arc::new(Mutex::new(server.access_key.clone()));
+    let (given, secret) = (key.clone(), server.secret_key.clone());
+    let role = FakeS3::start(move |_| {
+        // The SDK asks anew ten seconds before they expire: here, each second or two.
+        let expires = chrono::Utc::now() + chrono::Duration::seconds(12);
+        let key = given.lock().unwrap();
+        let body = format!(
+            r#"{{"AccessKeyId":"{key}","SecretAccessKey":"{secret}","Token":"t","Expiration":"{}"}}"#,
+            expires.format("%FT%TZ")
+        );
+        Answer::new("200 OK", body).with("content-type", "application/json")
+    });
+    let mut command = command(dir.path(), &["replicate", "app.db", "s3://bucket/app", "--sync-interval", "100ms"]);
+    command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &role.endpoint).env("AWS_ENDPOINT_URL_S3", &server.endpoint);
+    let running = command.arg("--json").env("AWS_REGION", "us-east-1").spawn().unwrap();
+    let state = || waloy(dir.path(), &["status", "app.db", "--json"]).out;
+    wait_until("it is in sync", || state().contains("\"in_sync\""));
+
+    server.be(Trouble::Expired("AKIAWALOY", 400, "ExpiredToken"));
+    insert(&app);
+    wait_until("it is behind", || state().contains("\"degraded\""));
+    insert(&app);
+    *key.lock().unwrap() = RENEWED.to_owned();
+    wait_until("it is in sync again", || state().contains("\"in_sync\""));
+    insert(&app);
+    signal(&running, "-TERM");
+    let ran = finish(running).ok();
+    assert!(ran.out.contains("the credentials have expired"), "{ran:?}");
+    assert!(ran.out.contains("\"type\":\"recovered\""), "{ran:?}");
+    assert!(!format!("{ran:?}").contains(&server.secret_key));
+    let mut command = super::command(dir.path(), &["restore", "app.db", "-o", "restored.db"]);
+    command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &role.endpoint).env("AWS_ENDPOINT_URL_S3", &server.endpoint);
+    finish(command.env("AWS_REGION", "us-east-1").spawn().unwrap()).ok();
+    assert_is(&dir.path().join("restored.db"), &image(&app));
 }

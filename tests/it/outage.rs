@@ -1,0 +1,311 @@
+//! A store that is away, refuses, or comes back as another: the application goes on, limits hold, and afterwards
+//! everything is there.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use waloy::engine::{Event, Hooks, Options, Replicator};
+use waloy::format::Reason;
+use waloy::replica::{self, Name, ObjectReader};
+use waloy::restore::{self, Absence, Error, Target};
+use waloy::storage::{ErrorKind, MemoryStore, PartSize, Retry, S3Options, S3Store, Store};
+use waloy::testing::faulty::{FaultyStore, Operation, When};
+use waloy::units::{SegmentIndex, Timestamp};
+
+use crate::engine::{application, listening};
+use crate::model;
+use crate::s3_server::{S3Server, Trouble};
+
+/// Waits for what the replicator does by itself.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(40), "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Uploads by itself every 20 ms.
+fn quick(db: &Path) -> Options {
+    let mut options = Options::new(db);
+    options.sync_interval = Duration::from_millis(20);
+    options
+}
+
+fn insert(app: &Connection, bytes: u32) {
+    app.execute("INSERT INTO t(x) VALUES (randomblob(?1))", [bytes]).unwrap();
+}
+
+async fn level(replicator: &Replicator) {
+    until("the replica is level", || replicator.status().is_level() && replicator.status().degraded.is_none()).await;
+}
+
+fn count(events: &Mutex<Vec<Event>>, is: impl Fn(&Event) -> bool) -> usize {
+    events.lock().unwrap().iter().filter(|event| is(event)).count()
+}
+
+fn retries(events: &Mutex<Vec<Event>>) -> usize {
+    count(events, |event| matches!(event, Event::Retry { .. }))
+}
+
+/// A server with retries that end soon, so that the replicator is told.
+async fn open(server: &S3Server) -> Arc<dyn Store> {
+    let part_size = PartSize { first: 5 << 20, ..PartSize::default() };
+    let retry = Retry { tries: 3, first: Duration::from_millis(5), ..Retry::default() };
+    let options = S3Options { part_size, retry, ..server.options() };
+    let store = S3Store::open(&server.bucket, "app", &options).await.unwrap();
+    Arc::new(waloy::storage::Retrying::new(Arc::new(store), retry))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_together_in_an_outage_goes_up_as_one_segment_that_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let faulty = Arc::new(FaultyStore::new(honest.clone()));
+    let (hooks, events) = listening();
+    let mut replicator = Replicator::start(quick(&db), faulty.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    faulty.set_down(true);
+    // The first one was sealed before it was known that the store is away.
+    insert(&app, 9000);
+    until("it fails", || retries(&events) > 0).await;
+    for _ in 0..20 {
+        insert(&app, 9000);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    until("it says that it is behind", || replicator.status().degraded.is_some()).await;
+    faulty.set_down(false);
+    level(&replicator).await;
+    assert_eq!(count(&events, |event| matches!(event, Event::Degraded { .. })), 1);
+    assert_eq!(count(&events, |event| matches!(event, Event::Recovered { .. })), 1);
+    insert(&app, 9000);
+    replicator.sync().await.unwrap();
+    let status = replicator.status();
+    assert_eq!(status.index.map(SegmentIndex::get), Some(2), "one before, one for the outage, one after");
+    assert!(model::restore(&honest).await == model::pages_of(&app));
+    replicator.shutdown().await.unwrap();
+
+    let generation = status.generation.unwrap();
+    let mut summaries = Vec::new();
+    for index in 0..3 {
+        let name = Name::Segment(generation, SegmentIndex::new(index).unwrap());
+        let size = honest.head(&name.key()).await.unwrap().size;
+        summaries.push(ObjectReader::open(&honest, name, size).await.unwrap().outline().summary.clone());
+    }
+    let [before, outage, after] = &summaries[..] else { unreachable!("three were read") };
+    assert_eq!(outage.transactions, 20);
+    assert_eq!([before, outage, after].map(|summary| summary.flags.outage), [false, true, false]);
+    assert_eq!((before.unobserved, after.unobserved), (None, None));
+    assert_eq!(outage.unobserved, Some((before.last_time, outage.last_time)));
+    // Whoever asks for a moment of it is told.
+    let moment = Timestamp(before.last_time.0 + 1);
+    let planned = restore::plan(&honest, Target::Time(moment)).await.unwrap();
+    assert_eq!(planned.gap.map(|gap| gap.why), Some(Absence::Outage));
+    let refused = restore::plan(&honest, Target::StrictTime(moment)).await.unwrap_err();
+    assert!(matches!(refused, Error::InGap { .. }), "{refused}");
+    let listed = restore::survey(&honest).await.unwrap().gaps;
+    assert!(listed.iter().any(|gap| Some(*gap) == planned.gap), "{listed:?}");
+}
+
+/// Writes so many small transactions a second until it is stopped; says how many there were, and what went wrong.
+fn writer(
+    db: &Path,
+    stop: &Arc<AtomicBool>,
+    commits: &Arc<AtomicU32>,
+) -> std::thread::JoinHandle<rusqlite::Result<()>> {
+    let (db, stop, commits) = (db.to_owned(), stop.clone(), commits.clone());
+    std::thread::spawn(move || {
+        let app = Connection::open(&db)?;
+        // As any application has it; longer than a checkpoint's last step.
+        app.busy_timeout(Duration::from_secs(1))?;
+        app.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")?;
+        let began = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            app.execute("INSERT INTO t(x) VALUES (randomblob(3000))", [])?;
+            let done = commits.fetch_add(1, Ordering::Relaxed) + 1;
+            let due = Duration::from_millis(2) * done;
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+        }
+        Ok(())
+    })
+}
+
+fn bytes_in(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).unwrap().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
+/// The largest sizes seen while something lasts: of the WAL, and of the state directory.
+async fn watch(db: &Path, duration: Duration) -> (u64, u64) {
+    let (began, wal) = (Instant::now(), waloy::db::beside(db, "-wal"));
+    let (mut largest, mut state) = (0, 0);
+    while began.elapsed() < duration {
+        largest = largest.max(std::fs::metadata(&wal).map_or(0, |meta| meta.len()));
+        state = state.max(bytes_in(&waloy::engine::default_state_dir(db)));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (largest, state)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_an_outage_keeps_its_limits_and_the_application_gets_no_error() {
+    let server = S3Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let store = open(&server).await;
+    let mut options = quick(&db);
+    // So that a few seconds are a long outage.
+    (options.memory_budget, options.checkpoint_threshold) = (1 << 20, 1 << 20);
+    let (hooks, events) = listening();
+    let mut replicator = Replicator::start(options, store.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    let (stop, commits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let writing = writer(&db, &stop, &commits);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.be(Trouble::Gone);
+    let before = commits.load(Ordering::Relaxed);
+    let (wal, state) = watch(&db, Duration::from_secs(8)).await;
+    let written = u64::from(commits.load(Ordering::Relaxed) - before) * 4096;
+    assert!(written > 8 << 20, "only {written} bytes were written meanwhile");
+    server.be_well();
+    level(&replicator).await;
+    stop.store(true, Ordering::Relaxed);
+    writing.join().unwrap().expect("the application got no error");
+    replicator.shutdown().await.unwrap();
+    assert!(wal < 8 << 20, "the WAL grew to {wal} bytes");
+    // A sealed segment, and two tables of page hashes.
+    assert!(state < 8 << 20, "the state directory grew to {state} bytes");
+    assert_eq!(count(&events, |event| matches!(event, Event::Degraded { .. })), 1);
+    assert_eq!(
+        count(&events, |event| matches!(event, Event::Generation { reason, .. } if *reason != Reason::Outweighed)),
+        1
+    );
+    assert!(model::restore(&store).await == model::pages_of(&app));
+}
+
+/// An outage threw everything away that had been uploaded of a snapshot: a large database never got its first one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_goes_on_where_an_outage_stopped_it() {
+    let server = S3Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    (0..30).for_each(|_| insert(&app, 1_000_000));
+    let store = open(&server).await;
+    let (hooks, events) = listening();
+    let parts =
+        || server.requests().iter().filter(|line| line.starts_with("PUT") && line.contains("partNumber=")).count();
+    let replicator = Replicator::start(quick(&db), store.clone(), hooks);
+    let (started, ()) = tokio::join!(replicator, until("the first part is on its way", || parts() > 0));
+    let mut replicator = started.unwrap();
+    server.be(Trouble::Gone);
+    until("it is behind", || replicator.status().degraded.is_some()).await;
+    // Capture does not stand still meanwhile: the WAL is started over again and again.
+    for _ in 0..40 {
+        app.execute("UPDATE t SET x = randomblob(1000000) WHERE id = (abs(random()) % 30) + 1", []).unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let wal = std::fs::metadata(waloy::db::beside(&db, "-wal")).unwrap().len();
+    assert!(wal < 16 << 20, "the WAL grew to {wal} bytes");
+    assert_eq!(replicator.status().snapshots, 0);
+    server.be_well();
+    level(&replicator).await;
+    assert!(retries(&events) > 0);
+    replicator.shutdown().await.unwrap();
+    assert!(model::restore(&store).await == model::pages_of(&app));
+    let begun = server.requests().iter().filter(|line| line.starts_with("POST") && line.contains("?uploads")).count();
+    assert_eq!((begun, server.parts()), (1, 0), "it is the upload that was begun before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_goes_on_after_an_error_at_any_of_its_writes() {
+    for (kind, when) in [
+        (ErrorKind::Unavailable, When::Before),
+        (ErrorKind::Unavailable, When::After),
+        (ErrorKind::Denied, When::Before),
+        (ErrorKind::NoBucket, When::Before),
+    ] {
+        for n in 1.. {
+            let dir = tempfile::tempdir().unwrap();
+            let db = dir.path().join("a.db");
+            let app = application(&db, 4096);
+            insert(&app, 3_000_000);
+            let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
+            let faulty = Arc::new(FaultyStore::new(honest.clone()));
+            faulty.fail_nth_of(Operation::Write, n, when, kind);
+            let mut replicator = Replicator::start(quick(&db), faulty.clone(), Hooks::default()).await.unwrap();
+            until("there is a snapshot", || replicator.status().snapshots > 0).await;
+            insert(&app, 5000);
+            replicator.shutdown().await.unwrap();
+            assert_eq!(faulty.requests_of(Operation::Upload), 1, "write {n}, {kind:?}, {when:?}");
+            assert!(model::restore(&honest).await == model::pages_of(&app), "write {n}, {kind:?}, {when:?}");
+            if faulty.pending() > 0 {
+                assert!(n > 3, "only {n} writes");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_throttles_is_not_pressed_and_nothing_is_lost() {
+    let server = S3Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let store = open(&server).await;
+    let (hooks, events) = listening();
+    let mut replicator = Replicator::start(quick(&db), store.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    server.be(Trouble::Says(503, "SlowDown"));
+    let before = server.requests().len();
+    for _ in 0..30 {
+        insert(&app, 9000);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (asked, failed) = (server.requests().len() - before, retries(&events));
+    // Three tries, and then a pause that grows: half a second, then a second.
+    assert!(failed >= 2 && asked <= 3 * (failed + 1) && asked < 20, "{asked} requests, {failed} failures");
+    server.be_well();
+    level(&replicator).await;
+    replicator.shutdown().await.unwrap();
+    assert!(model::restore(&store).await == model::pages_of(&app));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_comes_back_is_gone_on_with_and_a_new_one_gets_everything() {
+    for emptied in [false, true] {
+        let server = S3Server::start();
+        let dir = tempfile::tempdir().unwrap();
+        let db = dir.path().join("a.db");
+        let app = application(&db, 4096);
+        insert(&app, 100_000);
+        let store = open(&server).await;
+        let (hooks, events) = listening();
+        let mut replicator = Replicator::start(quick(&db), store.clone(), hooks).await.unwrap();
+        replicator.sync().await.unwrap();
+        let (bucket, away) = (server.directory(), server.directory().with_extension("away"));
+        std::fs::rename(&bucket, &away).unwrap();
+        insert(&app, 9000);
+        until("it is behind", || replicator.status().degraded.is_some()).await;
+        let error = replicator.status().degraded.unwrap().error;
+        assert!(error.contains("no such bucket"), "{error}");
+        insert(&app, 9000);
+        match emptied {
+            false => std::fs::rename(&away, &bucket).unwrap(),
+            true => std::fs::create_dir(&bucket).unwrap(),
+        }
+        level(&replicator).await;
+        insert(&app, 9000);
+        replicator.shutdown().await.unwrap();
+        assert!(model::restore(&store).await == model::pages_of(&app), "emptied: {emptied}");
+        let begun = count(&events, |event| matches!(event, Event::Generation { .. }));
+        assert_eq!((begun, replica::generations(&*store).await.unwrap().len()), (1 + usize::from(emptied), 1));
+    }
+}
