@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
+use super::keeper::Keeper;
 use super::options::OnConflict;
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
@@ -63,6 +64,8 @@ pub(super) struct Actor {
     rollover: Option<Rollover>,
     /// The bucket was gone: whether the one that comes back is the same has to be asked.
     bucket_was_gone: bool,
+    /// Is at work while there is no session, for want of a store.
+    keeper: Keeper,
 }
 
 /// What has failed since when.
@@ -87,6 +90,7 @@ impl Actor {
             trouble: None,
             rollover: None,
             bucket_was_gone: false,
+            keeper: Keeper::default(),
         }
     }
 
@@ -247,7 +251,14 @@ impl Actor {
             self.close().await;
         }
         if self.session.is_none() {
-            self.session = Some(Session::open(&self.context).await?);
+            self.session = match Session::open(&self.context).await {
+                Err(error) if error.may_pass() => {
+                    self.keeper.watch(&self.context.options, &self.context.hooks).await;
+                    return Err(error);
+                }
+                opened => Some(opened?),
+            };
+            self.keeper.let_go().await;
             self.wake = Wake::new(&beside(&self.context.options.db_path, "-wal"));
         }
         Ok(())
@@ -274,6 +285,7 @@ impl Actor {
 
     /// Lets go of the database. A thread may have to end what it does: none of the runtime waits for that.
     async fn close(&mut self) {
+        self.keeper.let_go().await;
         let mut session = self.session.take();
         if let (Some(rollover), Some(session)) = (self.rollover.take(), &mut session)
             && let Err(error) = rollover.abandon(session, &self.context).await
@@ -400,8 +412,7 @@ impl Actor {
         let (attempt, behind) = self.trouble(&error);
         // Every page is compared again each time; the right file may still come back.
         let replaced = matches!(error, Error::Replaced { .. } | Error::AnotherDatabase { .. });
-        let most = AGAIN_AT_MOST[usize::from(replaced || behind > Duration::from_secs(3600))];
-        let delay = if replaced { most } else { (AGAIN * attempt).min(most) };
+        let delay = if replaced { AGAIN_AT_MOST[1] } else { pause(attempt, behind) };
         self.not_before = Instant::now() + delay;
         self.context.tell(Event::Retry { error: one_line(&error), attempt, delay });
         Ok(())
@@ -493,7 +504,13 @@ fn answer(asked: Vec<Reply<Option<Synced>>>, synced: &Result<Option<Synced>, Pub
     }
 }
 
-fn one_line(error: &Error) -> String {
+/// How long to wait after so many failures in a row, for so long.
+pub(super) fn pause(attempts: u32, behind: Duration) -> Duration {
+    let most = AGAIN_AT_MOST[usize::from(behind > Duration::from_secs(3600))];
+    (AGAIN * attempts).min(most)
+}
+
+pub(super) fn one_line(error: &Error) -> String {
     let mut line = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(next) = cause {

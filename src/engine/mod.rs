@@ -27,6 +27,7 @@ mod context;
 pub mod control;
 mod error;
 mod event;
+mod keeper;
 mod kin;
 mod observer;
 mod options;

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::actor::Actor;
+use super::actor::{Actor, one_line, pause};
 use super::context::Context;
 use super::control;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
+use super::keeper::Keeper;
 use super::options::{Hooks, Options};
 use super::requests::{Requests, gone};
 use super::session::Session;
@@ -66,7 +67,8 @@ impl Replicator {
         preflight(&options).await?;
         let state_dir = options.state_dir.clone().unwrap_or_else(|| default_state_dir(&options.db_path));
         let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
-        let mut pace = Pace::new(options.automatic, hooks.clone());
+        let options = Arc::new(options);
+        let mut pace = Pace::new(options.clone(), hooks.clone());
         let ids = loop {
             match ids(&*store, &state, options.may_leave.as_deref()).await {
                 Ok(ids) => break ids,
@@ -87,7 +89,7 @@ impl Replicator {
         }
         let (status, shown) = watch::channel(Status::new(hooks.clock.now(), store.location()));
         let context = Arc::new(Context {
-            options: Arc::new(options),
+            options,
             hooks,
             store,
             writer: writer(&state).map_err(PublicError::from)?,
@@ -106,6 +108,7 @@ impl Replicator {
                 Err(error) => pace.again(error).await?,
             }
         };
+        pace.arrived().await;
         context.tell(Event::Started {
             db: context.options.db_path.clone(),
             destination: context.store.location(),
@@ -315,24 +318,42 @@ async fn wait_for_database(options: &Options) -> Result<PathBuf> {
 
 /// How the start waits for a store that cannot be reached.
 struct Pace {
-    automatic: bool,
+    options: Arc<Options>,
     hooks: Hooks,
+    began: Instant,
     attempt: u32,
+    degraded: bool,
+    keeper: Keeper,
 }
 
 impl Pace {
-    fn new(automatic: bool, hooks: Hooks) -> Pace {
-        Pace { automatic, hooks, attempt: 0 }
+    fn new(options: Arc<Options>, hooks: Hooks) -> Pace {
+        Pace { options, hooks, began: Instant::now(), attempt: 0, degraded: false, keeper: Keeper::default() }
     }
 
     async fn again(&mut self, error: Error) -> Result<()> {
-        if !self.automatic || !error.is_transient() || matches!(error, Error::Db(_)) {
+        if !self.options.automatic || !error.is_transient() || matches!(error, Error::Db(_)) {
             return Err(error.into());
         }
         self.attempt += 1;
-        let delay = Duration::from_millis(500 * u64::from(self.attempt.min(30)));
-        (self.hooks.events)(Event::Retry { error: error.to_string(), attempt: self.attempt, delay });
+        let behind = self.began.elapsed();
+        let (delay, line) = (pause(self.attempt, behind), one_line(&error));
+        if behind > self.options.sync_interval * 3 && !self.degraded {
+            self.degraded = true;
+            let since = Timestamp(self.hooks.clock.now().0 - behind.as_millis() as i64);
+            (self.hooks.events)(Event::Degraded { since, error: line.clone() });
+        }
+        (self.hooks.events)(Event::Retry { error: line, attempt: self.attempt, delay });
+        self.keeper.watch(&self.options, &self.hooks).await;
         tokio::time::sleep(delay).await;
         Ok(())
+    }
+
+    /// The store can be reached.
+    async fn arrived(mut self) {
+        self.keeper.let_go().await;
+        if self.degraded {
+            (self.hooks.events)(Event::Recovered { after: self.began.elapsed() });
+        }
     }
 }

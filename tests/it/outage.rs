@@ -309,3 +309,40 @@ async fn a_bucket_that_comes_back_is_gone_on_with_and_a_new_one_gets_everything(
         assert_eq!((begun, replica::generations(&*store).await.unwrap().len()), (1 + usize::from(emptied), 1));
     }
 }
+
+/// A replicator that was started while the store was away waited for it, and meanwhile nobody checkpointed the WAL of an
+/// application that leaves that to waloy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_in_an_outage_keeps_the_wal_short_and_says_so() {
+    let server = S3Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    // Much of it stays as it is: otherwise a snapshot would cost no more than the difference.
+    (0..20).for_each(|_| insert(&app, 1_000_000));
+    let store = open(&server).await;
+    let mut options = quick(&db);
+    (options.memory_budget, options.checkpoint_threshold) = (1 << 20, 1 << 20);
+    let mut replicator = Replicator::start(options.clone(), store.clone(), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    // As by `kill -9`: nothing is said to the store.
+    server.be(Trouble::Gone);
+    replicator.shutdown().await.unwrap();
+    drop(replicator);
+    let (stop, commits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let writing = writer(&db, &stop, &commits);
+    let (hooks, events) = listening();
+    let starting = tokio::spawn(Replicator::start(options, store.clone(), hooks));
+    let (wal, _) = watch(&db, Duration::from_secs(6)).await;
+    assert!(!starting.is_finished() && commits.load(Ordering::Relaxed) > 2000);
+    assert!(wal < 8 << 20, "the WAL grew to {wal} bytes");
+    assert_eq!(count(&events, |event| matches!(event, Event::Degraded { .. })), 1);
+    server.be_well();
+    let mut replicator = starting.await.unwrap().unwrap();
+    level(&replicator).await;
+    stop.store(true, Ordering::Relaxed);
+    writing.join().unwrap().expect("the application got no error");
+    replicator.shutdown().await.unwrap();
+    assert_eq!(count(&events, |event| matches!(event, Event::Recovered { .. })), 1);
+    assert!(model::restore(&store).await == model::pages_of(&app));
+}

@@ -1,0 +1,40 @@
+//! Keeping the WAL short while nothing else can be done: the store is out of reach, and without it nobody knows where
+//! the replica ends.
+//!
+//! An application that leaves checkpoints to waloy would otherwise fill its disk. What is checkpointed meanwhile is
+//! found later, by comparing pages; a WAL below the threshold is left as it is, and gone on from.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::observer::ObserverThread;
+use super::options::{Hooks, Options};
+use super::status::Status;
+
+/// Watches the database for as long as it is told to.
+#[derive(Debug, Default)]
+pub(super) struct Keeper(Option<ObserverThread>);
+
+impl Keeper {
+    /// From now on the WAL is kept short. A database that cannot be opened is left alone.
+    pub(super) async fn watch(&mut self, options: &Arc<Options>, hooks: &Hooks) {
+        if self.0.as_ref().is_some_and(|observer| observer.pulse().borrow().lost) {
+            self.let_go().await;
+        }
+        if self.0.is_none() {
+            // What it sees is nobody's status.
+            let (status, _) = watch::channel(Status::new(hooks.clock.now(), String::new()));
+            let opened = ObserverThread::start(options.clone(), hooks.clone(), status, None).await;
+            self.0 = opened.inspect_err(|error| tracing::debug!(%error, "cannot keep the WAL short")).ok();
+        }
+    }
+
+    /// The database is somebody else's concern again.
+    pub(super) async fn let_go(&mut self) {
+        let observer = self.0.take();
+        if let Err(error) = tokio::task::spawn_blocking(move || drop(observer)).await {
+            tracing::debug!(%error, "the WAL is no longer kept short by a thread that has panicked");
+        }
+    }
+}
