@@ -19,7 +19,8 @@ use crate::clock;
 use crate::format::{Flags, Header, Kind, Reason, Summary};
 use crate::ids::{Digest, GenerationId};
 use crate::progress::Phase;
-use crate::replica::{self, Name};
+use crate::replica::{self, Name, ObjectReader, Objects};
+use crate::restore::ends;
 use crate::state::{Acknowledged, PageHashes};
 use crate::units::{DbChecksum, SegmentIndex, Timestamp};
 
@@ -62,7 +63,13 @@ impl Rollover {
         let at = newest.map_or(context.now(), |newest| context.now().max(Timestamp(newest.at().0 + 1)));
         let generation = GenerationId::new(at, clock::random());
         let previous = session.replica.as_ref().map(|replica| replica.generation);
-        let first_time = context.now();
+        // Where we do not know the generation before, its end is asked: times never go back from one to the next.
+        let after = match (&session.replica, newest) {
+            (Some(before), _) => before.at(),
+            (None, Some(newest)) => last_time(context, newest).await?,
+            (None, None) => Timestamp(i64::MIN),
+        };
+        let first_time = context.now().max(after);
         let header = Header {
             kind: Kind::Snapshot,
             codec: context.options.compression.codec(),
@@ -135,17 +142,19 @@ impl Rollover {
     async fn end(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
         session.deliver(context).await?;
         self.collector.flush(context).await?;
+        // It may have taken long, and waited for the store: whoever has begun another one meanwhile goes on there.
+        match self.reason {
+            Reason::First => match begun_meanwhile(context, self.generation).await? {
+                Some(other) => return Err(overtaken_by(context, other)),
+                None => {}
+            },
+            _ => require_newest(context, self.generation).await?,
+        }
         Ok(Progress::Read)
     }
 
     /// Seals the snapshot and puts it into the outbox.
     pub(super) async fn finish(self, session: &mut Session, context: &Context) -> Result<(), Error> {
-        if self.reason == Reason::First
-            && let Some(other) = begun_meanwhile(context, self.generation).await?
-        {
-            self.abandon(session, context).await?;
-            return Err(overtaken_by(context, other));
-        }
         let sealed = self.seal(session, context).await;
         end_of_phase(session, context).await?;
         session.send(sealed?);
@@ -200,6 +209,19 @@ async fn begun_meanwhile(context: &Context, ours: GenerationId) -> Result<Option
         }
     }
     Ok(None)
+}
+
+/// The time of the last state of a generation, as far as its objects can be read.
+async fn last_time(context: &Context, generation: GenerationId) -> Result<Timestamp, Error> {
+    let objects = Objects::list(&*context.store, generation, None).await?;
+    for (_, name, size) in ends(&objects).into_iter().rev() {
+        match ObjectReader::open(&context.store, name, size).await {
+            Ok(reader) => return Ok(reader.outline().summary.last_time),
+            Err(error) if error.is_damage() => tracing::debug!(%error, "asked for its time"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(generation.at())
 }
 
 async fn end_of_phase(session: &Session, context: &Context) -> Result<(), Error> {

@@ -120,3 +120,24 @@ impl Chain {
         Ok(Frame { page, commit: Some(word(4)).filter(|&pages| pages != 0), image })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wal::ByteOrder;
+
+    /// Offsets of 32 bits ended at 4 GiB, and began again at 0.
+    #[test]
+    fn a_log_may_be_longer_than_four_gibibytes() {
+        let mut bytes = [0; super::super::HEADER_LEN];
+        bytes[..4].copy_from_slice(&0x377f_0682u32.to_be_bytes());
+        bytes[4..8].copy_from_slice(&3_007_000u32.to_be_bytes());
+        bytes[8..12].copy_from_slice(&65_536u32.to_be_bytes());
+        let sum = Checksum::default().update(ByteOrder::Little, &bytes[..24]);
+        bytes[24..28].copy_from_slice(&sum.0.to_be_bytes());
+        bytes[28..32].copy_from_slice(&sum.1.to_be_bytes());
+        let chain = Chain::start(Header::parse(&bytes).unwrap());
+        assert_eq!(chain.frame_offset(FrameNo(1)), 32);
+        assert_eq!(chain.frame_offset(FrameNo(u32::MAX)), 32 + (u64::from(u32::MAX) - 1) * 65_560);
+    }
+}

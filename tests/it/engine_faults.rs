@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use waloy::backup::{BackupConfig, BackupManager, Destination};
-use waloy::clock::Clock;
 use waloy::engine::{self, Event, Hooks, Options, Replicator};
 use waloy::error::Kind;
 use waloy::progress::{Phase, Progress};
@@ -18,6 +17,7 @@ use waloy::storage::{ErrorKind, MemoryStore, Store};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 use waloy::units::Timestamp;
 
+use crate::clock::Dial;
 use crate::engine::{application, listening, manual};
 use crate::model;
 
@@ -131,15 +131,6 @@ async fn a_state_directory_that_fails_during_a_snapshot_does_not_end_the_replica
     replicator.sync().await.unwrap();
     scene.prove().await;
     replicator.shutdown().await.unwrap();
-}
-
-#[derive(Debug)]
-struct Dial(AtomicI64);
-
-impl Clock for Dial {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
 }
 
 /// The batch was taken, could not be sealed, and was gone: the next segment was as if it had never been.
