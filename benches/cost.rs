@@ -5,6 +5,9 @@
 //! cargo bench --bench cost -- --hours 2             shorter, for the constant writes
 //! ```
 //!
+//! Prints the requests counted and what was stored after that time; then what the requests of a month cost, how much is
+//! stored after one, if all of it is kept, and what keeping that costs a month.
+//!
 //! The requests are real ones, to an S3 server in this process; only the clock is turned by hand. The database has some
 //! 25 MB; each transaction adds a row and changes another one.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement that cannot go on stops where it is")]
@@ -71,8 +74,8 @@ async fn main() {
     let mut args = std::env::args().skip_while(|arg| arg != "--hours").skip(1);
     let hours: f64 = args.next().map_or(24.0, |text| text.parse().unwrap());
     println!(
-        "{:22} {:>7} {:>7} {:>7} {:>7} {:>10}   a month: requests, storage",
-        "", "PUT", "LIST", "GET", "DELETE", "stored"
+        "{:22} {:>6} {:>7} {:>6} {:>6} {:>6} {:>11}  {:>9} {:>11} {:>8}",
+        "counted", "hours", "PUT", "LIST", "GET", "DELETE", "stored", "$ a month", "in a month", "$"
     );
     idle().await;
     busy("one write a minute", Duration::from_secs(60), hours.max(24.0)).await;
@@ -86,7 +89,7 @@ async fn idle() {
     options.automatic = true;
     let mut replicator = Replicator::start(options, scene.store.clone(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
-    let before = scene.server.requests().len();
+    let before = scene.now();
     let seconds = 30.0;
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     scene.tell("idle", seconds / 3600.0, before);
@@ -101,7 +104,7 @@ async fn busy(name: &str, interval: Duration, hours: f64) {
     options.automatic = false;
     let mut replicator = Replicator::start(options, scene.store.clone(), hooks).await.unwrap();
     replicator.sync().await.unwrap();
-    let before = scene.server.requests().len();
+    let before = scene.now();
     let rounds = (hours * 3600.0 / interval.as_secs_f64()) as u64;
     for _ in 0..rounds {
         scene.commit();
@@ -147,17 +150,27 @@ impl Scene {
     }
 
     /// Of so many hours, and of a month that goes on like it.
-    fn tell(&self, name: &str, hours: f64, before: usize) {
-        let Counted { puts, lists, gets, deletes } = Counted::of(&self.server.requests()[before..]);
-        let stored = bytes_below(&self.server.directory()) as f64 / 1e9;
-        let months = hours / MONTH_HOURS;
+    fn tell(&self, name: &str, hours: f64, before: Before) {
+        let Counted { puts, lists, gets, deletes } = Counted::of(&self.server.requests()[before.requests..]);
+        let (stored, months) = (bytes_below(&self.server.directory()), hours / MONTH_HOURS);
         let requests = ((puts + lists) as f64 * A_THOUSAND_WRITES + gets as f64 * A_THOUSAND_READS) / 1000.0 / months;
+        let kept = (before.stored as f64 + stored.saturating_sub(before.stored) as f64 / months) / 1e9;
+        let stored = stored as f64 / 1e6;
         println!(
-            "{name:22} {puts:7} {lists:7} {gets:7} {deletes:7} {:>7.1} MB   $ {requests:.2}, $ {:.2} for each GB ({hours} h counted)",
-            stored * 1e3,
-            A_GIGABYTE_MONTH
+            "{name:22} {hours:6.2} {puts:7} {lists:6} {gets:6} {deletes:6} {stored:8.1} MB  {requests:9.2} {kept:8.2} GB {:8.2}",
+            kept * A_GIGABYTE_MONTH
         );
     }
+
+    fn now(&self) -> Before {
+        Before { requests: self.server.requests().len(), stored: bytes_below(&self.server.directory()) }
+    }
+}
+
+/// Where counting begins: with the first snapshot in its place.
+struct Before {
+    requests: usize,
+    stored: u64,
 }
 
 fn bytes_below(dir: &Path) -> u64 {

@@ -1,7 +1,8 @@
 //! A store that goes away under a busy application, measured on whole processes.
 //!
 //! ```text
-//! cargo bench --bench outage                        5 minutes away; then 60 s with kill -9 of waloy in the middle
+//! cargo bench --bench outage                        5 minutes away; 60 s with kill -9 of waloy in the middle; 60 s in
+//!                                                   the middle of a first snapshot
 //! cargo bench --bench outage -- --seconds 30        shorter
 //! ```
 //!
@@ -49,6 +50,22 @@ fn main() {
     scene.waloy = scene.start();
     scene.watch(seconds / 2);
     scene.end();
+    println!("== the store is away for {seconds} s in the middle of the first snapshot of 250 MB");
+    let mut scene = Scene::begin(500_000);
+    let parts = |scene: &Scene| scene.server.requests().iter().filter(|line| line.contains("partNumber=")).count();
+    while parts(&scene) < 6 {
+        sleep(Duration::from_millis(1));
+    }
+    scene.server.be(Trouble::Gone);
+    scene.writer = Some(scene.write());
+    let sent = parts(&scene);
+    scene.watch(seconds);
+    scene.server.be_well();
+    scene.until_in_sync();
+    let begun = scene.server.requests().iter().filter(|line| line.contains("?uploads")).count();
+    println!("parts:         {sent} before, uploads begun in all: {begun}");
+    assert_eq!(begun, 1, "what was uploaded before is not thrown away");
+    scene.end();
 }
 
 struct Scene {
@@ -73,25 +90,31 @@ struct Seen {
 impl Scene {
     /// A database of some 50 MB that is replicated, and written to.
     fn new() -> Scene {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("tmp")).unwrap();
-        let app = Connection::open(dir.path().join("app.db")).unwrap();
-        app.execute_batch(
-            "PRAGMA journal_mode = WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, x BLOB);
-             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-             INSERT INTO t(x) SELECT randomblob(200) || zeroblob(250) FROM n;",
-        )
-        .unwrap();
-        let server = S3Server::start();
-        let waloy = start(dir.path(), &server);
-        let (stop, commits, slowest_us) = <(Arc<AtomicBool>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
-        let mut scene = Scene { dir, server, waloy, stop, commits, slowest_us, writer: None, seen: Seen::default() };
+        let mut scene = Scene::begin(100_000);
         scene.until_in_sync();
         scene.writer = Some(scene.write());
         scene.watch(3);
         let Seen { wal, memory, .. } = std::mem::take(&mut scene.seen);
         println!("before:        WAL {}, memory {}", mib(wal), mib(memory));
         scene
+    }
+
+    /// A database of so many rows, of some 500 bytes each, whose replication begins.
+    fn begin(rows: u32) -> Scene {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("tmp")).unwrap();
+        let app = Connection::open(dir.path().join("app.db")).unwrap();
+        app.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, x BLOB);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+             INSERT INTO t(x) SELECT randomblob(400) || zeroblob(50) FROM n;
+             PRAGMA wal_checkpoint(TRUNCATE);"
+        ))
+        .unwrap();
+        let server = S3Server::start();
+        let waloy = start(dir.path(), &server);
+        let (stop, commits, slowest_us) = <(Arc<AtomicBool>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
+        Scene { dir, server, waloy, stop, commits, slowest_us, writer: None, seen: Seen::default() }
     }
 
     fn start(&self) -> Child {
@@ -167,7 +190,7 @@ impl Scene {
         self.stop.store(true, Ordering::Relaxed);
         let written = self.writer.take().unwrap().join().unwrap();
         let (dir, server) = (self.dir.path(), &self.server);
-        assert!(waloy(dir, server, &["sync", "app.db", "--timeout", "120s"]).status().unwrap().success());
+        assert!(waloy(dir, server, &["sync", "app.db", "-q", "--timeout", "120s"]).status().unwrap().success());
         self.look();
         Command::new("kill").arg(self.waloy.id().to_string()).status().unwrap();
         assert!(self.waloy.wait().unwrap().success(), "waloy stops cleanly");

@@ -143,12 +143,10 @@ impl Rollover {
         session.deliver(context).await?;
         self.collector.flush(context).await?;
         // It may have taken long, and waited for the store: whoever has begun another one meanwhile goes on there.
-        match self.reason {
-            Reason::First => match begun_meanwhile(context, self.generation).await? {
-                Some(other) => return Err(overtaken_by(context, other)),
-                None => {}
-            },
-            _ => require_newest(context, self.generation).await?,
+        if self.reason != Reason::First {
+            require_newest(context, self.generation).await?;
+        } else if let Some(other) = begun_meanwhile(context, self.generation).await? {
+            return Err(overtaken_by(context, other));
         }
         Ok(Progress::Read)
     }
