@@ -63,6 +63,10 @@ impl Session {
         if !self.goes_on() {
             return Ok(first);
         }
+        if self.outage && first.is_none() {
+            // Nothing is read, sealed or begun before the store is known to be back.
+            context.store.head(replica::REPLICA).await?;
+        }
         match self.observer.call(|observer| observer.take()).await?? {
             None => {
                 context.status.send_modify(|status| status.unsent = None);

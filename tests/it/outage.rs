@@ -112,6 +112,33 @@ async fn what_came_together_in_an_outage_goes_up_as_one_segment_that_says_so() {
     assert!(listed.iter().any(|gap| Some(*gap) == planned.gap), "{listed:?}");
 }
 
+/// At each try the pages of a large segment were read, hashed and compressed, to find that they cannot be sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_an_outage_nothing_is_made_that_cannot_be_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let faulty = Arc::new(FaultyStore::new(honest.clone()));
+    let mut options = quick(&db);
+    options.memory_budget = 100_000;
+    let (hooks, events) = listening();
+    let mut replicator = Replicator::start(options, faulty.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    let uploads = faulty.requests_of(Operation::Upload);
+    faulty.set_down(true);
+    insert(&app, 9000);
+    until("the first one fails", || retries(&events) > 0).await;
+    (0..5).for_each(|_| insert(&app, 500_000));
+    until("it is tried some more times", || retries(&events) > 3).await;
+    assert_eq!(faulty.requests_of(Operation::Upload), uploads);
+    faulty.set_down(false);
+    level(&replicator).await;
+    assert!(faulty.requests_of(Operation::Upload) > uploads);
+    replicator.shutdown().await.unwrap();
+    assert!(model::restore(&honest).await == model::pages_of(&app));
+}
+
 /// Writes so many small transactions a second until it is stopped; says how many there were, and what went wrong.
 fn writer(
     db: &Path,
