@@ -55,6 +55,7 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("output.failed", "1", "standard output, or a file, cannot be written"),
     ("replica.another_database", "2", "the destination holds the backup of another database"),
     ("replica.busy", "11", "the local state is lost, and another waloy is writing to the prefix"),
+    ("replica.cannot_tell", "3", "the local state is lost, and the backup too damaged to be compared"),
     ("replica.full", "1", "a generation has no place left"),
     ("replica.other", "2", "this database was replicated elsewhere before"),
     ("replica.overtaken", "11", "another writer has taken the prefix over"),

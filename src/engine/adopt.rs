@@ -16,7 +16,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::context::Context;
 use super::error::Error;
-use super::parcel::{self, Body};
+use super::parcel::{self, Body, require_newest};
 use super::pending::{Boundary, Span};
 use super::resume::{absorb, first};
 use super::segment::{self, Joint};
@@ -28,55 +28,62 @@ use crate::state::{Acknowledged, PageHashes};
 use crate::units::{PageSize, SegmentIndex};
 use crate::wal::Position;
 
+/// How long it is watched at most whether a replica is quiet. A writer may have a longer interval than ours; one that
+/// lives is told by its next upload.
+const AT_MOST: Duration = Duration::from_secs(60);
+
 /// Objects that are opened at a time.
 const AT_A_TIME: usize = 8;
 
 /// What a generation holds, and the hashes of its pages.
 pub(super) type Held = (Acknowledged, PageHashes);
 
-/// What the newest generation with a snapshot holds.
+/// What the newest generation with a snapshot holds, and when it was listed.
 #[derive(Debug)]
 pub(super) enum Newest {
     /// There is no generation at all.
     None,
-    /// It was read, at this moment.
-    Read(Box<Held>, Instant),
-    /// There is one, and it cannot be gone on with: something of it is missing or damaged.
-    Broken,
+    /// It was read to its end.
+    Read(Box<Held>, Quiet),
+    /// There is one, and it cannot be gone on with: something of it is missing or damaged. What comes before that, if
+    /// anything does.
+    Broken(Option<Box<Held>>, Quiet),
 }
 
 /// Reads what the newest generation holds.
 pub(super) async fn newest(context: &Context) -> Result<Newest, Error> {
-    let mut any = false;
+    let mut newest = None;
     for generation in replica::generations(&*context.store).await?.into_iter().rev() {
-        any = true;
-        let listed = Instant::now();
+        let since = Instant::now();
         let objects = Objects::list(&*context.store, generation, None).await?;
+        let quiet = Quiet { generation, last: objects.last(), since };
         if objects.snapshot.is_none() {
+            newest = newest.or(Some(quiet));
             continue;
         }
-        return match read(context, &objects).await {
-            Ok(Some(held)) => Ok(Newest::Read(Box::new(held), listed)),
-            Ok(None) => Ok(Newest::Broken),
-            Err(Error::Replica(error)) if error.is_damage() => {
-                tracing::warn!(%error, "the replica is damaged, and is not compared with the database");
-                Ok(Newest::Broken)
-            }
-            Err(error) => Err(error),
-        };
+        let (held, whole) = read(context, &objects).await?;
+        return Ok(match held.map(Box::new) {
+            Some(held) if whole => Newest::Read(held, quiet),
+            held => Newest::Broken(held, quiet),
+        });
     }
-    Ok(if any { Newest::Broken } else { Newest::None })
+    Ok(newest.map_or(Newest::None, |quiet| Newest::Broken(None, quiet)))
 }
 
-/// Reads what a generation holds at its end: one or two requests for each object, and no page. `None` if its objects do
-/// not join.
-pub(super) async fn read(context: &Context, objects: &Objects) -> Result<Option<Held>, Error> {
+/// Reads what a generation holds at its end, and says so: one or two requests for each object, and no page. Where
+/// objects are missing or damaged, or do not join, what comes before that is read.
+pub(super) async fn read(context: &Context, objects: &Objects) -> Result<(Option<Held>, bool), Error> {
     let generation = objects.generation;
-    let names = match restore::cover(objects, objects.last().into()) {
-        Ok(names) => names,
+    let (names, mut whole) = match restore::cover(objects, objects.last().into()) {
+        Ok(names) => (names, true),
         Err(why) => {
             tracing::warn!(%generation, ?why, "an object of the generation is missing");
-            return Ok(None);
+            let before = match why {
+                restore::Uncovered::Gap(at) => at.get().checked_sub(1).and_then(SegmentIndex::new).into(),
+                restore::Uncovered::Merged(before) | restore::Uncovered::Beyond(before) => before,
+                restore::Uncovered::NoSnapshot => return Ok((None, false)),
+            };
+            (restore::cover(objects, before).unwrap_or_default(), false)
         }
     };
     let mut table = PageHashes::begin(&context.state)?;
@@ -84,30 +91,47 @@ pub(super) async fn read(context: &Context, objects: &Objects) -> Result<Option<
     let opening = names.into_iter().map(|(name, size)| ObjectReader::open(&context.store, name, size));
     let mut readers = stream::iter(opening).buffered(AT_A_TIME);
     while let Some(reader) = readers.next().await {
-        let reader = reader?;
+        let reader = match reader {
+            Ok(reader) => reader,
+            Err(error) if error.is_damage() => {
+                tracing::warn!(%error, "the generation cannot be read to its end");
+                whole = false;
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let (name, size) = (reader.name(), reader.size());
         let outline = reader.outline();
         let link = Link::of(outline);
-        let known = match end {
+        let known = match &end {
             None => first(context, generation, outline.header.page_size, &outline.summary, outline.digest, size),
             Some((known, before)) => {
-                if let Some(why) = breaks(&before, &link).first() {
+                if let Some(why) = breaks(before, &link).first() {
                     tracing::warn!(object = %name, %why, "the generation is broken");
-                    return Ok(None);
+                    whole = false;
+                    break;
                 }
                 known.followed_by(&outline.summary, link.end, size)
             }
         };
-        absorb(&mut table, &reader).await?;
-        end = Some((known, link));
+        match absorb(&mut table, &reader).await {
+            Ok(()) => end = Some((known, link)),
+            Err(Error::Replica(error)) if error.is_damage() => {
+                // Some of its hashes may be in the table: good enough to see whether it is this database.
+                tracing::warn!(%error, "the generation cannot be read to its end");
+                whole = false;
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let Some((known, _)) = end else { return Ok(None) };
-    if table.checksum().to_string() != known.checksum {
+    let Some((known, _)) = end else { return Ok((None, false)) };
+    if whole && table.checksum().to_string() != known.checksum {
         tracing::warn!(%generation, "the page hashes of the generation do not add up to its checksum");
-        return Ok(None);
+        whole = false;
     }
     let table = table.install(&context.state, generation, known.objects())?;
-    Ok(Some((known, table)))
+    Ok((Some((known, table)), whole))
 }
 
 /// How often a generation that grows meanwhile is tried to be closed.
@@ -166,15 +190,19 @@ impl Quiet {
 
     /// Waits until long enough after the first listing, lists again, and says whether nothing has come.
     pub(super) async fn holds(self, context: &Context) -> Result<bool, Error> {
-        let enough = context.options.quiet.max(context.options.sync_interval * 3);
+        let enough = context.options.quiet.max(context.options.sync_interval * 3).min(AT_MOST);
         let rest = enough.saturating_sub(self.since.elapsed());
         if rest > Duration::from_millis(500) {
             let seconds = rest.as_secs_f64().ceil();
             tracing::info!(seconds, "waiting to see whether anybody else writes to {}", context.store.location());
         }
         tokio::time::sleep(rest).await;
-        let newest = replica::generations(&*context.store).await?.pop();
+        match require_newest(context, self.generation).await {
+            Ok(()) => {}
+            Err(Error::Overtaken { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
         let objects = Objects::list(&*context.store, self.generation, self.last).await?;
-        Ok(newest <= Some(self.generation) && objects.last() <= self.last)
+        Ok(objects.last() <= self.last)
     }
 }

@@ -23,6 +23,9 @@ use crate::units::{PageHash, PageNo, Timestamp};
 /// Bytes of pages that are read between two moves of the pin.
 const STEP: usize = 1 << 20;
 
+/// Below this many pages a database may look like another one that begins the same way.
+const FEW: u32 = 16;
+
 /// What the comparison has found.
 #[derive(Debug)]
 pub(super) struct Compared {
@@ -32,6 +35,8 @@ pub(super) struct Compared {
     /// of a large one has few pages, and most of those may be the same.
     held: u32,
     same: u32,
+    /// Page 1 is one of them.
+    first_is_the_same: bool,
     /// When the database was opened.
     opened: Timestamp,
 }
@@ -46,9 +51,10 @@ pub(super) enum CaughtUp {
 }
 
 impl Compared {
-    /// At least half of the replica's pages are the same.
-    pub(super) fn half_is_the_same(&self) -> bool {
-        u64::from(self.same) * 2 >= u64::from(self.held)
+    /// More than half of the replica's pages are the same. Of a few pages that says little: databases that the same
+    /// application has just made are alike; then page 1 has to be the same, too.
+    pub(super) fn most_is_the_same(&self) -> bool {
+        u64::from(self.same) * 2 > u64::from(self.held) && (self.held >= FEW || self.first_is_the_same)
     }
 
     /// One of sixteen pages is the same: enough for a database that is known to have been this one.
@@ -66,15 +72,17 @@ pub(super) async fn compare(
 ) -> Result<Compared, Error> {
     let (began, opened) = (Instant::now(), context.now());
     let total = u64::from(observer.pages) * u64::from(observer.page_size.get());
-    let differing = {
+    let (differing, read) = {
         let _bar = During::begin(&*context.hooks.progress, Phase::Compare, Some(total));
         differing(context, observer, table).await?
     };
     let (pages, differ) = (observer.pages, differing.len() as u32);
     context.tell(Event::Compared { pages, differing: differ, duration: began.elapsed() });
-    let common = pages.min(known.pages);
+    // What the database did not have any more when it was read is not the same.
+    let common = read.min(known.pages);
     let same = common.saturating_sub(differing.up_to_page(common));
-    Ok(Compared { differing, held: known.pages, same, opened })
+    let first_is_the_same = common > 0 && differing.up_to_page(1) == 0;
+    Ok(Compared { differing, held: known.pages, same, first_is_the_same, opened })
 }
 
 /// Has what differs uploaded, if anything does. `restored`: what the database was restored to, as far as is known.
@@ -96,15 +104,17 @@ pub(super) async fn settle(
     })
 }
 
-/// The pages of the database whose hashes are not those of the table.
-async fn differing(context: &Context, observer: &ObserverThread, table: &PageHashes) -> Result<PageSet, Error> {
+/// The pages of the database whose hashes are not those of the table, and how many it had when they were read.
+async fn differing(context: &Context, observer: &ObserverThread, table: &PageHashes) -> Result<(PageSet, u32), Error> {
     let (page_len, lock_page) = (observer.page_size.len(), observer.page_size.lock_page());
     let count = u32::try_from(STEP / page_len).unwrap_or(1).max(1);
     let mut differing = PageSet::default();
     let mut next = 1;
     loop {
         let (last, images) = observer.call(move |observer| observer.read_run(next, count)).await??;
-        let Some(first) = PageNo::new(next).filter(|first| first.get() <= last) else { return Ok(differing) };
+        let Some(first) = PageNo::new(next).filter(|first| first.get() <= last) else {
+            return Ok((differing, next - 1));
+        };
         let mut known = vec![PageHash::default(); (last - next + 1) as usize];
         table.get_run(first, &mut known)?;
         for ((number, known), image) in (next..=last).zip(known).zip(images.chunks_exact(page_len)) {
@@ -115,7 +125,7 @@ async fn differing(context: &Context, observer: &ObserverThread, table: &PageHas
             }
         }
         context.hooks.progress.advance(images.len() as u64);
-        let Some(after) = last.checked_add(1) else { return Ok(differing) };
+        let Some(after) = last.checked_add(1) else { return Ok((differing, last)) };
         next = after;
         // Hashing does not wait for anything; others have their turn.
         tokio::task::yield_now().await;

@@ -99,7 +99,7 @@ impl Collector {
         self.upload.id().clone_into(&mut self.intended);
         let (generation, index) = place(self.name);
         let upload = Some(self.intended.clone());
-        Ok(Intent { generation, index, digest: None, upload }.save(&context.state, &[])?)
+        Ok(Intent { generation, index, digest: None, upload, reason: None }.save(&context.state, &[])?)
     }
 
     /// Reads, hashes, compresses and sends the next pages; `false` when the round is over.

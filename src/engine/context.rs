@@ -1,10 +1,10 @@
 //! What all parts of one replicator share.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::error::Error;
 use super::event::{Event, Report};
 use super::options::{Hooks, OnConflict, Options};
 use super::status::Status;
@@ -30,25 +30,30 @@ pub(super) struct Context {
     pub(super) status: watch::Sender<Status>,
     /// The store keeps an object that is there when told to; otherwise it is looked for before each put.
     pub(super) conditional: bool,
-    /// When a new generation was last begun because another writer had taken the old one over.
-    pub(super) begun_anew: Mutex<Option<Instant>>,
 }
 
 /// How often a replica that was taken over is taken back at most.
-const ANEW_AFTER: Duration = Duration::from_secs(3600);
+const TAKEN_BACK_AFTER_MS: i64 = 3_600_000;
+
+/// When a replica was last taken back, in milliseconds since 1970: kept, as an operator's supervisor starts whatever ends.
+const TAKEN_BACK: &str = "taken_back";
 
 impl Context {
     /// Whether a new generation may be begun now because another writer has taken the old one over.
-    pub(super) fn may_begin_anew(&self) -> bool {
+    pub(super) fn may_take_back(&self) -> Result<bool, Error> {
         if self.options.on_conflict == OnConflict::Stop {
-            return false;
+            return Ok(false);
         }
-        let mut last = self.begun_anew.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|last| last.elapsed() >= ANEW_AFTER);
-        if may {
-            *last = Some(Instant::now());
+        let last = self.state.read(TAKEN_BACK)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        Ok(last.is_none_or(|last: i64| !(0..TAKEN_BACK_AFTER_MS).contains(&self.now().0.saturating_sub(last))))
+    }
+
+    /// Such a generation was begun.
+    pub(super) fn taken_back(&self) {
+        let now = format!("{}\n", self.now().0);
+        if let Err(error) = self.state.replace(TAKEN_BACK, &[now.as_bytes()], true) {
+            tracing::warn!(%error, "cannot note that the replica was taken back");
         }
-        may
     }
 
     pub(super) fn now(&self) -> Timestamp {

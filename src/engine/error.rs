@@ -33,6 +33,9 @@ pub(super) enum Error {
     /// Nearly every page of the database is another than what is known of it.
     #[error("the database shares next to nothing with its backup in {location}: it was replaced")]
     Replaced { location: String },
+    /// Nothing here remembers the replica, and nothing of it can be compared.
+    #[error("the backup in {location} is damaged: it cannot be told whether it is of this database")]
+    CannotTell { location: String },
     /// Nothing here remembers the replica, and somebody writes to it.
     #[error("another waloy is writing to {location}")]
     Busy { location: String },
@@ -118,6 +121,8 @@ impl From<Error> for PublicError {
             }
             Error::Replaced { .. } => PublicError::new(Kind::Usage, "replica.replaced", error.to_string())
                 .hint("if it is meant, allow it to be adopted: a new generation begins, and the old one is kept"),
+            Error::CannotTell { .. } => PublicError::new(Kind::Damaged, "replica.cannot_tell", error.to_string())
+                .hint("if it is, allow it to be adopted: a new generation begins, and what is there is kept"),
             Error::Busy { .. } => PublicError::new(Kind::Locked, "replica.busy", error.to_string())
                 .hint("stop the other one first; what it has uploaded is gone on with then"),
             Error::Interrupted => PublicError::new(Kind::Unavailable, "engine.interrupted", error.to_string()),

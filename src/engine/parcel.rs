@@ -61,7 +61,11 @@ impl Parcel {
             Body::Bytes(bytes) => (None, &bytes[..]),
             Body::Upload(upload) => (Some(upload.id().to_owned()), &[][..]),
         };
-        Ok(Intent { generation, index, digest: Some(self.digest), upload }.save(&context.state, payload)?)
+        let reason = match self.kind {
+            ParcelKind::Snapshot { reason, .. } => Some(reason),
+            ParcelKind::Segment { .. } => None,
+        };
+        Ok(Intent { generation, index, digest: Some(self.digest), upload, reason }.save(&context.state, payload)?)
     }
 
     /// Puts the object. When this returns, it is durable and ours.
@@ -106,7 +110,9 @@ pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Res
 /// Puts an object where there is none. When this returns, it is durable and ours.
 pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mut Body) -> Result<(), Error> {
     let key = name.key();
-    if !context.conditional && is_there(context, &key).await? {
+    // What completes an upload in parts may know no condition although a put does.
+    let unsure = !context.conditional || matches!(body, Body::Upload(_)) || !context.store.is_conditional();
+    if unsure && is_there(context, &key).await? {
         return require_ours(context, name, digest).await;
     }
     let put = match body {

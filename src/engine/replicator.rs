@@ -1,7 +1,7 @@
 //! The replicator as its owner sees it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -69,15 +69,9 @@ impl Replicator {
         let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
         let options = Arc::new(options);
         let mut pace = Pace::new(options.clone(), hooks.clone());
-        let ids = loop {
-            match ids(&*store, &state, options.may_leave.as_deref()).await {
-                Ok(ids) => break ids,
-                Err(error) => pace.again(error).await?,
-            }
-        };
-        let conditional = loop {
-            match is_conditional(&*store, &state, &ids, hooks.clock.now()).await {
-                Ok(conditional) => break conditional,
+        let (ids, conditional) = loop {
+            match claim(&*store, &state, options.may_leave.as_deref(), hooks.clock.now()).await {
+                Ok(claimed) => break claimed,
                 Err(error) => pace.again(error).await?,
             }
         };
@@ -100,7 +94,6 @@ impl Replicator {
             ids,
             status,
             conditional,
-            begun_anew: Mutex::new(None),
         });
         let session = loop {
             match Session::open(&context).await {
@@ -258,6 +251,22 @@ async fn ids(store: &dyn Store, state: &StateDir, may_leave: Option<&str>) -> Re
             Ok(replica::claim_ids(store, &fresh).await?)
         }
     }
+}
+
+/// The ids of the replica, and whether the store keeps an object that is there when it is told to.
+async fn claim(
+    store: &dyn Store,
+    state: &StateDir,
+    may_leave: Option<&str>,
+    now: Timestamp,
+) -> Result<(ReplicaIds, bool), Error> {
+    let ids = ids(store, state, may_leave).await?;
+    if is_conditional(store, state, &ids, now).await? {
+        return Ok((ids, true));
+    }
+    // Of several who begin in the same moment, the last one's stay.
+    let stayed = replica::read_ids(store).await?;
+    Ok((stayed.unwrap_or(ids), false))
 }
 
 /// Whether the store keeps an object that is there when it is told to.

@@ -16,11 +16,11 @@ use super::pending::Boundary;
 use super::segment::{Unwatched, mark};
 use super::session::Session;
 use crate::db;
-use crate::format::{Outline, Reason, Summary};
+use crate::format::{Latest, Manifest, ManifestSnapshot, Outline, Reason, Summary};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader, Objects};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored, WalPlace};
-use crate::units::{PageHash, PageNo, PageSize, SegmentIndex};
+use crate::units::{DbChecksum, PageHash, PageNo, PageSize, SegmentIndex};
 use crate::wal::Position;
 
 impl Session {
@@ -28,12 +28,11 @@ impl Session {
     /// generation if that is wished.
     pub(super) async fn open(context: &Context) -> Result<Session, Error> {
         match Session::go_on(context).await {
-            Err(error @ Error::Overtaken { .. }) if context.may_begin_anew() => {
+            Err(error @ Error::Overtaken { .. }) if context.may_take_back()? => {
                 tracing::warn!(%error, "beginning a new generation, as configured");
-                Acknowledged::forget(&context.state)?;
-                Intent::clear(&context.state)?;
+                // What is noted stays until the new generation is acknowledged: until then it tells why one is needed.
                 let observer = start_observer(context, None).await?;
-                Ok(Session::new(context, Opened::with(observer, Some(Reason::Overtaken)), None, None).await)
+                Ok(Session::new(context, Opened::with(observer, Some(Reason::Overtaken)), None, None, None).await)
             }
             done => done,
         }
@@ -41,41 +40,48 @@ impl Session {
 
     async fn go_on(context: &Context) -> Result<Session, Error> {
         let mut known = Acknowledged::load(&context.state)?.filter(|known| known.replica == context.replica);
-        let intended = Intent::load(&context.state)?.is_some();
+        let noted = known.as_ref().map(Acknowledged::place);
+        let intended = Intent::load(&context.state)?.map(|(intent, _)| (intent.generation, intent.index));
         let mut begun = settle(context, known.as_ref()).await?;
-        if let (None, Some(known)) = (begun, &known) {
+        if let (None, Some(known)) = (&begun, &known) {
             begun = younger(context, known.generation).await?;
         }
-        if let Some((generation, size)) = begun {
+        let mut made = None;
+        if let Some(Begun { generation, size, reason }) = begun {
             let reader = ObjectReader::open(&context.store, Name::Snapshot(generation), size).await?;
             let Outline { header, summary, digest, .. } = reader.outline();
-            known = Some(first(context, generation, header.page_size, summary, *digest, size));
+            let snapshot = first(context, generation, header.page_size, summary, *digest, size);
+            made = reason.map(|reason| {
+                manifest(context, &snapshot, reason, header.previous, header.page_size, summary.checksum_after)
+            });
+            known = Some(snapshot);
         }
         let (mut table, mut quiet, mut origin) = (None, None, Origin::Noted);
         match &mut known {
             Some(known) => {
-                let (noted, listed) = (known.index, Instant::now());
+                let listed = Instant::now();
                 if is_there(context, known).await? {
                     table = note_ours(context, known).await?;
                 }
-                // Nobody noted them, and no intent tells of them: another copy of this state directory may be at work.
-                quiet = (known.index != noted && !intended).then(|| Quiet::since(known, listed));
-                known.save(&context.state)?;
+                // Nothing here tells of them: another copy of this state directory may be at work.
+                let reached = Some(known.place());
+                quiet = (reached > noted && reached > intended).then(|| Quiet::since(known, listed));
             }
             None => match adopt::newest(context).await? {
                 Newest::None => {}
-                Newest::Broken => origin = Origin::Broken,
                 Newest::Read(held, listed) => {
-                    quiet = Some(Quiet::since(&held.0, listed));
-                    origin = Origin::Found;
+                    (quiet, origin) = (Some(listed), Origin::Found);
                     (known, table) = (Some(held.0), Some(held.1));
+                }
+                Newest::Broken(held, listed) => {
+                    (quiet, origin) = (Some(listed), Origin::Broken);
+                    (known, table) = held.map(|held| *held).unzip();
                 }
             },
         }
-        Intent::clear(&context.state)?;
         let mut opened = observe(context, known.as_ref(), table.as_ref(), origin).await?;
-        let quiet = quiet.filter(|_| opened.wanted.is_none() && (origin == Origin::Found || !opened.at_its_place));
-        if let Some(quiet) = quiet
+        let settled = opened.wanted == Some(Reason::Replaced) || (origin == Origin::Noted && opened.at_its_place);
+        if let Some(quiet) = quiet.filter(|_| !settled)
             && !quiet.holds(context).await?
         {
             if !context.options.adopt {
@@ -83,18 +89,34 @@ impl Session {
             }
             opened.wanted = Some(Reason::Replaced);
         }
-        if let (Some(known), None) = (&mut known, opened.wanted) {
+        if origin == Origin::Broken {
+            (known, table) = (None, None);
+        }
+        if let Some(known) = known.as_mut().filter(|_| origin == Origin::Noted || opened.wanted.is_none()) {
             if let Some(boundary) = opened.level {
                 known.wal = WalPlace::from(mark(boundary));
-                Restored::forget(&context.state)?;
             }
             known.save(&context.state)?;
+            if opened.level.is_some() || opened.at_its_place {
+                Restored::done(&context.state);
+            }
+            if opened.wanted.is_none() {
+                mend_latest(context, known.generation).await;
+            }
         }
+        Intent::clear(&context.state)?;
         let is_ours = origin != Origin::Found;
-        Ok(Session { is_ours, ..Session::new(context, opened, known, table).await })
+        Ok(Session { is_ours, ..Session::new(context, opened, known, table, made).await })
     }
 
-    async fn new(context: &Context, opened: Opened, known: Option<Acknowledged>, table: Option<PageHashes>) -> Session {
+    /// `made`: the manifest of a generation whose beginning ended before it was written.
+    async fn new(
+        context: &Context,
+        opened: Opened,
+        known: Option<Acknowledged>,
+        table: Option<PageHashes>,
+        made: Option<Manifest>,
+    ) -> Session {
         let manifest = match &known {
             Some(known) => replica::read_manifest(&*context.store, known.generation).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot read the manifest");
@@ -105,13 +127,12 @@ impl Session {
         let next_index = known.as_ref().and_then(Acknowledged::next_index).unwrap_or_default();
         let manifest = manifest.map(|mut manifest| {
             // Segments that it does not have were acknowledged by a process that ended without a word.
-            if manifest.next_index != next_index.get() {
-                manifest.segments.clear();
-                manifest.next_index = next_index.get();
-            }
+            manifest.segments.retain(|segment| segment.index < next_index);
+            manifest.next_index = next_index.get();
             manifest.counter += 1;
             manifest
         });
+        let unlisted = u64::from(manifest.is_none() && made.is_some());
         context.show(known.as_ref());
         let known_before = known.is_some();
         Session {
@@ -126,16 +147,43 @@ impl Session {
             // Where there was nothing, somebody else may have begun in the same moment.
             looked: known_before.then(Instant::now),
             outbox: None,
-            manifest,
-            unlisted: 0,
+            manifest: manifest.or(made),
+            unlisted,
+            latest_is_due: false,
             broken: false,
+        }
+    }
+}
+
+/// A generation that was begun, and not noted.
+struct Begun {
+    generation: GenerationId,
+    /// The size of its snapshot.
+    size: u64,
+    /// Why, if that is known.
+    reason: Option<Reason>,
+}
+
+/// The hint at the current generation may name one before, or one whose objects are gone.
+async fn mend_latest(context: &Context, generation: GenerationId) {
+    let names_it = match replica::read_latest(&*context.store).await {
+        Ok(latest) => latest.is_some_and(|latest| latest.generation == generation),
+        Err(error) => {
+            tracing::warn!(%error, "cannot read the hint at the current generation");
+            return;
+        }
+    };
+    if !names_it {
+        let counter = u64::try_from(context.now().0).unwrap_or(0);
+        if let Err(error) = replica::write_latest(&*context.store, &Latest { generation, counter }).await {
+            tracing::warn!(%error, "cannot write the hint at the current generation");
         }
     }
 }
 
 /// Settles the intent of an earlier process: afterwards its object is in the store, or was never visible and is not.
 /// Says which generation was begun by it and how large its snapshot is, if that is what it was.
-async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Option<(GenerationId, u64)>, Error> {
+async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Option<Begun>, Error> {
     let Some((intent, payload)) = Intent::load(&context.state)? else { return Ok(None) };
     let name = match intent.index {
         None => Name::Snapshot(intent.generation),
@@ -167,7 +215,8 @@ async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Optio
             let Some(size) = found else { return Ok(None) };
             let digest = digest.ok_or_else(|| Error::Overtaken { object: name.key() })?;
             require_ours(context, name, digest).await?;
-            Ok(intent.index.is_none().then_some((intent.generation, size)))
+            let (generation, reason) = (intent.generation, intent.reason);
+            Ok(intent.index.is_none().then_some(Begun { generation, size, reason }))
         }
     }
 }
@@ -183,7 +232,7 @@ async fn size_of(context: &Context, name: Name) -> Result<Option<u64>, Error> {
 
 /// The newest generation, if it is younger than what we know: ours, if a power loss took our note of it. With another
 /// writer's, no restore looks at ours any more.
-async fn younger(context: &Context, known: GenerationId) -> Result<Option<(GenerationId, u64)>, Error> {
+async fn younger(context: &Context, known: GenerationId) -> Result<Option<Begun>, Error> {
     let listed = replica::generations(&*context.store).await?;
     for generation in listed.into_iter().rev().take_while(|&generation| generation > known) {
         let name = Name::Snapshot(generation);
@@ -192,7 +241,7 @@ async fn younger(context: &Context, known: GenerationId) -> Result<Option<(Gener
         if reader.outline().header.writer != context.writer {
             return Err(overtaken_by(context, generation));
         }
-        return Ok(Some((generation, size)));
+        return Ok(Some(Begun { generation, size, reason: None }));
     }
     Ok(None)
 }
@@ -250,7 +299,7 @@ async fn note_ours(context: &Context, known: &mut Acknowledged) -> Result<Option
     tracing::warn!("the table of page hashes is lost; making it again from the replica");
     let objects = Objects::list(&*context.store, known.generation, None).await?;
     match adopt::read(context, &objects).await {
-        Ok(Some((held, table))) if held.index == known.index && fits(&table) => Ok(Some(table)),
+        Ok((Some((held, table)), true)) if held.index == known.index && fits(&table) => Ok(Some(table)),
         Ok(_) => Ok(None),
         Err(error) if error.is_transient() => Err(error),
         Err(error) => {
@@ -346,8 +395,11 @@ async fn observe(
     table: Option<&PageHashes>,
     origin: Origin,
 ) -> Result<Opened, Error> {
+    if origin == Origin::Broken {
+        return observe_beside_a_broken_one(context, known.zip(table)).await;
+    }
     let (Some(known), Some(table)) = (known, table) else {
-        let wanted = (known.is_some() || origin == Origin::Broken).then_some(Reason::StateLost);
+        let wanted = known.is_some().then_some(Reason::StateLost);
         return Ok(Opened::with(start_observer(context, None).await?, wanted));
     };
     let resumed = match known.wal.position() {
@@ -380,15 +432,18 @@ async fn observe(
         };
     }
     let compared = catch_up::compare(context, &observer, known, table).await?;
-    let is_it = match origin {
-        Origin::Found => compared.half_is_the_same(),
-        Origin::Noted | Origin::Broken => {
-            compared.more_than_a_trace_is_the_same() || kin::descends(context, &observer, known).await?
-        }
-    };
+    // What waloy has put there itself needs no further proof.
+    let restored = Restored::load(&context.state)
+        .filter(|restored| restored.replica == context.replica && restored.at_ms >= known.at_ms);
+    let is_it = restored.is_some()
+        || match origin {
+            Origin::Found | Origin::Broken => compared.most_is_the_same(),
+            Origin::Noted => {
+                compared.more_than_a_trace_is_the_same() || kin::descends(context, &observer, known).await?
+            }
+        };
     match (is_it, context.options.adopt) {
         (true, _) => {
-            let restored = Restored::load(&context.state)?.filter(|restored| restored.replica == context.replica);
             let caught_up = catch_up::settle(&observer, known, compared, restored.as_ref()).await?;
             let opened = Opened::with(observer, None);
             Ok(match caught_up {
@@ -399,5 +454,54 @@ async fn observe(
         (false, true) => Ok(Opened::with(observer, Some(Reason::Replaced))),
         (false, false) if origin == Origin::Found => Err(Error::AnotherDatabase { location: location() }),
         (false, false) => Err(Error::Replaced { location: location() }),
+    }
+}
+
+/// Opens the live database beside a replica that cannot be gone on with: a new generation begins, if what can be read of
+/// the old one is of this database.
+async fn observe_beside_a_broken_one(
+    context: &Context,
+    held: Option<(&Acknowledged, &PageHashes)>,
+) -> Result<Opened, Error> {
+    let observer = start_observer(context, None).await?;
+    let is_it = match held {
+        Some((known, _)) if PageSize::new(known.page_size) != Some(observer.page_size) => Some(false),
+        Some((known, table)) => Some(catch_up::compare(context, &observer, known, table).await?.most_is_the_same()),
+        None => None,
+    };
+    let location = || context.store.location();
+    match (is_it, context.options.adopt) {
+        (Some(true), _) => Ok(Opened::with(observer, Some(Reason::StateLost))),
+        (_, true) => Ok(Opened::with(observer, Some(Reason::Replaced))),
+        (Some(false), false) => Err(Error::AnotherDatabase { location: location() }),
+        (None, false) => Err(Error::CannotTell { location: location() }),
+    }
+}
+
+/// The manifest of a generation that has only its snapshot.
+pub(super) fn manifest(
+    context: &Context,
+    snapshot: &Acknowledged,
+    reason: Reason,
+    previous: Option<GenerationId>,
+    page_size: PageSize,
+    checksum: DbChecksum,
+) -> Manifest {
+    Manifest {
+        generation: snapshot.generation,
+        counter: 0,
+        reason,
+        previous,
+        writer: context.writer,
+        page_size,
+        snapshot: ManifestSnapshot {
+            at: snapshot.at(),
+            bytes: snapshot.snapshot_bytes,
+            digest: snapshot.digest,
+            pages: snapshot.pages,
+            checksum,
+        },
+        next_index: 0,
+        segments: Vec::new(),
     }
 }

@@ -166,7 +166,12 @@ impl Rollover {
             flags: Flags::default(),
             pages_after: end.pages,
             last: SegmentIndex::ZERO,
-            last_time: end.at.max(self.first_time).max(before.map_or(end.at, Acknowledged::at)),
+            // Nor before its own id, which is later than every other's.
+            last_time: end
+                .at
+                .max(self.first_time)
+                .max(self.generation.at())
+                .max(before.map_or(end.at, Acknowledged::at)),
             unobserved: None,
             transactions: 0,
             transactions_since_snapshot: 0,

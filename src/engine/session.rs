@@ -11,8 +11,10 @@ use super::event::{Event, Synced};
 use super::observer::{Batch, ObserverThread};
 use super::parcel::{Body, Change, Parcel, ParcelKind, require_newest};
 use super::pending::{Boundary, Pages, Span, Tracker};
+use super::resume::manifest;
 use super::segment::{self, Joint, Unwatched};
-use crate::format::{Manifest, ManifestSegment, ManifestSnapshot, Reason, Unobserved};
+use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
+use crate::ids::GenerationId;
 use crate::replica::{self, Latest};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored};
 use crate::units::{PageNo, SegmentIndex, Timestamp};
@@ -45,6 +47,8 @@ pub(super) struct Session {
     pub(super) manifest: Option<Manifest>,
     /// Segments that the manifest in the store does not have.
     pub(super) unlisted: u64,
+    /// The hint at the current generation could not be written.
+    pub(super) latest_is_due: bool,
     /// Something was lost that only opening everything anew brings back.
     pub(super) broken: bool,
 }
@@ -231,7 +235,22 @@ impl Session {
             }
             self.looked = Some(Instant::now());
         }
-        if let Err(error) = outbound.parcel.put(context).await {
+        let put = match outbound.parcel.kind {
+            ParcelKind::Segment { .. } => outbound.parcel.put(context).await,
+            // Of two generations begun beside each other the younger one counts: each of them lists after its put, so
+            // that one of them sees both.
+            ParcelKind::Snapshot { .. } => {
+                let generation = outbound.parcel.name.generation();
+                match require_newest(context, generation).await {
+                    Ok(()) => match outbound.parcel.put(context).await {
+                        Ok(()) => require_newest(context, generation).await,
+                        failed => failed,
+                    },
+                    overtaken => overtaken,
+                }
+            }
+        };
+        if let Err(error) = put {
             return Err(self.undelivered(error));
         }
         let Outbound { parcel, .. } = self.outbox.take().expect("it was there a line ago");
@@ -260,7 +279,7 @@ impl Session {
     /// the object in the store and does the rest.
     async fn acknowledge(&mut self, context: &Context, parcel: Parcel) -> Result<Option<Synced>, Error> {
         let duration = parcel.elapsed();
-        let Parcel { name, digest, change, next, kind, .. } = parcel;
+        let Parcel { name, change, next, kind, .. } = parcel;
         let (generation, objects) = (next.generation, next.objects());
         let table = match change {
             Change::Table(table) => table.install(&context.state, generation, objects)?,
@@ -303,29 +322,15 @@ impl Session {
                 self.wanted = None;
                 context.status.send_modify(|status| status.snapshots += 1);
                 (self.unwatched, self.is_ours, self.caught_up) = (None, true, false);
-                self.manifest = Some(Manifest {
-                    generation,
-                    counter: 0,
-                    reason,
-                    previous,
-                    writer: context.writer,
-                    page_size: self.observer.page_size,
-                    snapshot: ManifestSnapshot {
-                        at: next.at(),
-                        bytes: next.snapshot_bytes,
-                        digest,
-                        pages: next.pages,
-                        checksum,
-                    },
-                    next_index: 0,
-                    segments: Vec::new(),
-                });
+                Restored::done(&context.state);
+                if reason == Reason::Overtaken {
+                    context.taken_back();
+                }
+                self.manifest = Some(manifest(context, &next, reason, previous, self.observer.page_size, checksum));
                 self.unlisted = 0;
                 self.publish(context).await;
-                let latest = Latest { generation, counter: u64::try_from(next.at_ms).unwrap_or(0) };
-                if let Err(error) = replica::write_latest(&*context.store, &latest).await {
-                    tracing::warn!(%error, "cannot write the hint at the current generation");
-                }
+                self.latest_is_due = true;
+                self.show_the_way(context, generation).await;
                 context.tell(Event::Generation { generation, reason, db_bytes, stored_bytes, duration });
                 None
             }
@@ -345,10 +350,8 @@ impl Session {
         let index = next.index.and_then(SegmentIndex::new).unwrap_or_default();
         self.is_ours = true;
         self.caught_up = self.unwatched.take().is_some_and(|unwatched| unwatched.compared);
-        if self.caught_up
-            && let Err(error) = Restored::forget(&context.state)
-        {
-            tracing::warn!(%error, "cannot forget that the database was restored");
+        if self.caught_up {
+            Restored::done(&context.state);
         }
         if let Some(manifest) = &mut self.manifest {
             manifest.push(ManifestSegment {
@@ -364,6 +367,7 @@ impl Session {
                 self.publish(context).await;
             }
         }
+        self.show_the_way(context, next.generation).await;
         let lag = context.now().0 - span.first.0;
         Synced {
             generation: next.generation,
@@ -374,6 +378,28 @@ impl Session {
             at: next.at(),
             duration,
             lag: Duration::from_millis(u64::try_from(lag).unwrap_or(0)),
+        }
+    }
+
+    /// Writes the hint at the current generation, unless it names a younger one. A failure is told, and mended by the
+    /// next segment.
+    async fn show_the_way(&mut self, context: &Context, generation: GenerationId) {
+        if !self.latest_is_due {
+            return;
+        }
+        let written = async {
+            match replica::read_latest(&*context.store).await {
+                Ok(Some(latest)) if latest.generation > generation => Ok(()),
+                Err(replica::Error::Store(error)) => Err(replica::Error::Store(error)),
+                Ok(_) | Err(_) => {
+                    let counter = u64::try_from(context.now().0).unwrap_or(0);
+                    replica::write_latest(&*context.store, &Latest { generation, counter }).await
+                }
+            }
+        };
+        match written.await {
+            Ok(()) => self.latest_is_due = false,
+            Err(error) => tracing::warn!(%error, "cannot write the hint at the current generation"),
         }
     }
 

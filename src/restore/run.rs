@@ -163,7 +163,8 @@ impl Restore {
     /// The database is restored with or without it.
     fn leave_a_note(&self, replica: ReplicaId, state_dir: &Path, now: Timestamp) {
         let index = self.plan.point.index().map(SegmentIndex::get);
-        let left = Restored::new(replica, self.plan.generation, index, now).leave(state_dir, now);
+        let db = self.prepared.clone().into_path();
+        let left = Restored::new(replica, self.plan.generation, index, now).leave(state_dir, &db, now);
         if let Err(error) = left {
             tracing::warn!(%error, "cannot leave a note of the restore for the replicator");
         }

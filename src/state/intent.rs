@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Error, StateDir};
+use crate::format::Reason;
 use crate::ids::{Digest, GenerationId};
 
 const NAME: &str = "intent";
@@ -18,6 +19,9 @@ pub struct Intent {
     pub digest: Option<Digest>,
     /// The id of the upload in parts, if it is one.
     pub upload: Option<String>,
+    /// Of a snapshot, why its generation is begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 impl Intent {
@@ -80,7 +84,7 @@ mod tests {
         let dir = StateDir::lock(temporary.path(), Timestamp(0)).unwrap();
         assert_eq!(Intent::load(&dir).unwrap(), None);
         let generation = GenerationId::new(Timestamp(1), [7; 10]);
-        let intent = Intent { generation, index: Some(3), digest: Some(Digest([5; 32])), upload: None };
+        let intent = Intent { generation, index: Some(3), digest: Some(Digest([5; 32])), upload: None, reason: None };
         intent.save(&dir, b"page\nfile").unwrap();
         assert_eq!(Intent::load(&dir).unwrap(), Some((intent, b"page\nfile".to_vec())));
         let whole = std::fs::read(dir.file(NAME)).unwrap();

@@ -150,6 +150,11 @@ impl Acknowledged {
         }
     }
 
+    /// The place of the newest object: the generation, and the index of a segment.
+    pub fn place(&self) -> (GenerationId, Option<u64>) {
+        (self.generation, self.index)
+    }
+
     /// When the newest object was taken.
     pub fn at(&self) -> Timestamp {
         Timestamp(self.at_ms)

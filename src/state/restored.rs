@@ -1,6 +1,7 @@
 //! What the database was restored to, until replication has gone on from there.
 
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,34 +37,48 @@ impl Restored {
         (self.generation, self.index) < (known.generation, known.index)
     }
 
-    /// Leaves the note in a state directory, which is made if there is none. Nobody may be replicating there.
+    /// Leaves the note in a state directory, which is made if there is none. Nobody may be replicating there. What is
+    /// made belongs to the owner of the database file, who replicates it, and not to who restored it.
     ///
     /// # Errors
     ///
     /// Those of the operating system, and [`Error::Locked`].
-    pub fn leave(&self, state_dir: &Path, now: Timestamp) -> Result<(), Error> {
+    pub fn leave(&self, state_dir: &Path, db: &Path, now: Timestamp) -> Result<(), Error> {
+        let made: Vec<PathBuf> =
+            state_dir.ancestors().take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect();
         let dir = StateDir::lock(state_dir, now)?;
         let mut text = serde_json::to_vec_pretty(self).expect("plain fields become JSON");
         text.push(b'\n');
-        dir.replace(NAME, &[&text], true)
+        dir.replace(NAME, &[&text], true)?;
+        let owner = std::fs::metadata(db).map_err(Error::io("look at", db))?;
+        let files = [dir.file(NAME), dir.file("lock")];
+        let files = files.into_iter().take(if made.is_empty() { 1 } else { 2 });
+        for path in made.into_iter().chain(files) {
+            let is = std::fs::metadata(&path).map_err(Error::io("look at", &path))?;
+            if (is.uid(), is.gid()) != (owner.uid(), owner.gid()) {
+                chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(Error::io("change the owner of", &path))?;
+            }
+        }
+        Ok(())
     }
 
-    /// The note, if there is one that can be read.
-    ///
-    /// # Errors
-    ///
-    /// Those of the operating system.
-    pub fn load(dir: &StateDir) -> Result<Option<Restored>, Error> {
-        let Some(bytes) = dir.read(NAME)? else { return Ok(None) };
-        Ok(serde_json::from_slice(&bytes).ok().filter(|restored: &Restored| restored.format == 1))
+    /// The note, if there is one that can be read: without it, a restore is only another way for a database to change.
+    pub fn load(dir: &StateDir) -> Option<Restored> {
+        let bytes = match dir.read(NAME) {
+            Ok(bytes) => bytes?,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the note of a restore");
+                return None;
+            }
+        };
+        serde_json::from_slice(&bytes).ok().filter(|restored: &Restored| restored.format == 1)
     }
 
-    /// Replication has gone on from there.
-    ///
-    /// # Errors
-    ///
-    /// Those of the operating system.
-    pub fn forget(dir: &StateDir) -> Result<(), Error> {
-        dir.remove(NAME)
+    /// Replication has gone on from there. A note that stays is older than what the replica holds then, and does not
+    /// count.
+    pub fn done(dir: &StateDir) {
+        if let Err(error) = dir.remove(NAME) {
+            tracing::warn!(%error, "cannot remove the note of a restore");
+        }
     }
 }

@@ -87,6 +87,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// tells by the object's digest whether it is its own.
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error>;
 
+    /// Whether [`Store::put_if_absent`] still asks the store to keep what is there: not after the store has said that it
+    /// knows no conditions. A store that is asked, and replaces all the same, is not found out here.
+    fn is_conditional(&self) -> bool {
+        true
+    }
+
     /// The whole object, of at most `limit` bytes ([`ErrorKind::TooLarge`] otherwise).
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error>;
 

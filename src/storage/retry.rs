@@ -132,6 +132,10 @@ impl Store for Retrying {
         self.store.location()
     }
 
+    fn is_conditional(&self) -> bool {
+        self.store.is_conditional()
+    }
+
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         self.run(|| self.store.put(key, bytes.clone())).await
     }

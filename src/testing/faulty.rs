@@ -233,6 +233,10 @@ impl Store for FaultyStore {
         self.store.location()
     }
 
+    fn is_conditional(&self) -> bool {
+        self.store.is_conditional()
+    }
+
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         self.request(Operation::Put, key, self.store.put(key, bytes)).await
     }

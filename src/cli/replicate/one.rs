@@ -170,6 +170,14 @@ impl One {
                         "if it is meant, begin a new generation, and keep the old one:  waloy replicate {db} --adopt"
                     ));
             }
+            "replica.cannot_tell" => {
+                let db = path(&self.database.path);
+                return Error::new(error.kind(), error.code(), error.to_string())
+                    .hint(format!(
+                        "if it is, begin a new generation, and keep what is there:  waloy replicate {db} --adopt"
+                    ))
+                    .hint("see what is wrong:  waloy verify");
+            }
             "replica.busy" => {
                 let db = path(&self.database.path);
                 return error.hint(format!("or take it over, with a new generation:  waloy replicate {db} --adopt"));
@@ -181,7 +189,7 @@ impl One {
                         "to take it back with a new generation:  waloy replicate {db} --on-conflict new-generation"
                     ))
                     .hint(format!(
-                        "once the other one has stopped, to go on with what it has:  mv {state} {state}.old"
+                        "once the other one has stopped, to go on here instead, without what only it has:  mv {state} {state}.old"
                     ));
             }
             "db.missing" if self.several => {

@@ -32,7 +32,7 @@ mod write;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::Client;
 use bytes::Bytes;
@@ -62,8 +62,9 @@ struct Inner {
     /// Empty, or ending in `/`.
     prefix: String,
     requests: Semaphore,
-    /// The store has answered that it knows no conditions.
+    /// The store has answered that a put, or what completes an upload in parts, knows no conditions.
     unconditional: AtomicBool,
+    unconditional_completion: AtomicBool,
     retry: Retry,
     part_size: PartSize,
     spool: PathBuf,
@@ -86,6 +87,7 @@ impl S3Store {
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
             requests: Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             unconditional: AtomicBool::new(false),
+            unconditional_completion: AtomicBool::new(false),
             retry: options.retry,
             part_size: options.part_size,
             spool: options.spool.clone().unwrap_or_else(std::env::temp_dir),
@@ -125,6 +127,10 @@ impl Inner {
 impl Store for S3Store {
     fn location(&self) -> String {
         self.inner.location()
+    }
+
+    fn is_conditional(&self) -> bool {
+        !self.inner.unconditional.load(Ordering::Relaxed)
     }
 
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -318,11 +319,11 @@ impl Inner {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(self.full(key)).upload_id(id);
         let request = request.multipart_upload(parts);
-        let condition = self.condition();
+        let condition = (!self.unconditional_completion.load(Ordering::Relaxed)).then(|| "*".to_owned());
         let conditional = request.clone().set_if_none_match(condition.clone());
         let mut answer = conditional.customize().config_override(patience(COMPLETION)).send().await;
         if condition.is_some() && answer.as_ref().is_err_and(|error| status(error) == Some(501)) {
-            self.without_conditions();
+            self.unconditional_completion.store(true, Ordering::Relaxed);
             answer = request.customize().config_override(patience(COMPLETION)).send().await;
         }
         drop(turn);

@@ -35,7 +35,7 @@ impl Inner {
                 Ok(_) => Ok(Put::Created),
                 Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
                 Err(error) if status(&error) == Some(501) && condition.is_some() => {
-                    self.without_conditions();
+                    self.unconditional.store(true, Ordering::Relaxed);
                     continue;
                 }
                 Err(error) => Err(call.failed(&error)),
@@ -46,11 +46,6 @@ impl Inner {
     /// What `If-None-Match` says.
     pub(super) fn condition(&self) -> Option<String> {
         (!self.unconditional.load(Ordering::Relaxed)).then(|| "*".to_owned())
-    }
-
-    /// The store knows no conditions.
-    pub(super) fn without_conditions(&self) {
-        self.unconditional.store(true, Ordering::Relaxed);
     }
 
     /// Everything that is said of a new object, but under which condition.

@@ -37,7 +37,7 @@ fn a_process_that_wakes_after_a_takeover_is_told_and_damages_nothing() {
         "error: another writer has taken over {}/replica/{id}/wal/000000000001 [replica.overtaken]
   hint:  one writer a prefix: stop the other one, or give this database a prefix of its own
   hint:  to take it back with a new generation:  waloy replicate app.db --on-conflict new-generation
-  hint:  once the other one has stopped, to go on with what it has:  mv ./app.db.waloy/state ./app.db.waloy/state.old
+  hint:  once the other one has stopped, to go on here instead, without what only it has:  mv ./app.db.waloy/state ./app.db.waloy/state.old
 ",
         dir.display()
     );
