@@ -455,3 +455,139 @@ async fn any_sequence_of_accidents_loses_nothing_that_was_acknowledged() {
         any_sequence(seed, 10).await;
     }
 }
+
+/// Set back over a `VACUUM`, or to when it was small, next to no page is what the replica has: waloy knows what it has
+/// restored itself, here or on a host where nothing is left but the note.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_set_back_far_is_known_by_the_note_of_the_restore() {
+    for lost in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+        let app = application(&scene.db(), 4096);
+        insert(&app, 5);
+        let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+        replicator.sync().await.unwrap();
+        insert(&app, 1);
+        let early = replicator.sync().await.unwrap().unwrap();
+        let then = model::pages_of(&app);
+        insert(&app, 200);
+        app.execute_batch("DELETE FROM t WHERE id < 100; CREATE TABLE later(y); VACUUM").unwrap();
+        insert(&app, 50);
+        replicator.sync().await.unwrap();
+        replicator.shutdown().await.unwrap();
+        drop(app);
+        remove(&scene.db());
+        let state_dir = engine::default_state_dir(&scene.db());
+        if lost {
+            std::fs::remove_dir_all(&state_dir).unwrap();
+        }
+        let (target, note) = (Target::Time(early.at), Some(state_dir));
+        let options = restore::Options { state_dir: note, ..restore::Options::default() };
+        restore::restore(&scene.store(), target, &Output::new(scene.db()), &options).await.unwrap();
+        let app = Connection::open(scene.db()).unwrap();
+        let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+        replicator.sync().await.unwrap();
+        assert_eq!(replicator.status().generation, Some(early.generation), "lost: {lost}");
+        assert!(scene.restored(Target::Latest).await == then);
+        insert(&app, 1);
+        replicator.sync().await.unwrap();
+        assert!(scene.restored(Target::Latest).await == model::pages_of(&app));
+        replicator.shutdown().await.unwrap();
+    }
+}
+
+/// The state is lost, and the backup damaged: what can be read of it still tells whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_replica_is_not_given_to_whoever_comes() {
+    use waloy::replica::Name;
+    for lost in ["snapshot", "first segment", "last segment"] {
+        for stranger in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+            let app = application(&scene.db(), 4096);
+            insert(&app, 100);
+            let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+            replicator.sync().await.unwrap();
+            for _ in 0..3 {
+                insert(&app, 1);
+                replicator.sync().await.unwrap();
+            }
+            let generation = replicator.status().generation.unwrap();
+            let last = replicator.status().index.unwrap();
+            replicator.shutdown().await.unwrap();
+            std::fs::remove_dir_all(engine::default_state_dir(&scene.db())).unwrap();
+            let name = match lost {
+                "snapshot" => Name::Snapshot(generation),
+                "first segment" => Name::Segment(generation, waloy::units::SegmentIndex::ZERO),
+                // Cut, not gone: without it the generation would only be shorter.
+                _ => Name::Segment(generation, last),
+            };
+            match lost {
+                "last segment" => scene.store.put(&name.key(), bytes::Bytes::from_static(b"cut")).await.unwrap(),
+                _ => scene.store.delete(&name.key()).await.unwrap(),
+            }
+            let app = match stranger {
+                false => app,
+                true => {
+                    drop(app);
+                    remove(&scene.db());
+                    let stranger = application(&scene.db(), 4096);
+                    insert(&stranger, 2);
+                    stranger
+                }
+            };
+            let started = Replicator::start(scene.options(), scene.store(), Hooks::default()).await;
+            let expected = match (lost, stranger) {
+                ("snapshot", _) => Some("replica.cannot_tell"),
+                (_, true) => Some("replica.another_database"),
+                (_, false) => None,
+            };
+            let what = format!("{lost}, a stranger: {stranger}");
+            let mut replicator = match (started, expected) {
+                (Ok(replicator), None) => replicator,
+                (Err(error), Some(code)) => {
+                    assert_eq!(error.code(), code, "{what}");
+                    let mut options = scene.options();
+                    options.adopt = true;
+                    Replicator::start(options, scene.store(), Hooks::default()).await.unwrap()
+                }
+                (started, expected) => panic!("{what}: {expected:?}, {started:?}"),
+            };
+            replicator.sync().await.unwrap();
+            assert!(scene.restored(Target::Latest).await == model::pages_of(&app), "{what}");
+            assert_ne!(replicator.status().generation, Some(generation), "{what}");
+            replicator.shutdown().await.unwrap();
+        }
+    }
+}
+
+/// A crash between the object and the hints that name it: the next run makes them good.
+#[tokio::test(flavor = "multi_thread")]
+async fn hints_that_were_never_written_are_made_good() {
+    use waloy::testing::faulty::Operation;
+    let dir = tempfile::tempdir().unwrap();
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let faulty = Arc::new(FaultyStore::new(scene.store()));
+    let app = application(&scene.db(), 4096);
+    insert(&app, 10);
+    let mut replicator = Replicator::start(scene.options(), faulty.clone(), Hooks::default()).await.unwrap();
+    // The snapshot's object is there, and neither its manifest nor `latest`.
+    faulty.fail_nth_of(Operation::Put, 1, When::Before, ErrorKind::Unavailable);
+    faulty.fail_nth_of(Operation::Put, 2, When::Before, ErrorKind::Unavailable);
+    replicator.sync().await.unwrap();
+    assert_eq!(faulty.pending(), 0);
+    assert!(waloy::replica::read_latest(&*scene.store).await.unwrap().is_none());
+    let generation = replicator.status().generation.unwrap();
+    // In the same run, with the next segment.
+    insert(&app, 1);
+    replicator.sync().await.unwrap();
+    assert_eq!(waloy::replica::read_latest(&*scene.store).await.unwrap().unwrap().generation, generation);
+    replicator.shutdown().await.unwrap();
+    let manifest = waloy::replica::read_manifest(&*scene.store, generation).await.unwrap().unwrap();
+    assert_eq!((manifest.reason, manifest.segments.len()), (Reason::First, 1));
+    // Or in the next one.
+    scene.store.delete("latest").await.unwrap();
+    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+    assert_eq!(waloy::replica::read_latest(&*scene.store).await.unwrap().unwrap().generation, generation);
+    replicator.shutdown().await.unwrap();
+}

@@ -121,17 +121,27 @@ async fn a_host_that_knows_nothing_of_a_prefix_in_use_is_refused() {
         let mut prefix = Prefix::new(conditional);
         let mut one = prefix.first().await;
         let (db, _app) = prefix.copy(&one, "two.db");
-        let starting = Replicator::start(prefix.options(&db), prefix.store(), Hooks::default());
-        let (refused, ()) = tokio::join!(starting, async {
-            for _ in 0..20 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                prefix_insert(&mut one).await;
-            }
-        });
-        let error = refused.unwrap_err();
+        let error = refused_meanwhile(&prefix, &db, &mut one).await;
         assert_eq!((error.kind(), error.code()), (Kind::Locked, "replica.busy"), "{error}");
         prefix.sync(&mut one).await;
         prefix.prove(&one).await;
+    }
+}
+
+/// Starts a second one while the first one writes without a pause worth the name.
+async fn refused_meanwhile(prefix: &Prefix, db: &Path, one: &mut Host) -> waloy::Error {
+    let mut options = prefix.options(db);
+    options.quiet = Duration::from_secs(1);
+    let starting = Replicator::start(options, prefix.store(), Hooks::default());
+    let writing = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            prefix_insert(one).await;
+        }
+    };
+    tokio::select! {
+        started = starting => started.unwrap_err(),
+        () = writing => unreachable!("it writes for ever"),
     }
 }
 
@@ -226,7 +236,7 @@ async fn a_writer_that_wakes_after_a_takeover_damages_nothing() {
             prefix.prove(&one).await;
             // Now the other one is told.
             is_overtaken(&mut two).await;
-            // Two that both take it back would do so for ever: once more within the hour, and it ends.
+            // Two that both take it back would do so for ever: once more within the hour, and it ends, started again too.
             let (db, app) = prefix.copy(&two, "three.db");
             let mut options = prefix.options(&db);
             options.adopt = true;
@@ -238,6 +248,12 @@ async fn a_writer_that_wakes_after_a_takeover_damages_nothing() {
             three.replicator.snapshot().await.unwrap();
             prefix.sync(&mut three).await;
             is_overtaken(&mut one).await;
+            prefix.prove(&three).await;
+            one.replicator.release().await;
+            let mut options = prefix.options(&one.db);
+            options.on_conflict = on_conflict;
+            let again = Replicator::start(options, prefix.store(), Hooks::default()).await;
+            assert_eq!(again.unwrap_err().code(), "replica.overtaken");
             prefix.prove(&three).await;
         }
     }
@@ -321,4 +337,25 @@ async fn of_two_databases_that_begin_together_one_goes_on_and_the_other_is_told(
         assert_eq!(left.len(), 1, "round {round}");
         assert!(prefix.restored(Target::Latest).await == model::pages_of(&left[0].app), "round {round}");
     }
+}
+
+/// It is refused as long as the other one writes, however often it is started: nothing is noted before that is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_state_directory_at_work_is_refused_again_and_again() {
+    let mut prefix = Prefix::new(true);
+    let mut one = prefix.first().await;
+    // A clone of the machine, taken while it runs.
+    let (db, _app) = prefix.copy(&one, "two.db");
+    let (from, to) = (waloy::engine::default_state_dir(&one.db), waloy::engine::default_state_dir(&db));
+    std::fs::create_dir_all(&to).unwrap();
+    for file in ["position.json", "hashes", "writer"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    for _ in 0..3 {
+        prefix_insert(&mut one).await;
+        let error = refused_meanwhile(&prefix, &db, &mut one).await;
+        assert_eq!((error.kind(), error.code()), (Kind::Locked, "replica.busy"), "{error}");
+    }
+    prefix.sync(&mut one).await;
+    prefix.prove(&one).await;
 }
