@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::trouble::Trouble;
+pub(super) use self::trouble::{one_line, pause};
 use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
 use super::keeper::Keeper;
-use super::options::OnConflict;
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
-use super::status::Degraded;
 use super::wake::Wake;
 use crate::db::{Reclaimed, beside};
 use crate::error::Error as PublicError;
@@ -22,12 +22,10 @@ use crate::format::Reason;
 use crate::replica;
 use crate::state::{Acknowledged, Intent};
 
+mod trouble;
+
 /// After a burst of writes to the WAL was noticed, how long further ones are let gather.
 const GATHER: Duration = Duration::from_millis(10);
-/// How soon something that failed is tried again: the store has tried several times by itself already.
-const AGAIN: Duration = Duration::from_millis(500);
-/// How late it is tried again at most, at first, and when it has failed for an hour.
-const AGAIN_AT_MOST: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
 
 /// What the replicator is asked.
 #[derive(Debug)]
@@ -66,14 +64,6 @@ pub(super) struct Actor {
     bucket_was_gone: bool,
     /// Is at work while there is no session, for want of a store.
     keeper: Keeper,
-}
-
-/// What has failed since when.
-#[derive(Debug)]
-struct Trouble {
-    since: Instant,
-    attempts: u32,
-    told: bool,
 }
 
 impl Actor {
@@ -392,86 +382,6 @@ impl Actor {
         }
         Ok(synced)
     }
-
-    /// Notes how something ended that nobody asked for: what helps itself is tried again, the rest ends the task.
-    fn judge(&mut self, outcome: Result<(), Error>) -> Result<(), Error> {
-        let error = match outcome {
-            Ok(()) => {
-                self.recovered();
-                return Ok(());
-            }
-            Err(Error::Interrupted) => return Ok(()),
-            Err(error @ Error::Overtaken { .. }) if self.may_take_back() => {
-                tracing::warn!(%error, "opening the database anew");
-                error
-            }
-            Err(error @ (Error::Overtaken { .. } | Error::Busy { .. } | Error::Full(_))) => return Err(error),
-            Err(error) => error,
-        };
-        self.doubt(&error);
-        let (attempt, behind) = self.trouble(&error);
-        // Every page is compared again each time; the right file may still come back.
-        let replaced = matches!(error, Error::Replaced { .. } | Error::AnotherDatabase { .. });
-        let delay = if replaced { AGAIN_AT_MOST[1] } else { pause(attempt, behind) };
-        self.not_before = Instant::now() + delay;
-        self.context.tell(Event::Retry { error: one_line(&error), attempt, delay });
-        Ok(())
-    }
-
-    /// A session that was overtaken is opened anew, with a new generation if that is wished; one that cannot even be
-    /// opened is not.
-    fn may_take_back(&self) -> bool {
-        self.context.options.on_conflict == OnConflict::NewGeneration
-            && self.session.as_ref().is_some_and(|session| !session.broken)
-    }
-
-    /// Notes that something failed that everything committed depends on: how often in a row now, and for how long.
-    fn trouble(&mut self, error: &Error) -> (u32, Duration) {
-        let trouble = self.trouble.get_or_insert_with(|| Trouble { since: Instant::now(), attempts: 0, told: false });
-        trouble.attempts += 1;
-        if let Some(session) = &mut self.session {
-            session.outage |= error.is_of_store();
-        }
-        let (attempts, behind) = (trouble.attempts, trouble.since.elapsed());
-        let now = self.context.now();
-        self.context.status.send_modify(|status| status.failed(now));
-        if behind > self.context.options.sync_interval * 3 && !trouble.told {
-            trouble.told = true;
-            let line = one_line(error);
-            let since = crate::units::Timestamp(self.context.now().0 - behind.as_millis() as i64);
-            let degraded = Degraded { since, error: line.clone() };
-            self.context.status.send_modify(|status| status.degraded = Some(degraded));
-            self.context.tell(Event::Degraded { since, error: line });
-        }
-        (attempts, behind)
-    }
-
-    fn recovered(&mut self) {
-        if let Some(trouble) = self.trouble.take() {
-            if let Some(session) = &mut self.session {
-                session.outage = false;
-            }
-            self.context.status.send_modify(|status| status.degraded = None);
-            self.context.tell(Event::Recovered { after: trouble.since.elapsed() });
-        }
-    }
-
-    /// The answer to somebody who asked; a session that no longer counts is opened anew next time.
-    fn told<T>(&mut self, outcome: Result<T, Error>) -> Result<T, PublicError> {
-        if let Err(error) = &outcome {
-            self.doubt(error);
-        }
-        outcome.map_err(PublicError::from)
-    }
-
-    /// After some errors what is in memory no longer counts. The session is not dropped here: a snapshot may be at work
-    /// in it.
-    fn doubt(&mut self, error: &Error) {
-        self.bucket_was_gone |= error.is_no_bucket();
-        if let Some(session) = &mut self.session {
-            session.broken |= error.needs_reopening() || matches!(error, Error::Overtaken { .. });
-        }
-    }
 }
 
 /// Returns when there is something to do that nobody asks for.
@@ -502,20 +412,4 @@ fn answer(asked: Vec<Reply<Option<Synced>>>, synced: &Result<Option<Synced>, Pub
     for reply in asked {
         let _ = reply.send(synced.clone());
     }
-}
-
-/// How long to wait after so many failures in a row, for so long.
-pub(super) fn pause(attempts: u32, behind: Duration) -> Duration {
-    let most = AGAIN_AT_MOST[usize::from(behind > Duration::from_secs(3600))];
-    (AGAIN * attempts).min(most)
-}
-
-pub(super) fn one_line(error: &Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        line = format!("{line}: {next}");
-        cause = next.source();
-    }
-    line
 }
