@@ -77,7 +77,7 @@
 //! | 40 | 8 | page images in this file, every occurrence |
 //! | 48 | 8 | last index (snapshot: 0; segment: the first; merged: not below the first) |
 //! | 56 | 8 | time of the last transaction, of a snapshot that of its state; not before the first, nor the predecessor's |
-//! | 64 | 16 | unobserved from and to, from ≤ to; both 0 if every commit was seen |
+//! | 64 | 16 | from and to of a time of which this is the first state: nobody watched, or (bit 2) the store was out of reach; from ≤ to; both 0 if there is none |
 //! | 80 | 8 | transactions in this file (snapshot: 0) |
 //! | 88 | 8 | transactions since the snapshot, these included (snapshot: 0) |
 //! | 96 | 8 | bytes of the WAL that the transactions in this file took (snapshot: 0) |

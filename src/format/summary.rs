@@ -66,7 +66,8 @@ pub struct Summary {
     pub last: SegmentIndex,
     /// The time of its last transaction; of a snapshot, that of its state. Not before [`Header::first_time`].
     pub last_time: Timestamp,
-    /// The interval in which nobody watched, if there is one.
+    /// A time of which the replica has no states before this one: nobody watched, or, with [`Flags::outage`], the store
+    /// was out of reach.
     pub unobserved: Option<(Timestamp, Timestamp)>,
     /// Transactions in it; zero for a snapshot.
     pub transactions: u64,
