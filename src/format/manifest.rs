@@ -264,6 +264,19 @@ mod tests {
     }
 
     #[test]
+    fn a_time_without_states_says_why_and_an_outage_is_told_only_where_it_was_one() {
+        let mut written = manifest(2);
+        let (from, to) = (Timestamp(1_795_341_600_000), Timestamp(1_795_341_601_000));
+        written.segments[0].unobserved = Some(Unobserved { from, to, outage: false });
+        written.segments[1].unobserved = Some(Unobserved { from, to, outage: true });
+        let bytes = written.encode();
+        assert_eq!(Manifest::parse(&bytes), Ok(written));
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("\"to\": \"2026-11-22T10:00:01.000Z\"}"), "as before it was told: {text}");
+        assert!(text.contains("\"to\": \"2026-11-22T10:00:01.000Z\", \"outage\": true}"), "{text}");
+    }
+
+    #[test]
     fn any_changed_or_missing_byte_is_noticed() {
         let bytes = manifest(3).encode();
         for at in 0..bytes.len() {

@@ -1,11 +1,16 @@
 //! What `generations`, `inspect` and `verify` tell: as wide as there is room, exact, and with exit codes for scripts.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
+use waloy::engine::{Hooks, Options, Replicator};
+use waloy::storage::DirStore;
+use waloy::testing::faulty::FaultyStore;
 
 use super::restore::{Replicated, replicated};
-use super::{Ran, command, finish, insert, waloy};
+use super::{Ran, command, database, finish, insert, waloy};
 
 fn wide(dir: &Path, columns: u32, args: &[&str]) -> Ran {
     finish(command(dir, args).env("COLUMNS", columns.to_string()).spawn().unwrap())
@@ -26,7 +31,7 @@ fn two_generations(dir: &Path) -> (Replicated, Vec<String>) {
     // With another page size it begins anew.
     let resized = "PRAGMA journal_mode = DELETE; PRAGMA page_size = 8192; VACUUM; PRAGMA journal_mode = WAL";
     it.app.execute_batch(resized).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    std::thread::sleep(Duration::from_millis(5));
     waloy(dir, &["replicate", "app.db", "--once", "--to", "replica", "-q"]).ok();
     let listed = waloy(dir, &["generations", "app.db", "--json"]).ok().json();
     let ids = listed["generations"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned());
@@ -264,7 +269,7 @@ fn a_monitoring_system_gets_one_line_with_figures_and_its_own_exit_codes() {
     assert!(figures.starts_with("age=") && figures.contains("s;900;1800;0 generations=2;;;0 objects="), "{line}");
     // Behind the database, so that its age counts.
     insert(&it.app);
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::thread::sleep(Duration::from_millis(20));
     let (code, line) = nagios(&["app.db", "--max-age", "1ms"]);
     assert!(code == Some(2) && line.starts_with("WALOY CRITICAL - app.db: newest confirmation is "), "{line}");
     assert!(line.contains(" old (limit 1ms), of 20"), "{line}");
@@ -278,4 +283,37 @@ fn a_monitoring_system_gets_one_line_with_figures_and_its_own_exit_codes() {
     std::fs::remove_file(segment(dir.path(), &ids[0], 1)).unwrap();
     let (code, line) = nagios(&["app.db"]);
     assert!(code == Some(2) && line.contains(" segment 1 is missing -> cannot restore "), "{line}");
+}
+
+#[test]
+fn an_outage_of_the_store_is_a_gap_that_is_not_blamed_on_the_replicator() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = database(&dir.path().join("app.db"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let faulty = Arc::new(FaultyStore::new(Arc::new(DirStore::new(dir.path().join("replica")))));
+        let mut options = Options::new(dir.path().join("app.db"));
+        options.automatic = false;
+        let mut replicator = Replicator::start(options, faulty.clone(), Hooks::default()).await.unwrap();
+        replicator.sync().await.unwrap();
+        faulty.set_down(true);
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_millis(3));
+            insert(&app);
+            replicator.sync().await.unwrap_err();
+        }
+        faulty.set_down(false);
+        replicator.shutdown().await.unwrap();
+    });
+    let listed = waloy(dir.path(), &["generations", "app.db", "--to", "replica"]).ok();
+    assert!(listed.out.contains("\n     — gap 00:00:01 in it: the store was out of reach —\n"), "{listed:?}");
+    let json = waloy(dir.path(), &["generations", "app.db", "--to", "replica", "--json"]).ok().json();
+    assert_eq!(json["gaps"][0]["why"], "outage", "{json}");
+    let at = json["gaps"][0]["from"].as_str().unwrap();
+    let restore = ["restore", "app.db", "--to", "replica", "-o", "then.db", "--time", at];
+    let told = waloy(dir.path(), &restore).ok();
+    assert!(told.err.starts_with("warning: the store was out of reach from 20"), "{told:?}");
+    let refused = waloy(dir.path(), &[&restore[..], &["--strict-time", "--force"]].concat());
+    assert_eq!(refused.code, Some(7), "{refused:?}");
+    assert!(refused.err.contains(": the store was out of reach from 20"), "{refused:?}");
 }
