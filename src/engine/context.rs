@@ -7,12 +7,15 @@ use tokio::sync::watch;
 use super::error::Error;
 use super::event::{Event, Report};
 use super::options::{Hooks, OnConflict, Options};
-use super::status::Status;
+use super::status::{Degraded, Status};
 use crate::format::{PageHasher, ReplicaIds};
 use crate::ids::{DatabaseId, ReplicaId, WriterId};
 use crate::state::{Acknowledged, StateDir};
 use crate::storage::Store;
 use crate::units::Timestamp;
+
+/// An answer is not late before this, however often is uploaded.
+const LATE: Duration = Duration::from_secs(1);
 
 /// What does not change in the life of a replicator.
 #[derive(Debug)]
@@ -76,6 +79,31 @@ impl Context {
             status.index = replica.and_then(|replica| crate::units::SegmentIndex::new(replica.index?));
             status.at = replica.map(Acknowledged::at);
         });
+    }
+
+    /// Says, once, that the replica is behind.
+    pub(super) fn behind(&self, since: Timestamp, error: &str) {
+        let told = self.status.send_if_modified(|status| {
+            let told = status.degraded.is_none();
+            status.degraded.get_or_insert_with(|| Degraded { since, error: error.to_owned() });
+            told
+        });
+        if told {
+            self.tell(Event::Degraded { since, error: error.to_owned() });
+        }
+    }
+
+    /// Waits for an answer of the store. One that is late is told of: a store may hang for minutes before a request to
+    /// it fails, let alone all the tries of it.
+    pub(super) async fn told_if_late<T>(&self, answer: impl Future<Output = T>) -> T {
+        let (since, patience) = (self.now(), (self.options.sync_interval * 3).max(LATE));
+        let mut answer = std::pin::pin!(answer);
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = tokio::time::sleep(patience) => {}
+        }
+        self.behind(since, &format!("the store has not answered for {:.0} s", patience.as_secs_f64()));
+        answer.await
     }
 
     /// Shows that a transaction captured at this time, and those after it, are on their way.

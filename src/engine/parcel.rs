@@ -116,7 +116,7 @@ pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mu
         return require_ours(context, name, digest).await;
     }
     let put = match body {
-        Body::Bytes(bytes) => context.store.put_if_absent(&key, bytes.clone()).await?,
+        Body::Bytes(bytes) => context.told_if_late(context.store.put_if_absent(&key, bytes.clone())).await?,
         Body::Upload(upload) => upload.finish_if_absent().await?,
     };
     match put {

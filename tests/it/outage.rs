@@ -139,6 +139,28 @@ async fn in_an_outage_nothing_is_made_that_cannot_be_sent() {
     assert!(model::restore(&honest).await == model::pages_of(&app));
 }
 
+/// A store that takes requests and does not answer them: until the last try of the first one had run out of time, which is
+/// minutes, nobody said that the replica was behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer_is_told_of_before_it_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let faulty = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let (hooks, events) = listening();
+    let mut replicator = Replicator::start(quick(&db), faulty.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    faulty.set_delay(Duration::from_secs(3));
+    insert(&app, 9000);
+    until("it says that it is behind", || replicator.status().degraded.is_some()).await;
+    assert!(!replicator.status().is_level());
+    assert_eq!(replicator.status().degraded.unwrap().error, "the store has not answered for 1 s");
+    faulty.set_delay(Duration::ZERO);
+    level(&replicator).await;
+    assert_eq!((retries(&events), count(&events, |event| matches!(event, Event::Recovered { .. }))), (0, 1));
+    replicator.shutdown().await.unwrap();
+}
+
 /// Writes so many small transactions a second until it is stopped; says how many there were, and what went wrong.
 fn writer(
     db: &Path,

@@ -8,7 +8,6 @@ use super::Actor;
 use crate::engine::error::Error;
 use crate::engine::event::Event;
 use crate::engine::options::OnConflict;
-use crate::engine::status::Degraded;
 use crate::error::Error as PublicError;
 use crate::units::Timestamp;
 
@@ -22,7 +21,6 @@ const AGAIN_AT_MOST: [Duration; 2] = [Duration::from_secs(1), Duration::from_sec
 pub(super) struct Trouble {
     since: Instant,
     attempts: u32,
-    told: bool,
 }
 
 impl Actor {
@@ -60,7 +58,7 @@ impl Actor {
 
     /// Notes that something failed that everything committed depends on: how often in a row now, and for how long.
     pub(super) fn trouble(&mut self, error: &Error) -> (u32, Duration) {
-        let trouble = self.trouble.get_or_insert_with(|| Trouble { since: Instant::now(), attempts: 0, told: false });
+        let trouble = self.trouble.get_or_insert_with(|| Trouble { since: Instant::now(), attempts: 0 });
         trouble.attempts += 1;
         if let Some(session) = &mut self.session {
             session.outage |= error.is_of_store();
@@ -68,24 +66,26 @@ impl Actor {
         let (attempts, behind) = (trouble.attempts, trouble.since.elapsed());
         let now = self.context.now();
         self.context.status.send_modify(|status| status.failed(now));
-        if behind > self.context.options.sync_interval * 3 && !trouble.told {
-            trouble.told = true;
-            let line = one_line(error);
-            let since = Timestamp(self.context.now().0 - behind.as_millis() as i64);
-            let degraded = Degraded { since, error: line.clone() };
-            self.context.status.send_modify(|status| status.degraded = Some(degraded));
-            self.context.tell(Event::Degraded { since, error: line });
+        if behind > self.context.options.sync_interval * 3 {
+            let since = Timestamp(now.0 - behind.as_millis() as i64);
+            self.context.behind(since, &one_line(error));
         }
         (attempts, behind)
     }
 
     pub(super) fn recovered(&mut self) {
-        if let Some(trouble) = self.trouble.take() {
-            if let Some(session) = &mut self.session {
-                session.outage = false;
-            }
-            self.context.status.send_modify(|status| status.degraded = None);
-            self.context.tell(Event::Recovered { after: trouble.since.elapsed() });
+        let (trouble, now) = (self.trouble.take().map(|trouble| trouble.since.elapsed()), self.context.now());
+        let mut late = None;
+        self.context.status.send_if_modified(|status| {
+            late = status.degraded.take().map(|degraded| now.0.saturating_sub(degraded.since.0));
+            late.is_some()
+        });
+        if let Some(session) = &mut self.session {
+            session.outage = false;
+        }
+        let late = late.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        if let Some(after) = trouble.or(late) {
+            self.context.tell(Event::Recovered { after });
         }
     }
 
