@@ -304,7 +304,6 @@ async fn every_field_that_cannot_be_honoured_is_refused_by_its_name_before_anyth
     for (field, config) in [
         ("retention_duration", BackupConfig { retention_duration: Some(HOUR), ..sound.clone() }),
         ("encryption_key", BackupConfig { encryption_key: Some("secret".into()), ..sound.clone() }),
-        ("auto_restore", BackupConfig { auto_restore: true, ..sound.clone() }),
         ("sync_interval", BackupConfig { sync_interval: Duration::ZERO, ..sound.clone() }),
         ("snapshot_interval", BackupConfig { snapshot_interval: Some(Duration::ZERO), ..sound.clone() }),
         ("checkpoint_threshold_bytes", BackupConfig { checkpoint_threshold_bytes: 0, ..sound.clone() }),
