@@ -102,6 +102,12 @@ impl Collector {
         Ok(Intent { generation, index, digest: None, upload, reason: None }.save(&context.state, &[])?)
     }
 
+    /// Notes the upload again if a segment that was put meanwhile has taken its place: after `kill -9` the next start
+    /// gives it up, and nobody pays for its parts.
+    pub(super) fn keep_intent(&mut self, context: &Context) -> Result<(), Error> {
+        if Intent::load(&context.state)?.is_none() { self.intend(context) } else { Ok(()) }
+    }
+
     /// Reads, hashes, compresses and sends the next pages; `false` when the round is over.
     ///
     /// After an error of the store that may pass, as of [`Collector::flush`], it can be called again and nothing is lost.

@@ -117,6 +117,9 @@ impl Rollover {
         if self.is_read() {
             return self.end(session, context).await;
         }
+        if session.outbox.is_none() {
+            self.collector.keep_intent(context)?;
+        }
         if self.collector.step(context, &session.observer).await? {
             return Ok(Progress::Reading);
         }

@@ -336,6 +336,33 @@ async fn a_snapshot_that_is_given_up_leaves_the_intent_of_a_segment() {
     replicator.shutdown().await.unwrap();
 }
 
+/// A segment that was put while a snapshot was made took the place of its intent: after `kill -9` nobody knew of the
+/// upload any more, and its parts were paid for ever after.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_noted_again_after_a_segment_in_its_middle() {
+    let scene = Scene::new(20);
+    let mut options = Options::new(scene.db());
+    options.sync_interval = Duration::from_millis(1);
+    let mut replicator = scene.start_with(options, Hooks::default()).await;
+    replicator.sync().await.unwrap();
+    scene.faulty.set_delay(Duration::from_millis(30));
+    let (begun, ()) = tokio::join!(replicator.snapshot(), async {
+        until("the snapshot begins", || scene.faulty.requests_of(Operation::Upload) > 1).await;
+        for _ in 0..3 {
+            let segments = replicator.status().segments;
+            scene.insert(9000);
+            until("a segment is put", || replicator.status().segments > segments).await;
+            let noted = || std::fs::read(state_file(&scene.db(), "intent")).unwrap_or_default();
+            let is_snapshot = |intent: &[u8]| String::from_utf8_lossy(intent).contains("\"index\":null");
+            until("the upload is noted", || is_snapshot(&noted()) && replicator.status().snapshots == 1).await;
+        }
+    });
+    begun.unwrap();
+    scene.faulty.set_delay(Duration::ZERO);
+    replicator.shutdown().await.unwrap();
+    scene.prove().await;
+}
+
 #[derive(Debug, Default)]
 struct Balance(AtomicUsize);
 
