@@ -1,6 +1,7 @@
 //! What all parts of one replicator share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
