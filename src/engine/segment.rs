@@ -65,6 +65,8 @@ impl Joint {
         let last_time = span.last.max(span.first).max(self.before.at());
         // While the store was out of reach no state went there by itself.
         let sent_late = self.outage.then(|| (self.before.at(), last_time));
+        // It ends with this state at the latest: the clock is read once more after what was found was captured.
+        let unwatched = self.unwatched.map(|it| (it.from.min(last_time), it.to.min(last_time)));
         Summary {
             flags: Flags {
                 catch_up: self.unwatched.is_some_and(|unwatched| unwatched.compared),
@@ -74,7 +76,7 @@ impl Joint {
             pages_after: boundary.pages,
             last: self.index,
             last_time,
-            unobserved: self.unwatched.map(|unwatched| (unwatched.from, unwatched.to)).or(sent_late),
+            unobserved: unwatched.or(sent_late),
             transactions: span.transactions,
             transactions_since_snapshot: self.before.transactions + span.transactions,
             wal_bytes: span.wal_bytes,

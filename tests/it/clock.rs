@@ -52,7 +52,10 @@ impl Scene {
 
     async fn start(&self) -> Replicator {
         let hooks = Hooks { clock: self.clock.clone(), ..Hooks::default() };
-        Replicator::start(manual(&self.db()), self.store.clone(), hooks).await.unwrap()
+        let mut options = manual(&self.db());
+        // A replica that cannot be read to its end does not tell whose it is.
+        options.adopt = true;
+        Replicator::start(options, self.store.clone(), hooks).await.unwrap()
     }
 
     /// Three states, a second of the clock apart.
