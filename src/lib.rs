@@ -111,6 +111,7 @@ pub mod ids;
 pub mod progress;
 pub mod replica;
 pub mod restore;
+pub mod retention;
 pub mod seal;
 pub mod state;
 pub mod storage;

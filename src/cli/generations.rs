@@ -182,6 +182,7 @@ fn human(survey: &Survey, live: bool, ui: &Ui) {
 fn because(why: Absence) -> &'static str {
     match why {
         Absence::Outage => "the store was out of reach",
+        Absence::Deleted => "let go of by retention",
         _ => "replicator was not running",
     }
 }

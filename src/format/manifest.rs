@@ -39,6 +39,24 @@ pub enum Reason {
     Other,
 }
 
+impl Reason {
+    /// The word that stands for it in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::First => "first",
+            Reason::Outweighed => "outweighed",
+            Reason::Interval => "interval",
+            Reason::PageSize => "page_size",
+            Reason::Overtaken => "overtaken",
+            Reason::Replaced => "replaced",
+            Reason::Requested => "requested",
+            Reason::PositionLost => "position_lost",
+            Reason::StateLost => "state_lost",
+            Reason::Other => "other",
+        }
+    }
+}
+
 /// The snapshot of a generation.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ManifestSnapshot {
@@ -320,5 +338,8 @@ mod tests {
     fn reasons_are_written_in_lower_case_with_underscores() {
         let text: Vec<String> = [Reason::Outweighed, Reason::PageSize, Reason::PositionLost].iter().map(line).collect();
         assert_eq!(text, ["\"outweighed\"", "\"page_size\"", "\"position_lost\""]);
+        for reason in [Reason::First, Reason::Overtaken, Reason::Replaced, Reason::StateLost, Reason::Other] {
+            assert_eq!(line(&reason), format!("\"{}\"", reason.name()));
+        }
     }
 }

@@ -71,7 +71,14 @@ impl Objects {
         Ok(objects)
     }
 
-    fn add(&mut self, name: Name, size: u64) {
+    /// Only the rest of a generation that was deleted looks so: a snapshot comes before every segment, and both it and the
+    /// manifest go before any of them.
+    pub fn is_remnant(&self) -> bool {
+        self.snapshot.is_none() && self.manifest.is_none()
+    }
+
+    /// Adds an object, in the order of keys.
+    pub(crate) fn add(&mut self, name: Name, size: u64) {
         match name {
             Name::Snapshot(_) => self.snapshot = Some(size),
             Name::Manifest(_) => self.manifest = Some(size),

@@ -7,6 +7,7 @@
 //! {gen}/manifest.json             what it is, why it began
 //! {gen}/wal/{index}               segments 0, 1, 2 …, 12 decimal digits
 //! {gen}/wal/{first}-{last}        merged segments
+//! {gen}/confirmed                 that it replaced another database was confirmed
 //! ```
 
 use std::fmt;
@@ -18,6 +19,12 @@ use crate::units::SegmentIndex;
 pub const REPLICA: &str = "replica";
 /// The key of the hint at the current generation.
 pub const LATEST: &str = "latest";
+
+/// The key of the mark that somebody has confirmed: this generation rightly replaced another database, and what was
+/// before it need not be kept for that. That it is there counts; what is in it is for people.
+pub fn confirmation(generation: GenerationId) -> String {
+    format!("{generation}/confirmed")
+}
 
 /// An object of a generation; `Display` is its key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -23,5 +23,5 @@ pub(crate) use error::without_location;
 pub use hints::{read_latest, read_manifest, write_latest, write_manifest};
 pub use ids::{claim_ids, keeps_what_is_there, read_ids};
 pub use inventory::{Inventory, Objects, generations};
-pub use keys::{LATEST, Name, REPLICA};
+pub use keys::{LATEST, Name, REPLICA, confirmation};
 pub use reader::{ObjectReader, WHOLE, envelope};

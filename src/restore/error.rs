@@ -320,6 +320,7 @@ fn because(why: Absence) -> &'static str {
     match why {
         Absence::NotRunning => "no replicator ran",
         Absence::Outage => "the store was out of reach",
+        Absence::Deleted => "retention let go of what was there",
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Absence {
     NotRunning,
     /// One did, and the store was out of its reach.
     Outage,
+    /// The states of that time were there, and retention let go of them.
+    Deleted,
 }
 
 impl Absence {

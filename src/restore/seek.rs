@@ -1,10 +1,10 @@
 //! From a target to a point of a generation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::cover::{Uncovered, cover, ends, place_after};
-use super::{Error, Gap, Point, Survivor, Target};
+use super::cover::{Uncovered, cover, ends, place_after, reachable};
+use super::{Absence, Error, Gap, Point, Survivor, Target};
 use crate::format::Summary;
 use crate::ids::GenerationId;
 use crate::replica::{self, Name, ObjectReader, Objects, generations, read_latest, read_manifest};
@@ -121,23 +121,33 @@ async fn at_time(store: &Arc<dyn Store>, asked: Timestamp) -> Result<Found, Erro
     let (generation, following) = generation_at(store, asked).await?;
     let listed = Listed::of(&**store, generation).await?;
     let mut times = Times { store, ends: ends(&listed.objects), known: HashMap::new() };
-    let place = times.newest_at(asked).await?;
+    let mut place = times.newest_at(asked).await?;
+    // While small segments go for a merged one, some are left that nothing leads to any more.
+    if let Err(Uncovered::Merged(before)) = cover(&listed.objects, times.ends[place].0) {
+        place = times.ends.iter().rposition(|end| end.0 <= before).unwrap_or(0);
+    }
     let point = times.ends[place].0;
-    let after = match times.ends.get(place + 1).map(|end| end.0) {
+    let reached: HashSet<Point> = reachable(&listed.objects).into_iter().map(|end| end.0).collect();
+    let follows = (place + 1..times.ends.len()).find(|&at| reached.contains(&times.ends[at].0)).unwrap_or(place + 1);
+    let after = match times.ends.get(follows).map(|end| end.0) {
         // Where something is missing between the point and the next one, the state asked for may be among it.
         Some(next) => {
             join(&**store, &listed.objects, next)?;
-            let summary = times.summary(place + 1).await?;
+            let summary = times.summary(follows).await?;
             let after = Survivor { generation, point: next, at: summary.last_time };
             Gap::closed_by(&summary).map(|gap| (gap, after))
         }
         None => {
             listed.end(&**store)?;
             match following {
-                Some((id, snapshot)) => {
+                Some(Following { id, summary, previous }) => {
                     let end = times.summary(place).await?.last_time;
-                    let after = Survivor { generation: id, point: Point::Snapshot, at: snapshot.last_time };
-                    Gap::between(end, snapshot.last_time, snapshot.joins.is_some()).map(|gap| (gap, after))
+                    let after = Survivor { generation: id, point: Point::Snapshot, at: summary.last_time };
+                    let gap = match previous > Some(generation) {
+                        true => Gap::new(end, summary.last_time, Absence::Deleted),
+                        false => Gap::between(end, summary.last_time, summary.joins.is_some()),
+                    };
+                    gap.map(|gap| (gap, after))
                 }
                 None => None,
             }
@@ -149,14 +159,19 @@ async fn at_time(store: &Arc<dyn Store>, asked: Timestamp) -> Result<Found, Erro
     Ok(Found { gap, ..listed.found(point) })
 }
 
+/// The first generation behind a moment that has a snapshot.
+struct Following {
+    id: GenerationId,
+    summary: Summary,
+    /// The generation before it: where that is younger than the one that was found, it was deleted.
+    previous: Option<GenerationId>,
+}
+
 /// The generation whose snapshot is the newest one not after this moment; and the next one with a snapshot, if there is
-/// one, and its summary.
+/// one.
 ///
 /// The moment in a generation's id is about that of its snapshot: few snapshots are looked at, however many there are.
-async fn generation_at(
-    store: &Arc<dyn Store>,
-    asked: Timestamp,
-) -> Result<(GenerationId, Option<(GenerationId, Summary)>), Error> {
+async fn generation_at(store: &Arc<dyn Store>, asked: Timestamp) -> Result<(GenerationId, Option<Following>), Error> {
     let hint = hint(&**store).await?;
     let ids = generations(&**store).await?;
     if let Some(promised) = hint.filter(|hint| ids.last() < Some(hint) && hint.at() <= asked) {
@@ -166,9 +181,9 @@ async fn generation_at(
     let (mut chosen, mut following) = (None, None);
     for &id in behind {
         match snapshot(store, id).await {
-            Ok(Some(summary)) if summary.last_time <= asked => chosen = Some(id),
-            Ok(Some(summary)) => {
-                following = Some((id, summary));
+            Ok(Some(found)) if found.summary.last_time <= asked => chosen = Some(id),
+            Ok(Some(found)) => {
+                following = Some(found);
                 break;
             }
             Ok(None) => {}
@@ -182,22 +197,32 @@ async fn generation_at(
     }
     for &id in before.iter().rev() {
         match snapshot(store, id).await? {
-            Some(summary) if summary.last_time <= asked => return Ok((id, following)),
-            Some(summary) => following = Some((id, summary)),
-            None => refuse_headless(&**store, &Objects::list(&**store, id, None).await?)?,
+            Some(found) if found.summary.last_time <= asked => return Ok((id, following)),
+            Some(found) => following = Some(found),
+            None => {
+                let objects = Objects::list(&**store, id, None).await?;
+                // What is left of one that was deleted: the next one says that it was there.
+                if following.is_none() || !objects.is_remnant() {
+                    refuse_headless(&**store, &objects)?;
+                }
+            }
         }
     }
     Err(match following {
-        Some((_, earliest)) => Error::BeforeAll { location: store.location(), asked, earliest: earliest.last_time },
+        Some(earliest) => Error::BeforeAll { location: store.location(), asked, earliest: earliest.summary.last_time },
         None => Error::NoBackup { location: store.location() },
     })
 }
 
-/// The summary of a generation's snapshot, if there is one.
-async fn snapshot(store: &Arc<dyn Store>, id: GenerationId) -> Result<Option<Summary>, replica::Error> {
+/// A generation's snapshot, if there is one.
+async fn snapshot(store: &Arc<dyn Store>, id: GenerationId) -> Result<Option<Following>, replica::Error> {
     let name = Name::Snapshot(id);
     match store.head(&name.key()).await {
-        Ok(meta) => Ok(Some(ObjectReader::open(store, name, meta.size).await?.outline().summary.clone())),
+        Ok(meta) => {
+            let reader = ObjectReader::open(store, name, meta.size).await?;
+            let outline = reader.outline();
+            Ok(Some(Following { id, summary: outline.summary.clone(), previous: outline.header.previous }))
+        }
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }

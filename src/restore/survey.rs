@@ -112,6 +112,9 @@ pub struct Generation {
     /// Capture went on from the generation before: nothing was committed unseen between the two.
     #[serde(skip)]
     joins: bool,
+    /// The generation before it, by its snapshot.
+    #[serde(skip)]
+    previous: Option<GenerationId>,
     /// The gaps within it, as far as the manifest and the newest segment tell.
     #[serde(skip)]
     gaps: Vec<Gap>,
@@ -126,8 +129,12 @@ pub async fn survey(store: &Arc<dyn Store>) -> Result<Survey, Error> {
     let inventory = Inventory::list(&**store).await?;
     let stored_bytes = inventory.generations.iter().map(Objects::stored_bytes).sum();
     let encrypted = inventory.keys;
-    let began =
-        inventory.generations.into_iter().filter(|objects| objects.snapshot.is_some() || objects.last().is_some());
+    let newest = inventory.generations.iter().rev().find(|objects| objects.snapshot.is_some()).map(|it| it.generation);
+    let began = inventory.generations.into_iter().filter(|objects| match objects.is_remnant() {
+        // What is left of one that was deleted.
+        true => Some(objects.generation) > newest && objects.last().is_some(),
+        false => objects.snapshot.is_some() || objects.last().is_some(),
+    });
     let looked = stream::iter(began).map(|objects| async move { survey_generation(store, &objects).await });
     let mut generations: Vec<Generation> = looked.buffered(CONCURRENCY).try_collect().await?;
     let Some(latest) = generations.last_mut() else { return Err(Error::NoBackup { location: store.location() }) };
@@ -141,8 +148,13 @@ pub async fn survey(store: &Arc<dyn Store>) -> Result<Survey, Error> {
 
 /// The gaps between generations and within them.
 fn gaps(generations: &[Generation]) -> Vec<Gap> {
-    let between =
-        generations.windows(2).filter_map(|pair| Gap::between(pair[0].covers?.to, pair[1].covers?.from, pair[1].joins));
+    let between = generations.windows(2).filter_map(|pair| {
+        let (from, to) = (pair[0].covers?.to, pair[1].covers?.from);
+        match pair[1].previous > Some(pair[0].id) {
+            true => Gap::new(from, to, Absence::Deleted),
+            false => Gap::between(from, to, pair[1].joins),
+        }
+    });
     let within = generations.iter().flat_map(|generation| generation.gaps.iter().copied());
     let mut gaps: Vec<Gap> = between.chain(within).collect();
     gaps.sort_unstable();
@@ -178,6 +190,7 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
         compression: None,
         problem,
         joins: false,
+        previous: None,
         gaps: Vec::new(),
     };
     let (Some(snapshot), Some((point, name, size))) = (objects.snapshot, last) else { return Ok(generation) };
@@ -194,6 +207,7 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
                 Some(u64::from(newest.summary.pages_after) * u64::from(newest.header.page_size.get()));
             generation.compression = Some(first.header.codec.to_string());
             generation.joins = first.summary.joins.is_some();
+            generation.previous = first.header.previous;
             let listed =
                 manifest.iter().flat_map(|manifest| &manifest.segments).filter_map(|segment| segment.unobserved);
             let listed = listed.filter_map(|it| {

@@ -108,6 +108,25 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Deletes an object; one that is not there is no error.
     async fn delete(&self, key: &str) -> Result<(), Error>;
 
+    /// Deletes many objects, at few requests where the store can: says which of them it refuses to delete, and why. Those
+    /// that are not there are no error. In what order they go is the store's business; a caller to whom it matters calls
+    /// again.
+    ///
+    /// An error is about the whole request: which objects are gone, only a listing tells then.
+    async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, Error)>, Error> {
+        let mut refused = Vec::new();
+        for key in keys {
+            match self.delete(key).await {
+                Ok(()) => {}
+                Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Other) => {
+                    refused.push((key.clone(), error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(refused)
+    }
+
     /// Begins an object of unknown length. Nothing is visible before it is finished.
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error>;
 

@@ -164,6 +164,10 @@ impl Store for Retrying {
         self.run(|| self.store.delete(key)).await
     }
 
+    async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, Error)>, Error> {
+        self.run(|| self.store.delete_many(keys)).await
+    }
+
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
         let upload = self.run(|| self.store.upload(key)).await?;
         Ok(Box::new(RetryingUpload { upload, retry: self.retry, trouble: self.trouble.clone() }))

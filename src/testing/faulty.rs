@@ -26,6 +26,8 @@ pub enum Operation {
     List,
     /// [`Store::delete`].
     Delete,
+    /// [`Store::delete_many`].
+    DeleteMany,
     /// [`Store::upload`].
     Upload,
     /// [`Upload::write`].
@@ -58,6 +60,19 @@ struct State {
     faults: Vec<Fault>,
     down: bool,
     delay: Duration,
+    deletes: Deletes,
+}
+
+/// What becomes of deletes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Deletes {
+    /// They are done.
+    #[default]
+    Done,
+    /// They are refused, as by a key that may only append, or an object lock.
+    Refused,
+    /// They are answered as if they were done, and are not.
+    Ignored,
 }
 
 #[derive(Debug)]
@@ -113,6 +128,11 @@ impl FaultyStore {
         self.state().delay = delay;
     }
 
+    /// Says what becomes of deletes, until told otherwise.
+    pub fn set_deletes(&self, deletes: Deletes) {
+        self.state().deletes = deletes;
+    }
+
     /// Takes back the faults that have not happened yet.
     pub fn clear(&self) {
         self.state().faults.clear();
@@ -145,10 +165,14 @@ impl FaultyStore {
         let verb = match operation {
             Operation::Get | Operation::GetRange | Operation::Head => "read",
             Operation::List => "list",
-            Operation::Delete => "delete",
+            Operation::Delete | Operation::DeleteMany => "delete",
             _ => "write",
         };
         Error::new(kind, verb, format!("{}/{key}", self.store.location()), message)
+    }
+
+    fn refusal(&self, key: &str) -> Error {
+        self.error(Operation::Delete, key, ErrorKind::Denied, "refused, as ordered")
     }
 
     /// Counts a request, and does it with the faults that apply to it.
@@ -212,6 +236,7 @@ trait Reply {
 }
 
 impl Reply for () {}
+impl Reply for Vec<(String, Error)> {}
 impl Reply for Put {}
 impl Reply for Meta {}
 impl Reply for Listing {}
@@ -262,7 +287,27 @@ impl Store for FaultyStore {
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
-        self.request(Operation::Delete, key, self.store.delete(key)).await
+        let deletes = self.state().deletes;
+        self.request(Operation::Delete, key, async {
+            match deletes {
+                Deletes::Done => self.store.delete(key).await,
+                Deletes::Refused => Err(self.refusal(key)),
+                Deletes::Ignored => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, Error)>, Error> {
+        let deletes = self.state().deletes;
+        self.request(Operation::DeleteMany, "", async {
+            match deletes {
+                Deletes::Done => self.store.delete_many(keys).await,
+                Deletes::Refused => Ok(keys.iter().map(|key| (key.clone(), self.refusal(key))).collect()),
+                Deletes::Ignored => Ok(Vec::new()),
+            }
+        })
+        .await
     }
 
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {

@@ -33,6 +33,13 @@ pub(super) fn holes(objects: &Objects) -> Vec<Finding> {
     findings
 }
 
+/// What is left of a generation that was deleted: nothing is lost by it.
+pub(super) fn remnant(objects: &Objects) -> Option<Finding> {
+    let &(name, _) = objects.names().first()?;
+    let message = format!("{name} is left of a generation that was deleted, or is being deleted");
+    Some(Finding::of(name, "generation.remnant", Severity::Warning, message))
+}
+
 /// The ranges of indices up to the last that no object covers, each without its end.
 fn uncovered(objects: &Objects) -> Vec<(u64, u64)> {
     let mut covered: Vec<(u64, u64)> = Vec::with_capacity(objects.segments.len() + objects.merged.len());

@@ -130,6 +130,10 @@ impl Checking<'_> {
             }
         };
         self.latest(&generations).await?;
+        let newest = generations.iter().rev().find(|objects| objects.snapshot.is_some()).map(|it| it.generation);
+        let is_deleted = |objects: &Objects| objects.is_remnant() && Some(objects.generation) < newest;
+        let (deleted, generations): (Vec<Objects>, Vec<Objects>) = generations.into_iter().partition(is_deleted);
+        deleted.iter().filter_map(listing::remnant).for_each(|finding| self.add(finding));
         for objects in &generations {
             listing::holes(objects).into_iter().for_each(|finding| self.add(finding));
         }

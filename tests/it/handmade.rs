@@ -205,6 +205,17 @@ impl Handmade {
         generation
     }
 
+    /// Lets so many milliseconds go by.
+    pub(crate) fn wait(&mut self, millis: i64) {
+        self.now += millis;
+    }
+
+    /// Says in the manifest why the last generation was begun.
+    pub(crate) async fn reason(&mut self, reason: Reason) {
+        self.manifest.as_mut().unwrap().reason = reason;
+        self.write_manifest().await;
+    }
+
     /// Adds a segment that leads to these pages, a second later.
     pub(crate) async fn commit(&mut self, bytes: Vec<u8>) -> State {
         self.segment(bytes, |_| {}).await

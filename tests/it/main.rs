@@ -21,6 +21,7 @@ mod outage;
 mod pages;
 mod restarts;
 mod restore;
+mod retention;
 mod s3_server;
 mod stores;
 mod stress;

@@ -205,7 +205,7 @@ pub(super) fn log(event: &Event, db: &Path, setup: &Setup<'_>) {
             tracing::info!(%db, bytes = db_bytes, destination, origin, as_before, compression, "replicating");
         }
         Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
-            let (reason, took_ms) = (reason_name(*reason), duration.as_millis());
+            let (reason, took_ms) = (reason.name(), duration.as_millis());
             tracing::info!(%db, %generation, reason, bytes = db_bytes, sent = stored_bytes, took_ms, "generation");
         }
         Event::Compared { pages, differing, duration } => {
@@ -233,22 +233,6 @@ pub(super) fn log(event: &Event, db: &Path, setup: &Setup<'_>) {
 
 fn absolute(db: &Path) -> String {
     std::path::absolute(db).unwrap_or_else(|_| db.to_owned()).to_string_lossy().into_owned()
-}
-
-/// Why a generation was begun, in a word.
-pub(super) fn reason_name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::First => "first",
-        Reason::Outweighed => "outweighed",
-        Reason::Interval => "interval",
-        Reason::PageSize => "page_size",
-        Reason::Overtaken => "overtaken",
-        Reason::Replaced => "replaced",
-        Reason::Requested => "requested",
-        Reason::PositionLost => "position_lost",
-        Reason::StateLost => "state_lost",
-        Reason::Other => "other",
-    }
 }
 
 fn outcome_name(outcome: &Reclaimed) -> &'static str {

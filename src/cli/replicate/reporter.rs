@@ -114,7 +114,7 @@ impl Reporter {
                     "{}generation {} started ({}):\n  snapshot {} -> {} in {}",
                     self.name,
                     generation.short(),
-                    events::reason_name(*reason),
+                    reason.name(),
                     ui.size(*db_bytes),
                     ui.size(*stored_bytes),
                     render::took(*duration),

@@ -145,6 +145,7 @@ impl Show<'_> {
         if let Some(gap) = plan.gap {
             let why = match gap.why {
                 Absence::Outage => "the store was out of reach",
+                Absence::Deleted => "retention let go of what was there",
                 _ => "nobody watched the database",
             };
             let message = format!(

@@ -48,6 +48,7 @@ impl Trouble<'_> {
                 let (asked, from, to) = (self.ui.time(*asked), self.ui.time(gap.from), self.ui.time(gap.to));
                 let why = match gap.why {
                     Absence::Outage => "the store was out of reach",
+                    Absence::Deleted => "retention let go of what was there",
                     _ => "no replicator ran",
                 };
                 let message = format!("no state of {} at {asked}: {why} from {from} to {to}", self.source.name());

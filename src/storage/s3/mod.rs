@@ -12,10 +12,13 @@
 //!   characters, which no key of waloy's has.
 //! - **Missing**: an object is missing only if the store says `NoSuchKey`. Any other 404 is a missing bucket, or a
 //!   server that is no store.
+//! - **Deleting** many is one request for each 1,000, whose answer of 200 has a verdict for each key: those are read.
+//!   A store that does not know the request, or not in the way the SDK signs it, is asked for one after the other.
 //! - **Repeating** is the business of [`Retrying`](crate::storage::Retrying); the SDK's own is off. Only the parts of
 //!   a multipart upload are repeated here.
 
 mod client;
+mod delete;
 mod error;
 mod keeping;
 mod list;
@@ -65,6 +68,8 @@ struct Inner {
     /// The store has answered that a put, or what completes an upload in parts, knows no conditions.
     unconditional: AtomicBool,
     unconditional_completion: AtomicBool,
+    /// The store has answered that it deletes objects one by one only.
+    one_by_one: AtomicBool,
     retry: Retry,
     part_size: PartSize,
     spool: PathBuf,
@@ -88,6 +93,7 @@ impl S3Store {
             requests: Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             unconditional: AtomicBool::new(false),
             unconditional_completion: AtomicBool::new(false),
+            one_by_one: AtomicBool::new(false),
             retry: options.retry,
             part_size: options.part_size,
             spool: options.spool.clone().unwrap_or_else(std::env::temp_dir),
@@ -159,6 +165,10 @@ impl Store for S3Store {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         self.inner.delete(key).await
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, Error)>, Error> {
+        self.inner.delete_many(keys).await
     }
 
     /// A multipart upload, begun when the first part is full: [`Upload::id`] is empty until then. What fits into one

@@ -56,18 +56,6 @@ impl Inner {
         request.set_ssekms_key_id(self.keeping.kms_key.clone())
     }
 
-    pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
-        self.check("delete", key)?;
-        let call = self.call("delete", "DeleteObject", key);
-        let _turn = self.turn().await;
-        match self.client.delete_object().bucket(&self.bucket).key(self.full(key)).send().await {
-            Ok(_) => Ok(()),
-            // AWS says 204; some others say what they mean.
-            Err(error) if code(&error) == Some("NoSuchKey") => Ok(()),
-            Err(error) => Err(call.failed(&error)),
-        }
-    }
-
     pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), Error> {
         self.check("delete", key)?;
         if id.is_empty() {

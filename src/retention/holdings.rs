@@ -1,0 +1,187 @@
+//! What a replica holds, as far as retention wants to know.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Error, Ladder, Policy};
+use crate::format::Reason;
+use crate::ids::GenerationId;
+use crate::replica::{self, LATEST, Name, ObjectReader, Objects, REPLICA, confirmation, read_manifest};
+use crate::restore::Interval;
+use crate::storage::{Store, list_all};
+use crate::units::Timestamp;
+
+/// Requests at the same time.
+pub(super) const CONCURRENCY: usize = 8;
+
+/// What a replica holds.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Holdings {
+    /// The location of the replica.
+    pub source: String,
+    /// Now, as far as ages go: the newest modification time that the store tells, or our own time if that is earlier or
+    /// the store tells none.
+    pub now: Timestamp,
+    /// Its generations, oldest first.
+    pub generations: Vec<Held>,
+    /// Keys that are not waloy's.
+    pub unknown: Vec<String>,
+}
+
+/// One generation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Held {
+    /// What the listing has of it.
+    pub objects: Objects,
+    /// What its manifest says of its beginning.
+    pub began: Began,
+    /// How many segments its manifest knows of.
+    pub promised: u64,
+    /// Somebody has confirmed that the database which was replaced here may go.
+    pub confirmed: bool,
+    /// When the store took each object, if it tells.
+    pub modified: HashMap<Name, Timestamp>,
+    /// The times of the first and the last transaction in those merged segments whose outlines were read.
+    pub spans: HashMap<Name, Interval>,
+}
+
+/// What a manifest says of the beginning of its generation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Began {
+    /// Why, and the time of the snapshot's state.
+    Read(Reason, Timestamp),
+    /// There is no manifest.
+    Missing,
+    /// It cannot be read.
+    Unreadable,
+}
+
+impl Held {
+    /// Nothing yet, of this generation.
+    pub fn none(generation: GenerationId) -> Held {
+        Held {
+            objects: Objects::none(generation),
+            began: Began::Missing,
+            promised: 0,
+            confirmed: false,
+            modified: HashMap::new(),
+            spans: HashMap::new(),
+        }
+    }
+
+    /// The generation.
+    pub fn id(&self) -> GenerationId {
+        self.objects.generation
+    }
+
+    /// There is a snapshot: something of it can be restored.
+    pub fn has_snapshot(&self) -> bool {
+        self.objects.snapshot.is_some()
+    }
+
+    /// When its snapshot was there, at the latest: of all that speaks of it, the latest time.
+    pub fn begun(&self) -> Timestamp {
+        let told = match self.began {
+            Began::Read(_, at) => at,
+            Began::Missing | Began::Unreadable => self.id().at(),
+        };
+        let modified = self.modified.get(&Name::Snapshot(self.id())).copied();
+        self.id().at().max(told).max(modified.unwrap_or(told))
+    }
+
+    /// When its newest object was written, as far as that is known.
+    pub fn newest(&self) -> Timestamp {
+        self.modified.values().copied().max().unwrap_or_else(|| self.begun()).max(self.begun())
+    }
+
+    /// It was begun because another database took the place of the one before, or may have been, and nobody has
+    /// confirmed that.
+    pub fn may_replace(&self) -> bool {
+        !self.confirmed
+            && match self.began {
+                Began::Read(reason, _) => matches!(reason, Reason::Replaced | Reason::Other),
+                Began::Missing | Began::Unreadable => true,
+            }
+    }
+}
+
+impl Holdings {
+    /// Lists everything, reads every manifest, and the outlines of merged segments that smaller objects might go for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. Damage is no error: what cannot be read counts as not there to stand for anything else.
+    pub async fn gather(store: &Arc<dyn Store>, policy: &Policy, now: Timestamp) -> Result<Holdings, Error> {
+        let mut holdings = Holdings::list(&**store, now).await?;
+        let ids: Vec<GenerationId> = holdings.generations.iter().map(Held::id).collect();
+        let manifests = stream::iter(ids).map(|id| async move { manifest(&**store, id).await });
+        let manifests: Vec<(Began, u64)> = manifests.buffered(CONCURRENCY).try_collect().await?;
+        for (held, (began, promised)) in holdings.generations.iter_mut().zip(manifests) {
+            (held.began, held.promised) = (began, promised);
+        }
+        let Some(ladder) = Ladder::of(policy, holdings.now) else { return Ok(holdings) };
+        for held in &mut holdings.generations {
+            let wanted = stream::iter(ladder.substitutes(held)).map(|(name, size)| span(store, name, size));
+            let spans: Vec<Option<(Name, Interval)>> = wanted.buffer_unordered(CONCURRENCY).try_collect().await?;
+            held.spans = spans.into_iter().flatten().collect();
+        }
+        Ok(holdings)
+    }
+
+    /// What the listing alone tells.
+    async fn list(store: &dyn Store, now: Timestamp) -> Result<Holdings, Error> {
+        let mut generations: BTreeMap<GenerationId, Held> = BTreeMap::new();
+        let (mut unknown, mut newest) = (Vec::new(), None);
+        for meta in list_all(store, "", None).await? {
+            newest = newest.max(meta.modified);
+            if let Some(name) = Name::parse(&meta.key) {
+                let held = generations.entry(name.generation()).or_insert_with(|| Held::none(name.generation()));
+                held.objects.add(name, meta.size);
+                held.modified.extend(meta.modified.map(|at| (name, at)));
+            } else if let Some(id) = confirmed(&meta.key) {
+                generations.entry(id).or_insert_with(|| Held::none(id)).confirmed = true;
+            } else if ![REPLICA, LATEST].contains(&meta.key.as_str()) && !meta.key.starts_with("keys/") {
+                unknown.push(meta.key);
+            }
+        }
+        let now = newest.map_or(now, |newest| now.min(newest));
+        let generations = generations.into_values().collect();
+        Ok(Holdings { source: store.location(), now, generations, unknown })
+    }
+}
+
+/// The generation that this key confirms to have replaced another database rightly.
+fn confirmed(key: &str) -> Option<GenerationId> {
+    let id: GenerationId = key.split_once('/')?.0.parse().ok()?;
+    (confirmation(id) == key).then_some(id)
+}
+
+/// What a manifest says, and how many segments it knows of.
+async fn manifest(store: &dyn Store, id: GenerationId) -> Result<(Began, u64), Error> {
+    match read_manifest(store, id).await {
+        Ok(Some(manifest)) => Ok((Began::Read(manifest.reason, manifest.snapshot.at), manifest.next_index)),
+        Ok(None) => Ok((Began::Missing, 0)),
+        Err(replica::Error::Store(error)) if !error.is_not_found() => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "a manifest cannot be read: its generation is kept");
+            Ok((Began::Unreadable, 0))
+        }
+    }
+}
+
+/// The times of a merged segment; `None` if it is not whole.
+async fn span(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<Option<(Name, Interval)>, Error> {
+    match ObjectReader::open(store, name, size).await {
+        Ok(reader) => {
+            let outline = reader.outline();
+            Ok(Some((name, Interval { from: outline.header.first_time, to: outline.summary.last_time })))
+        }
+        Err(replica::Error::Store(error)) if !error.is_not_found() => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "a merged segment cannot be read: what it stands for is kept");
+            Ok(None)
+        }
+    }
+}
