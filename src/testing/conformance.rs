@@ -34,6 +34,7 @@ pub async fn store(store: &dyn Store) {
         objects::put_if_absent_never_replaces,
         objects::of_sixteen_at_once_one_creates,
         objects::deleting_twice_is_no_error,
+        objects::many_are_deleted_and_no_others,
         objects::odd_characters_of_keys_are_kept,
         objects::keys_that_lead_elsewhere_are_refused,
         listing::an_empty_store_lists_nothing,

@@ -288,6 +288,24 @@ impl S3 for Objects {
         answer
     }
 
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let bucket = request.input.bucket.clone();
+        let keys: Vec<String> = request.input.delete.objects.iter().map(|object| object.key.clone()).collect();
+        let _folders = self.folders.write().await;
+        let mut deleted = Vec::new();
+        // The files of this one fail where there is none.
+        for key in keys {
+            let input = DeleteObjectInput { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
+            self.files.delete_object(request.clone().map_input(|_| input)).await?;
+            self.remove_empty(&bucket, &key);
+            deleted.push(DeletedObject { key: Some(key), ..Default::default() });
+        }
+        Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), ..Default::default() }))
+    }
+
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,

@@ -90,6 +90,25 @@ pub(super) async fn deleting_twice_is_no_error(store: &dyn Store) {
     assert_eq!(get(store, "a/c").await, "again");
 }
 
+pub(super) async fn many_are_deleted_and_no_others(store: &dyn Store) {
+    let keys: Vec<String> = (0..12).map(|at| format!("a/{at}")).collect();
+    for key in &keys {
+        put(store, key, b"x").await;
+    }
+    let (gone, left) = (&keys[..9], &keys[9..]);
+    for _ in 0..2 {
+        assert!(store.delete_many(gone).await.expect("deletes").is_empty());
+    }
+    assert!(store.delete_many(&[]).await.expect("no deletes").is_empty());
+    for key in gone {
+        assert_eq!(kind(store.head(key).await), ErrorKind::NotFound);
+    }
+    for key in left {
+        assert_eq!(get(store, key).await, "x");
+    }
+    assert!(store.delete_many(left).await.expect("deletes").is_empty());
+}
+
 pub(super) async fn odd_characters_of_keys_are_kept(store: &dyn Store) {
     let keys =
         ["a b", "a+b", "a%20b", "a%b", "a&b", "a=b?c#d", "a'b\"c", "a<b>c", "a~b!c*d(e)", "a@b:c,d;e", ".a", "A"];
