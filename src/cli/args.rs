@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use super::log::LogFormat;
 use super::style::Choice;
 use super::ui::Mode;
-use super::{demo, exit, generated, generations, inspect, replicate, restore, status, sync, verify, version};
+use super::{demo, exit, generated, generations, inspect, prune, replicate, restore, status, sync, verify, version};
 use crate::config::duration;
 use crate::storage::Sse;
 
@@ -52,6 +52,7 @@ pub(super) enum Command {
     Verify(verify::Args),
     Status(status::Args),
     Sync(sync::Args),
+    Prune(prune::Args),
     Demo(demo::Args),
     Version(version::Args),
     Completions(generated::CompletionsArgs),

@@ -31,6 +31,7 @@ pub mod generations;
 pub mod inspect;
 pub mod log;
 pub mod progress;
+pub mod prune;
 mod reach;
 mod reference;
 pub mod render;
@@ -138,6 +139,7 @@ async fn one_shot(context: &Context, command: Command) -> Result<Exit> {
             Command::Inspect(args) => inspect::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
             Command::Sync(args) => sync::run(context, args).await,
+            Command::Prune(args) => prune::run(context, args).await,
             Command::Status(args) => status::run(context, args).await,
             Command::Demo(args) => demo::run(context, args).await,
             Command::Version(_) => Ok(version::run(context)),

@@ -12,6 +12,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("WALOY_S3_ACCESS_KEY_FILE, WALOY_S3_SECRET_KEY_FILE", "files with these, as container platforms mount secrets"),
     ("WALOY_STATE_DIR", "where local state is kept, as --state-dir"),
     ("WALOY_SYNC_INTERVAL, WALOY_COMPRESSION", "as --sync-interval and --compression of replicate"),
+    ("WALOY_RETENTION", "as --retention of prune and replicate"),
     ("WALOY_MAX_AGE", "as --max-age of verify"),
     (
         "WALOY_LOG",

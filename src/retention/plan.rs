@@ -102,6 +102,37 @@ pub enum Deleted {
     Orphan,
 }
 
+impl Kept {
+    /// The reason in a word, for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kept::Latest => "latest",
+            Kept::AtLeast => "min_keep",
+            Kept::Forever => "forever",
+            Kept::Retention => "retention",
+            Kept::Point(Period::Daily) => "daily",
+            Kept::Point(Period::Weekly) => "weekly",
+            Kept::Point(Period::Monthly) => "monthly",
+            Kept::BeforeReplacement(_) => "before_replacement",
+            Kept::Replacement => "replacement",
+            Kept::Young => "young",
+            Kept::Incomplete => "incomplete",
+        }
+    }
+}
+
+impl Deleted {
+    /// The reason in a word, for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Deleted::Expired => "expired",
+            Deleted::Superseded(_) => "superseded",
+            Deleted::Remnant => "remnant",
+            Deleted::Orphan => "orphan",
+        }
+    }
+}
+
 impl Fate {
     /// It goes.
     pub fn is_deleted(self) -> bool {

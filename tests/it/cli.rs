@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_store;
 mod errors;
 mod generated;
+mod prune;
 mod reference;
 mod replicate;
 mod reports;
