@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{BackupConfig, Destination, S3Config};
 use crate::engine::Options;
 use crate::error::{Error, Kind, Result};
+use crate::retention::Policy;
 use crate::storage::{Location, S3Options, Store};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
@@ -32,6 +33,13 @@ impl BackupConfig {
             return Err(wrong("config.snapshot_interval", message)
                 .hint("None leaves new generations to waloy, which begins one when restoring would take long"));
         }
+        if self.retention_duration.is_some_and(|retention| retention.is_zero()) {
+            return Err(wrong(
+                "config.retention_duration",
+                "`retention_duration` is 0: nothing could be restored but now",
+            )
+            .hint("None keeps every point in time for ever; Duration::from_secs(30 * 86_400) is a month"));
+        }
         let compression = self.compression.compression();
         compression.check().map_err(|error| {
             let refused = wrong("config.compression", format!("`compression`: {error}"));
@@ -47,13 +55,11 @@ impl BackupConfig {
         options.checkpoint_threshold = self.checkpoint_threshold_bytes;
         options.snapshot_interval = self.snapshot_interval;
         options.compression = compression;
+        options.retention = self.retention_duration.map(|retention| Policy::new(Some(retention)));
         Ok(options)
     }
 
     fn refuse_what_is_not_built(&self) -> Result<()> {
-        if self.retention_duration.is_some() {
-            return Err(not_built("retention_duration", "leave it at None: every point in time is kept"));
-        }
         self.refuse_a_key()
     }
 
@@ -110,6 +116,7 @@ mod tests {
             checkpoint_threshold_bytes: 1,
             compression: CompressionAlgorithm::None,
             snapshot_interval: Some(Duration::from_secs(60)),
+            retention_duration: Some(Duration::from_secs(3600)),
             ..sound()
         };
         let mut expected = Options::new("app.db");
@@ -119,6 +126,7 @@ mod tests {
         expected.checkpoint_threshold = 1;
         expected.compression = Compression::None;
         expected.snapshot_interval = Some(Duration::from_secs(60));
+        expected.retention = Some(Policy::new(Some(Duration::from_secs(3600))));
         assert_eq!(config.options().unwrap(), expected);
         let defaults = sound().options().unwrap();
         assert_eq!(Options { automatic: true, ..defaults }, Options::new("app.db"));
@@ -126,10 +134,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_its_name() {
-        for (field, config) in [
-            ("retention_duration", BackupConfig { retention_duration: Some(Duration::from_secs(1)), ..sound() }),
-            ("encryption_key", BackupConfig { encryption_key: Some("a secret".into()), ..sound() }),
-        ] {
+        for (field, config) in [("encryption_key", BackupConfig { encryption_key: Some("a secret".into()), ..sound() })]
+        {
             let error = config.options().unwrap_err();
             assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Usage, "config.not_built", 1));
             assert_eq!(error.to_string(), format!("`{field}` is set, and this version of waloy cannot do it yet"));
@@ -146,6 +152,7 @@ mod tests {
             ("config.sync_interval", interval(Duration::from_micros(999))),
             ("config.sync_interval", interval(Duration::MAX)),
             ("config.checkpoint_threshold_bytes", BackupConfig { checkpoint_threshold_bytes: 0, ..sound() }),
+            ("config.retention_duration", BackupConfig { retention_duration: Some(Duration::ZERO), ..sound() }),
             ("config.snapshot_interval", BackupConfig { snapshot_interval: Some(Duration::ZERO), ..sound() }),
         ] {
             let error = config.options().unwrap_err();

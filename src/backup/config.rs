@@ -43,7 +43,12 @@ pub struct BackupConfig {
     /// Below the size of a page, it is checkpointed after each commit that is noticed; `u64::MAX` leaves checkpoints to
     /// the application and to [`BackupManager::checkpoint`](super::BackupManager::checkpoint).
     pub checkpoint_threshold_bytes: u64,
-    /// How long points in time are kept. Not built yet: refused unless `None`, which keeps them for ever.
+    /// How long every moment stays restorable, not zero; the last generation does in any case. Default `None`: for ever.
+    ///
+    /// Every upload is kept for a day as a point of its own, and everything a day longer than it is needed, for the sake
+    /// of those who are reading it. [`crate::retention`] tells the rest. A [`BackupHandle`](super::BackupHandle) lets go
+    /// of the older ones by itself, after each new generation and once an hour; a manager driven by calls, when
+    /// [`enforce_retention`](super::BackupManager::enforce_retention) is called.
     pub retention_duration: Option<Duration>,
     /// How page files are compressed. A restore reads all that are built in, whatever is set here.
     pub compression: CompressionAlgorithm,

@@ -120,7 +120,7 @@ impl BackupHandle {
 
 async fn run(mut replicator: Replicator, mut stopped: watch::Receiver<bool>) -> Result<Report> {
     // Has it ended already, that is found below.
-    let _ = replicator.requests().automate().await;
+    let _ = replicator.automate().await;
     let asked = tokio::select! {
         asked = stopped.wait_for(|stop| *stop) => asked.is_ok(),
         error = replicator.ended() => return Err(error),

@@ -6,6 +6,7 @@ use super::{BackupConfig, BackupHandle, BackupStats};
 use crate::engine::{Hooks, Replicator, Report};
 use crate::error::Result;
 use crate::ids::GenerationId;
+use crate::retention;
 
 /// Backs one database up, while the application writes to it.
 ///
@@ -85,6 +86,19 @@ impl BackupManager {
     /// As [`BackupManager::sync_wal`]; the present generation goes on.
     pub async fn snapshot(&mut self) -> Result<()> {
         self.replicator.snapshot().await
+    }
+
+    /// Lets go of what [`retention_duration`](BackupConfig::retention_duration) does not keep; of nothing, if that is
+    /// `None`. When this returns, what the report counts is gone. What stays is verified before anything is deleted;
+    /// stopped at any point, it can be restored, and the next call does the rest.
+    ///
+    /// A store that refuses to delete, or says that it did and did not, is no error: the report tells.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Damaged`](crate::Kind::Damaged) with nothing deleted if what stays cannot be restored; those of the store.
+    pub async fn enforce_retention(&self) -> Result<retention::Report> {
+        Ok(self.replicator.enforce_retention().await?.unwrap_or_default())
     }
 
     /// Copies the WAL into the database file now, whatever its size; nothing is uploaded by that, and nothing lost to

@@ -11,6 +11,7 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("config.destination", "2", "no destination, or two of them, in the library's configuration"),
     ("config.keys", "2", "an access key without a secret key, or the other way round"),
     ("config.not_built", "2", "a field of the library's configuration whose work is not built yet"),
+    ("config.retention_duration", "2", "a retention of 0 in the library's configuration"),
     ("config.snapshot_interval", "2", "an interval of 0 in the library's configuration"),
     ("config.sync_interval", "2", "an interval beyond 1 ms to 24 h in the library's configuration"),
     ("database.corrupt", "3", "the restored database does not pass SQLite's own check"),

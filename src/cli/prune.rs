@@ -17,6 +17,8 @@ use crate::storage::Store;
 
 mod show;
 
+pub(super) use show::warn;
+
 /// Let go of what need not be kept any longer
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
@@ -129,13 +131,7 @@ fn agreed(ui: &Ui, source: &Source, question: &str, flags: &str) -> Result<bool>
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-async fn confirm(
-    context: &Context,
-    source: &Source,
-    store: &dyn Store,
-    generation: &str,
-    args: &Args,
-) -> Result<Exit> {
+async fn confirm(context: &Context, source: &Source, store: &dyn Store, generation: &str, args: &Args) -> Result<Exit> {
     let ui = &context.ui;
     let explain = |error| explained(source, error, ui);
     let id = resolve_generation(store, generation).await.map_err(|error| source.explain(error, ui))?;

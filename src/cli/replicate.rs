@@ -17,6 +17,7 @@ use crate::config::{duration, size};
 use crate::db;
 use crate::engine::{Checkpoints, OnConflict, Options};
 use crate::error::{Error, Kind, Result};
+use crate::retention::Policy;
 
 mod board;
 mod events;
@@ -53,6 +54,16 @@ pub struct Args {
     /// Begin a new generation this often, if anything changed
     #[arg(long, value_name = "DUR", default_value = "off", value_parser = duration::parse_or_off)]
     snapshot_interval: Interval,
+    /// Every moment of the last so long stays restorable; older generations are deleted, as by `waloy prune`, after each
+    /// new generation and once an hour. `off` keeps all
+    #[arg(
+        long, value_name = "DUR", default_value = "30d", env = "WALOY_RETENTION", value_parser = duration::parse_or_off
+    )]
+    retention: Interval,
+    /// How long every single upload stays, and what is no longer needed for those who read it; nothing younger is
+    /// deleted
+    #[arg(long, value_name = "DUR", default_value = "24h", value_parser = duration::parse)]
+    grace: Duration,
     /// How to compress: none, lz4, zstd, or zstd:1 to zstd:19
     #[arg(long, value_name = "HOW", default_value = "zstd", env = "WALOY_COMPRESSION")]
     compression: Compression,
@@ -182,6 +193,7 @@ impl Args {
             automatic: !self.once,
             sync_interval: self.sync_interval,
             snapshot_interval: self.snapshot_interval,
+            retention: self.retention.map(|retention| Policy { grace: self.grace, ..Policy::new(Some(retention)) }),
             compression: self.compression,
             checkpoint_threshold: self.checkpoint_threshold,
             checkpoints: match self.checkpoint {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::db::Reclaimed;
 use crate::format::Reason;
 use crate::ids::GenerationId;
+use crate::retention;
 use crate::units::{SegmentIndex, Timestamp};
 
 /// Something happened.
@@ -77,6 +78,8 @@ pub enum Event {
         /// For how long it was behind.
         after: Duration,
     },
+    /// Retention let go of something, or could not.
+    Pruned(retention::Report),
     /// Replication ended.
     Stopped(Report),
 }

@@ -34,6 +34,7 @@ mod options;
 mod page_set;
 mod parcel;
 mod pending;
+mod pruner;
 mod replicator;
 mod requests;
 mod resume;

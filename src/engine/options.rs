@@ -10,6 +10,7 @@ use crate::clock::{self, Clock};
 use crate::compress::Compression;
 use crate::db;
 use crate::progress::{Progress, Silent};
+use crate::retention::Policy;
 
 /// How one database is replicated.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,6 +51,8 @@ pub struct Options {
     pub rival_check: Duration,
     /// What is done when another writer has taken the replica over.
     pub on_conflict: OnConflict,
+    /// What is let go of by itself, in automatic mode: after each new generation, and once an hour. `None`: nothing.
+    pub retention: Option<Policy>,
     /// The location of a replica that this database may be taken away from: it stays as it is, and a new one begins.
     /// From every other one a database is not moved.
     pub may_leave: Option<String>,
@@ -101,6 +104,7 @@ impl Options {
             quiet: Duration::from_secs(5),
             rival_check: Duration::from_secs(60),
             on_conflict: OnConflict::Stop,
+            retention: None,
             may_leave: None,
         }
     }

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::event::{Event, Report, Synced};
 use super::keeper::Keeper;
 use super::options::{Hooks, Options};
+use super::pruner::Pruner;
 use super::requests::{Requests, gone};
 use super::session::Session;
 use super::status::Status;
@@ -23,6 +24,7 @@ use crate::error::{Error as PublicError, Kind, Result};
 use crate::format::PageHasher;
 use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
 use crate::replica::{self, ReplicaIds};
+use crate::retention;
 use crate::state::{Acknowledged, Conditional, Intent, StateDir};
 use crate::storage::Store;
 use crate::units::Timestamp;
@@ -42,6 +44,9 @@ pub struct Replicator {
     task: Option<JoinHandle<Result<()>>>,
     /// Answers other processes.
     control: Option<JoinHandle<()>>,
+    /// What lets go of what need not be kept.
+    pruner: Option<Pruner>,
+    pruning: Option<JoinHandle<()>>,
     state_dir: PathBuf,
 }
 
@@ -49,6 +54,9 @@ impl Drop for Replicator {
     fn drop(&mut self) {
         if let Some(control) = &self.control {
             control.abort();
+        }
+        if let Some(pruning) = &self.pruning {
+            pruning.abort();
         }
     }
 }
@@ -116,8 +124,45 @@ impl Replicator {
             })
             .inspect_err(|error| tracing::warn!(%error, "cannot take requests of other processes"))
             .ok();
+        let policy = context.options.retention.clone();
+        let pruner = policy.map(|policy| Pruner { store: context.store.clone(), policy, hooks: context.hooks.clone() });
+        let automatic = context.options.automatic;
         let task = tokio::spawn(Actor::new(context, session, receiver).run());
-        Ok(Replicator { requests: Requests::new(commands, shown), task: Some(task), control, state_dir })
+        let requests = Requests::new(commands, shown);
+        let mut replicator = Replicator { requests, task: Some(task), control, pruner, pruning: None, state_dir };
+        if automatic {
+            replicator.begin_pruning();
+        }
+        Ok(replicator)
+    }
+
+    /// Uploads by itself from now on, as in automatic mode.
+    ///
+    /// # Errors
+    ///
+    /// Replication has ended.
+    pub(crate) async fn automate(&mut self) -> Result<()> {
+        self.begin_pruning();
+        self.requests.automate().await
+    }
+
+    /// Retention goes on by itself from now on.
+    fn begin_pruning(&mut self) {
+        if let (Some(pruner), None) = (&self.pruner, &self.pruning) {
+            self.pruning = Some(tokio::spawn(pruner.clone().run(self.requests.watch())));
+        }
+    }
+
+    /// Lets go of what [`Options::retention`] does not keep, now. `None`: it keeps everything.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`retention::enforce`].
+    pub async fn enforce_retention(&self) -> Result<Option<retention::Report>> {
+        match &self.pruner {
+            Some(pruner) => Ok(Some(pruner.enforce().await?)),
+            None => Ok(None),
+        }
     }
 
     /// Brings everything committed before the call to the store, with a snapshot first if there is none. When this
@@ -186,6 +231,10 @@ impl Replicator {
     /// As [`Replicator::sync`]; the database is released all the same.
     pub async fn shutdown(&mut self) -> Result<Report> {
         let report = self.requests.shutdown().await;
+        if let Some(pruning) = self.pruning.take() {
+            pruning.abort();
+            let _ = pruning.await;
+        }
         if let Some(control) = self.control.take() {
             control.abort();
             let _ = control.await;

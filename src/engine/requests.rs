@@ -23,6 +23,11 @@ impl Requests {
         Requests { commands, status }
     }
 
+    /// To wait for changes.
+    pub(super) fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
     /// Brings everything committed before the call to the store, with a snapshot first if there is none. When this
     /// returns, all of it is durable there. `None`: it was already.
     ///

@@ -13,8 +13,11 @@ use crate::restore::Interval;
 use crate::storage::{Store, list_all};
 use crate::units::Timestamp;
 
-/// Requests at the same time.
-pub(super) const CONCURRENCY: usize = 8;
+/// Requests at the same time: half of what a store is asked at a time, so that no upload has to wait.
+pub(super) const CONCURRENCY: usize = 4;
+
+/// So many reads are prepared at a time.
+const AT_A_TIME: usize = 256;
 
 /// What a replica holds.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -115,17 +118,18 @@ impl Holdings {
     /// Those of the store. Damage is no error: what cannot be read counts as not there to stand for anything else.
     pub async fn gather(store: &Arc<dyn Store>, policy: &Policy, now: Timestamp) -> Result<Holdings, Error> {
         let mut holdings = Holdings::list(&**store, now).await?;
-        let ids: Vec<GenerationId> = holdings.generations.iter().map(Held::id).collect();
-        let manifests = stream::iter(ids).map(|id| async move { manifest(&**store, id).await });
-        let manifests: Vec<(Began, u64)> = manifests.buffered(CONCURRENCY).try_collect().await?;
+        let manifests: Vec<_> = holdings.generations.iter().map(|held| manifest(&**store, held.id())).collect();
+        let manifests: Vec<(Began, u64)> = stream::iter(manifests).buffered(CONCURRENCY).try_collect().await?;
         for (held, (began, promised)) in holdings.generations.iter_mut().zip(manifests) {
             (held.began, held.promised) = (began, promised);
         }
         let Some(ladder) = Ladder::of(policy, holdings.now) else { return Ok(holdings) };
         for held in &mut holdings.generations {
-            let wanted = stream::iter(ladder.substitutes(held)).map(|(name, size)| span(store, name, size));
-            let spans: Vec<Option<(Name, Interval)>> = wanted.buffer_unordered(CONCURRENCY).try_collect().await?;
-            held.spans = spans.into_iter().flatten().collect();
+            for some in ladder.substitutes(held).chunks(AT_A_TIME) {
+                let some: Vec<_> = some.iter().map(|&(name, size)| span(store, name, size)).collect();
+                let spans: Vec<_> = stream::iter(some).buffer_unordered(CONCURRENCY).try_collect().await?;
+                held.spans.extend(spans.into_iter().flatten());
+            }
         }
         Ok(holdings)
     }

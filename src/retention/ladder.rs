@@ -30,6 +30,15 @@ struct Ranged {
     size: u64,
 }
 
+/// What is known of the objects that a merged segment might stand for.
+struct Parts {
+    from: Timestamp,
+    to: Timestamp,
+    /// How long the time may be that it stands for, at the age of the oldest.
+    step: u64,
+    size: u64,
+}
+
 impl Ranged {
     fn holds(&self, other: &Ranged) -> bool {
         self.name != other.name && self.first <= other.first && other.last <= self.last
@@ -42,14 +51,21 @@ impl Ladder {
         Some(Ladder { now, grace: millis(policy.grace), retention: millis(policy.retention?) })
     }
 
-    /// The merged segments that something smaller might go for.
+    /// The merged segments that something smaller might go for: by the times at which the smaller ones came, they do
+    /// not stand for too long a time. How long it is, they say themselves, when they are read.
     pub(super) fn substitutes(&self, held: &Held) -> Vec<(Name, u64)> {
-        let (mut seen, mut wanted) = (HashSet::new(), Vec::new());
-        self.pairs(held, |_, larger| {
-            if seen.insert(larger.name) {
-                wanted.push((larger.name, larger.size));
-            }
+        let mut larger_ones: HashMap<Name, Parts> = HashMap::new();
+        self.pairs(held, |small, larger| {
+            let Some(&at) = held.modified.get(&small.name) else { return };
+            let parts =
+                larger_ones.entry(larger.name).or_insert(Parts { from: at, to: at, step: 0, size: larger.size });
+            (parts.from, parts.to) = (parts.from.min(at), parts.to.max(at));
+            parts.step = parts.step.max(self.step(at));
         });
+        let fine = |parts: &Parts| parts.to.0.abs_diff(parts.from.0) <= parts.step;
+        let mut wanted: Vec<(Name, u64)> =
+            larger_ones.into_iter().filter(|(_, parts)| fine(parts)).map(|(name, parts)| (name, parts.size)).collect();
+        wanted.sort_unstable();
         wanted
     }
 

@@ -15,8 +15,8 @@ use crate::storage::Store;
 /// and its last object open, and `latest` names one that is there. Nothing else is read.
 pub(super) async fn verify(store: &Arc<dyn Store>, plan: &Plan) -> Result<(), Error> {
     let stay = plan.generations.iter().filter(|it| it.has_snapshot && !it.fate.is_deleted());
-    let looked = stream::iter(stay).map(|generation| async move { look(store, generation).await });
-    let found: Vec<Vec<String>> = looked.buffered(CONCURRENCY).try_collect().await?;
+    let looked: Vec<_> = stay.map(|generation| look(store, generation)).collect();
+    let found: Vec<Vec<String>> = stream::iter(looked).buffered(CONCURRENCY).try_collect().await?;
     let mut problems: Vec<String> = found.into_iter().flatten().collect();
     problems.extend(latest(&**store, plan).await?);
     match problems.is_empty() {

@@ -4,6 +4,7 @@ mod chance;
 mod deletes;
 mod policies;
 mod replacement;
+mod running;
 
 use std::collections::HashMap;
 use std::ops::Range;

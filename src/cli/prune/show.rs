@@ -182,7 +182,8 @@ pub(super) fn ended(ui: &Ui, plan: &Plan, dry_run: bool, report: Option<&Report>
     warn(ui, report);
 }
 
-fn warn(ui: &Ui, report: &Report) {
+/// Warns of what the store did not delete.
+pub(in crate::cli) fn warn(ui: &Ui, report: &Report) {
     if let Some(refused) = report.refused.first() {
         let (objects, Refused { key, why }) = (count(report.refused_objects, "object"), refused);
         let message = format!("the store refused to delete {objects}, as {key}: {why}");

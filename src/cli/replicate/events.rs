@@ -12,6 +12,7 @@ use crate::engine::{Event, Report};
 use crate::format::Reason;
 use crate::ids::GenerationId;
 use crate::restore::{self, Point};
+use crate::retention;
 use crate::units::Timestamp;
 
 /// What every event says first.
@@ -93,6 +94,16 @@ struct Degraded<'a> {
 #[derive(Serialize)]
 struct Recovered {
     after_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Prune {
+    generations: u64,
+    objects: u64,
+    freed_bytes: u64,
+    refused_objects: u64,
+    still_there_objects: u64,
+    duration_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -192,6 +203,14 @@ pub(super) fn json(ui: &Ui, event: &Event, db: &Path, now: Timestamp, setup: &Se
         Event::Recovered { after } => {
             ui.json("recovered", &Line { about, fields: Recovered { after_seconds: seconds(*after) } });
         }
+        Event::Pruned(report) => {
+            let retention::Report { generations, objects, freed_bytes, refused_objects, still_there_objects, .. } =
+                *report;
+            let duration_seconds = seconds(report.duration);
+            let fields =
+                Prune { generations, objects, freed_bytes, refused_objects, still_there_objects, duration_seconds };
+            ui.json("prune", &Line { about, fields });
+        }
         Event::Stopped(report) => ui.json("stop", &Line { about, fields: Stop::from(report) }),
     }
 }
@@ -224,6 +243,20 @@ pub(super) fn log(event: &Event, db: &Path, setup: &Setup<'_>) {
         }
         Event::Degraded { since, error } => tracing::warn!(%db, %since, error, "degraded: the replica is behind"),
         Event::Recovered { after } => tracing::info!(%db, after_ms = after.as_millis(), "recovered"),
+        Event::Pruned(report) => {
+            let (generations, objects, bytes) = (report.generations, report.objects, report.freed_bytes);
+            if objects > 0 {
+                tracing::info!(%db, generations, objects, bytes, took_ms = report.duration.as_millis(), "prune");
+            }
+            if let Some(refused) = report.refused.first() {
+                let (objects, key, why) = (report.refused_objects, &refused.key, &refused.why);
+                tracing::warn!(%db, objects, key, why, "the store refuses to delete what need not be kept");
+            }
+            if let Some(key) = report.still_there.first() {
+                let objects = report.still_there_objects;
+                tracing::warn!(%db, objects, key, "the store says that it deleted what it still lists");
+            }
+        }
         Event::Stopped(report) => {
             let Report { commits, objects, stored_bytes, pending } = *report;
             tracing::info!(%db, commits, objects, sent = stored_bytes, pending, "stopped");

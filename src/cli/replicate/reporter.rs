@@ -9,6 +9,7 @@ use super::{events, shown};
 use crate::cli::context::Context;
 use crate::cli::databases::Database;
 use crate::cli::destination::Origin;
+use crate::cli::prune;
 use crate::cli::render::{self, table};
 use crate::cli::ui::Ui;
 use crate::clock::{Clock, SystemClock};
@@ -139,6 +140,13 @@ impl Reporter {
             Event::Recovered { after } => {
                 seen.behind = None;
                 ui.note(format_args!("{}level again after {}", self.name, duration::format(*after)));
+            }
+            Event::Pruned(report) => {
+                if report.objects > 0 {
+                    let (objects, freed) = (render::count(report.objects, "object"), ui.size(report.freed_bytes));
+                    ui.note(format_args!("{}{objects} older than the retention deleted, {freed}", self.name));
+                }
+                prune::warn(ui, report);
             }
             Event::Checkpoint { .. } | Event::Stopped(_) => {}
         }

@@ -302,7 +302,7 @@ async fn every_field_that_cannot_be_honoured_is_refused_by_its_name_before_anyth
     let _app = application(&dir.path().join("app.db"));
     let sound = config(dir.path());
     for (field, config) in [
-        ("retention_duration", BackupConfig { retention_duration: Some(HOUR), ..sound.clone() }),
+        ("retention_duration", BackupConfig { retention_duration: Some(Duration::ZERO), ..sound.clone() }),
         ("encryption_key", BackupConfig { encryption_key: Some("secret".into()), ..sound.clone() }),
         ("sync_interval", BackupConfig { sync_interval: Duration::ZERO, ..sound.clone() }),
         ("snapshot_interval", BackupConfig { snapshot_interval: Some(Duration::ZERO), ..sound.clone() }),

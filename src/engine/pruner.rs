@@ -1,0 +1,69 @@
+//! Retention, by itself: after each new generation, and once an hour.
+//!
+//! A task of its own, which nothing waits for: an upload never does. Ended in the middle, what it was doing is done by
+//! the next run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::event::Event;
+use super::options::Hooks;
+use super::status::Status;
+use crate::retention::{self, Policy};
+use crate::storage::Store;
+
+/// How long after the start the first run is: a process that is started again and again does not list each time.
+const FIRST: Duration = Duration::from_secs(60);
+/// How often, if no generation begins.
+const EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Enforces a policy.
+#[derive(Clone, Debug)]
+pub(super) struct Pruner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) policy: Policy,
+    pub(super) hooks: Hooks,
+}
+
+impl Pruner {
+    /// Enforces it once.
+    pub(super) async fn enforce(&self) -> Result<retention::Report, retention::Error> {
+        let report = retention::enforce(&self.store, &self.policy, self.hooks.clock.now()).await?;
+        if report != (retention::Report { duration: report.duration, ..retention::Report::default() }) {
+            (self.hooks.events)(Event::Pruned(report.clone()));
+        }
+        Ok(report)
+    }
+
+    /// Enforces it until the replicator has ended.
+    pub(super) async fn run(self, mut status: watch::Receiver<Status>) {
+        let (mut due, mut snapshots) = (Instant::now() + FIRST, 0);
+        loop {
+            let begun = status.wait_for(|status| status.snapshots > snapshots);
+            tokio::select! {
+                ended = begun => match ended {
+                    Ok(status) => snapshots = status.snapshots,
+                    Err(_) => return,
+                },
+                () = sleep_until(due) => {}
+            }
+            if status.borrow().generation.is_some() {
+                self.enforce_and_tell().await;
+            }
+            due = Instant::now() + EVERY;
+        }
+    }
+
+    /// A failure is told: the next run makes up for it.
+    async fn enforce_and_tell(&self) {
+        if let Err(error) = self.enforce().await {
+            let error = crate::error::Error::from(error);
+            let why = error.causes().join(": ");
+            let colon = if why.is_empty() { "" } else { ": " };
+            tracing::warn!(code = error.code(), "nothing was let go of, until the next time: {error}{colon}{why}");
+        }
+    }
+}
