@@ -134,13 +134,11 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_its_name() {
-        for (field, config) in [("encryption_key", BackupConfig { encryption_key: Some("a secret".into()), ..sound() })]
-        {
-            let error = config.options().unwrap_err();
-            assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Usage, "config.not_built", 1));
-            assert_eq!(error.to_string(), format!("`{field}` is set, and this version of waloy cannot do it yet"));
-            assert!(!format!("{config:?}").contains("a secret"), "{config:?}");
-        }
+        let config = BackupConfig { encryption_key: Some("a secret".into()), ..sound() };
+        let error = config.options().unwrap_err();
+        assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Usage, "config.not_built", 1));
+        assert_eq!(error.to_string(), "`encryption_key` is set, and this version of waloy cannot do it yet");
+        assert!(!format!("{config:?}").contains("a secret"), "{config:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::config::{duration, size};
 use crate::db;
 use crate::engine::{Checkpoints, OnConflict, Options};
 use crate::error::{Error, Kind, Result};
-use crate::retention::Policy;
+use crate::retention::{Keep, Policy};
 
 mod board;
 mod events;
@@ -60,6 +60,9 @@ pub struct Args {
         long, value_name = "DUR", default_value = "30d", env = "WALOY_RETENTION", value_parser = duration::parse_or_off
     )]
     retention: Interval,
+    /// Beyond that, the generation with the last point of so many days, weeks, months: daily=90,weekly=8,monthly=24
+    #[arg(long, value_name = "POINTS")]
+    keep: Option<Keep>,
     /// How long every single upload stays, and what is no longer needed for those who read it; nothing younger is
     /// deleted
     #[arg(long, value_name = "DUR", default_value = "24h", value_parser = duration::parse)]
@@ -193,7 +196,11 @@ impl Args {
             automatic: !self.once,
             sync_interval: self.sync_interval,
             snapshot_interval: self.snapshot_interval,
-            retention: self.retention.map(|retention| Policy { grace: self.grace, ..Policy::new(Some(retention)) }),
+            retention: self.retention.map(|retention| Policy {
+                grace: self.grace,
+                keep: self.keep.unwrap_or_default(),
+                ..Policy::new(Some(retention))
+            }),
             compression: self.compression,
             checkpoint_threshold: self.checkpoint_threshold,
             checkpoints: match self.checkpoint {

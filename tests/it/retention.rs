@@ -1,5 +1,6 @@
 //! Retention: what stays, what goes, and that nothing which was promised is ever lost on the way.
 
+mod bucket;
 mod chance;
 mod deletes;
 mod policies;

@@ -1,0 +1,76 @@
+//! How buckets answer when many objects are to be deleted.
+
+use waloy::storage::{ErrorKind, Retry, S3Options, S3Store, Store};
+
+use crate::fake_s3::{Answer, FakeS3};
+
+async fn store(server: &FakeS3) -> S3Store {
+    let options = S3Options {
+        endpoint: Some(server.endpoint.clone()),
+        access_key: Some("key".into()),
+        secret_key: Some("secret".into()),
+        retry: Retry { tries: 1, ..Retry::default() },
+        ..S3Options::default()
+    };
+    S3Store::open("bucket", "app", &options).await.unwrap()
+}
+
+fn keys() -> Vec<String> {
+    ["a/1", "a/2", "a/3"].map(str::to_owned).to_vec()
+}
+
+fn result(errors: &str) -> Answer {
+    let body = format!(
+        "<?xml version=\"1.0\"?><DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{errors}</DeleteResult>"
+    );
+    Answer::new("200 OK", body).with("content-type", "application/xml")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verdict_on_each_key_is_read_although_the_answer_is_200() {
+    let server = FakeS3::always(result(
+        "<Error><Key>app/a/2</Key><Code>AccessDenied</Code><Message>object is locked</Message></Error>\
+         <Error><Key>app/a/3</Key><Code>NoSuchKey</Code></Error>",
+    ));
+    let refused = store(&server).await.delete_many(&keys()).await.unwrap();
+    let [(key, error)] = &refused[..] else { panic!("{refused:?}") };
+    assert_eq!((key.as_str(), error.kind), ("a/2", ErrorKind::Denied));
+    assert_eq!(error.to_string(), "cannot delete s3://bucket/app/a/2: access denied");
+    assert_eq!(error.source.as_ref().unwrap().to_string(), "AccessDenied: object is locked");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_overloaded_for_one_key_is_asked_again_for_all() {
+    let server = FakeS3::always(result("<Error><Key>app/a/1</Key><Code>SlowDown</Code></Error>"));
+    assert!(store(&server).await.delete_many(&keys()).await.unwrap_err().is_transient());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_delete_many_is_asked_for_one_after_the_other() {
+    for refusal in [
+        Answer::refusal("501 Not Implemented", "NotImplemented", "not here"),
+        Answer::refusal("400 Bad Request", "InvalidRequest", "Missing required header for this request: Content-MD5"),
+    ] {
+        let server = FakeS3::start(move |request| match request.line.starts_with("POST") {
+            true => refusal.clone(),
+            false => Answer::new("204 No Content", ""),
+        });
+        let store = store(&server).await;
+        for _ in 0..2 {
+            assert!(store.delete_many(&keys()).await.unwrap().is_empty());
+        }
+        let requests = server.requests();
+        let posts = requests.iter().filter(|request| request.line.starts_with("POST")).count();
+        let deletes = requests.iter().filter(|request| request.line.starts_with("DELETE")).count();
+        assert_eq!((posts, deletes), (1, 6), "the second time it is known");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_not_delete_is_told_for_all() {
+    let server = FakeS3::always(Answer::refusal("403 Forbidden", "AccessDenied", "no"));
+    let error = store(&server).await.delete_many(&keys()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Denied);
+    assert_eq!(server.requests().len(), 1);
+}
