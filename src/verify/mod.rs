@@ -17,6 +17,7 @@ mod live;
 mod lost;
 mod report;
 mod run;
+mod since;
 
 pub use level::{Check, Level, Subset};
 pub use live::Database;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::data::{Read, Reading, page_files};
 use super::lost::{self, Times};
-use super::{Finding, Level, Report, Severity, Subset, integrity, listing};
+use super::{Finding, Level, Report, Severity, Subset, integrity, listing, since};
 use crate::clock::{self, Clock};
 use crate::format::{Manifest, PageHasher};
 use crate::ids::GenerationId;
@@ -141,6 +141,7 @@ impl Checking<'_> {
         let restores = hasher.is_some();
         self.proof(&generations, hasher).await?;
         let findings = &mut self.report.findings;
+        since::take_back(&**self.store, &generations, findings).await?;
         let restorable = lost::weigh(&mut self.times, &generations, &self.promised, findings).await?;
         self.report.restorable = restorable.filter(|_| restores);
         self.report.bytes_read += self.times.bytes_read;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use waloy::replica::Name;
 use waloy::retention::{Error, Plan, enforce, execute};
 use waloy::storage::{ErrorKind, Store};
@@ -11,6 +12,7 @@ use waloy::verify::{self, Level, Subset};
 
 use super::*;
 use crate::handmade::objects;
+use crate::watched::Watched;
 
 const NOW: Timestamp = Timestamp(BEGIN + 10_000 * DAY);
 
@@ -103,4 +105,28 @@ async fn nothing_is_deleted_when_what_stays_does_not_verify() {
     let plan = Plan::of(&store, &policy(days(1), days(1)), NOW).await.unwrap();
     assert!(matches!(execute(&store, &plan).await, Err(Error::Unverified { .. })));
     assert!(dated.deleted().is_empty());
+}
+
+#[tokio::test]
+async fn what_goes_while_it_is_being_verified_is_no_damage() {
+    let (made, ids) = a_generation_a_day(4).await;
+    let going: Vec<String> = objects(&*made.store)
+        .await
+        .into_iter()
+        .map(|(key, _)| key)
+        .filter(|key| key.starts_with(&ids[1].to_string()))
+        .collect();
+    let everything = Level::ReadData(Subset::All);
+    for damage in [false, true] {
+        let (copy, going) = (made.copy().await, going.clone());
+        let acting = copy.clone();
+        // Of a deletion that was begun, the snapshot and the manifest are gone first.
+        let gone = move || {
+            let going = going.iter().filter(|key| !damage || key.contains("/wal/"));
+            going.for_each(|key| acting.delete(key).now_or_never().unwrap().unwrap());
+        };
+        let store: Arc<dyn Store> = Arc::new(Watched::new(&copy).at_snapshot(gone));
+        let report = verify::verify(&store, everything, &verify::Options::default()).await.unwrap();
+        assert_eq!(report.ok(), !damage, "{report:?}");
+    }
 }
