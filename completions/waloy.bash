@@ -952,7 +952,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__replicate)
-            opts="-q -v -h -V --once --sync-interval --snapshot-interval --retention --grace --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --adopt --on-conflict --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --once --sync-interval --snapshot-interval --retention --keep --grace --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --adopt --on-conflict --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -967,6 +967,10 @@ _waloy() {
                     return 0
                     ;;
                 --retention)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

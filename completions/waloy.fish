@@ -73,6 +73,7 @@ complete -c waloy -n "__fish_waloy_needs_command" -f -a "help" -d 'Print this me
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l sync-interval -d 'The shortest time between two uploads' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l snapshot-interval -d 'Begin a new generation this often, if anything changed' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l retention -d 'Every moment of the last so long stays restorable; older generations are deleted, as by `waloy prune`, after each new generation and once an hour. `off` keeps all' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l keep -d 'Beyond that, the generation with the last point of so many days, weeks, months: daily=90,weekly=8,monthly=24' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l grace -d 'How long every single upload stays, and what is no longer needed for those who read it; nothing younger is deleted' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l compression -d 'How to compress: none, lz4, zstd, or zstd:1 to zstd:19' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l checkpoint-threshold -d 'Size of the WAL above which it is checkpointed' -r
