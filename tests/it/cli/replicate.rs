@@ -168,7 +168,7 @@ fn a_database_that_changed_much_since_its_restore_is_adopted_when_asked() {
     let app = database(&dir.path().join("app.db"));
     waloy(dir.path(), &["replicate", "app.db", "--once", "--to", "replica"]).ok();
     drop(app);
-    waloy(dir.path(), &["restore", "new.db", "--to", "replica"]).ok();
+    waloy(dir.path(), &["restore", "--to", "replica", "-o", "new.db"]).ok();
     let app = rusqlite::Connection::open(dir.path().join("new.db")).unwrap();
     app.execute_batch("PRAGMA journal_mode = WAL; UPDATE t SET text = hex(randomblob(40))").unwrap();
     let refused = waloy(dir.path(), &["replicate", "new.db", "--once", "--to", "replica"]);
