@@ -128,6 +128,7 @@ impl Session {
         let manifest = manifest.map(|mut manifest| {
             // Segments that it does not have were acknowledged by a process that ended without a word.
             manifest.segments.retain(|segment| segment.index < next_index);
+            manifest.merged.retain(|merged| merged.last < next_index);
             manifest.next_index = next_index.get();
             manifest.counter += 1;
             manifest
@@ -502,6 +503,7 @@ pub(super) fn manifest(
             checksum,
         },
         next_index: 0,
+        merged: Vec::new(),
         segments: Vec::new(),
     }
 }

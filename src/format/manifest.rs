@@ -108,6 +108,26 @@ pub struct Unobserved {
     pub outage: bool,
 }
 
+/// One merged segment.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct ManifestMerged {
+    /// Its first index.
+    #[serde(with = "index")]
+    pub first: SegmentIndex,
+    /// Its last index.
+    #[serde(with = "index")]
+    pub last: SegmentIndex,
+    /// How often segments were merged to get it, see [`super::Times`].
+    pub level: u8,
+    /// The time of its last transaction. RFC 3339, UTC, milliseconds.
+    #[serde(with = "time")]
+    pub at: Timestamp,
+    /// The size of the object in bytes.
+    pub bytes: u64,
+    /// The digest of its page file.
+    pub digest: Digest,
+}
+
 /// What a generation is. A hint: listing and chain decide.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
@@ -128,6 +148,10 @@ pub struct Manifest {
     pub snapshot: ManifestSnapshot,
     /// How many segments there were when this was written: indices 0 to this, exclusive.
     pub next_index: u64,
+    /// Merged segments, in order and without overlap: of one that stands for others, those are not listed. The newest
+    /// ones, at most [`Manifest::MERGED`].
+    #[serde(default)]
+    pub merged: Vec<ManifestMerged>,
     /// The newest segments, in order of their indices; at most [`Manifest::LISTED`].
     pub segments: Vec<ManifestSegment>,
 }
@@ -135,6 +159,9 @@ pub struct Manifest {
 impl Manifest {
     /// How many segments are listed at most.
     pub const LISTED: usize = 1024;
+
+    /// How many merged segments are listed at most: of hours, twelve weeks.
+    pub const MERGED: usize = 2048;
 
     /// The longest that the object may be.
     pub const LEN: usize = 1024 * 1024;
@@ -145,6 +172,22 @@ impl Manifest {
         self.segments.push(segment);
         let surplus = self.segments.len().saturating_sub(Manifest::LISTED);
         self.segments.drain(..surplus);
+    }
+
+    /// Adds a merged segment, in the place of those that it stands for; of many, the oldest is no longer listed.
+    ///
+    /// One that overlaps others without standing for them is passed over.
+    pub fn merge(&mut self, merged: ManifestMerged) {
+        self.merged.retain(|other| other.first < merged.first || other.last > merged.last);
+        let place = self.merged.partition_point(|other| other.first < merged.first);
+        let before = place.checked_sub(1).map(|at| &self.merged[at]);
+        let joins = before.is_none_or(|before| before.last < merged.first)
+            && self.merged.get(place).is_none_or(|behind| merged.last < behind.first);
+        if joins && merged.last.get() < self.next_index {
+            self.merged.insert(place, merged);
+        }
+        let surplus = self.merged.len().saturating_sub(Manifest::MERGED);
+        self.merged.drain(..surplus);
     }
 
     /// The bytes.
@@ -163,6 +206,10 @@ impl Manifest {
         text += &format!("  \"page_size\": {},\n", self.page_size);
         text += &format!("  \"snapshot\": {},\n", line(&self.snapshot));
         text += &format!("  \"next_index\": {},\n", self.next_index);
+        if !self.merged.is_empty() {
+            let merged: Vec<String> = self.merged.iter().map(|merged| format!("\n    {}", line(merged))).collect();
+            text += &format!("  \"merged\": [{}\n  ],\n", merged.join(","));
+        }
         let segments: Vec<String> = self.segments.iter().map(|segment| format!("\n    {}", line(segment))).collect();
         text += &format!("  \"segments\": [{}\n  ],\n  ", segments.join(","));
         json::end(text)
@@ -187,6 +234,14 @@ impl Manifest {
         if self.segments.len() > Manifest::LISTED {
             return Err(Error::Range { what: "number of segments listed", value: self.segments.len() as i128 });
         }
+        if self.merged.len() > Manifest::MERGED {
+            return Err(Error::Range { what: "number of merged segments listed", value: self.merged.len() as i128 });
+        }
+        if self.merged.iter().any(|merged| merged.first > merged.last || merged.last.get() >= self.next_index)
+            || self.merged.windows(2).any(|pair| pair[0].last >= pair[1].first)
+        {
+            return contradiction("merged segments that are not in order");
+        }
         if self.next_index > SegmentIndex::MAX.get() + 1 {
             return Err(Error::Range { what: "index of a segment", value: self.next_index.into() });
         }
@@ -197,6 +252,7 @@ impl Manifest {
             return contradiction("a segment at or beyond the next index");
         }
         std::iter::once(self.snapshot.at)
+            .chain(self.merged.iter().map(|merged| merged.at))
             .chain(self.segments.iter().map(|segment| segment.at))
             .try_for_each(in_range)?;
         if self.snapshot.pages == 0 {
@@ -258,6 +314,7 @@ mod tests {
                 checksum: DbChecksum(0xabc),
             },
             next_index: segments,
+            merged: Vec::new(),
             segments: (segments.saturating_sub(Manifest::LISTED as u64)..segments).map(segment).collect(),
         }
     }
@@ -292,6 +349,38 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains("\"to\": \"2026-11-22T10:00:01.000Z\"}"), "as before it was told: {text}");
         assert!(text.contains("\"to\": \"2026-11-22T10:00:01.000Z\", \"outage\": true}"), "{text}");
+    }
+
+    #[test]
+    fn a_merged_segment_takes_the_place_of_those_that_it_stands_for() {
+        let merged = |first: u64, last: u64| ManifestMerged {
+            first: SegmentIndex::new(first).unwrap(),
+            last: SegmentIndex::new(last).unwrap(),
+            level: 1,
+            at: Timestamp(1_795_341_600_123 + last as i64),
+            bytes: 9,
+            digest: Digest([7; 32]),
+        };
+        let mut written = manifest(100);
+        let listed = |manifest: &Manifest| -> Vec<(u64, u64)> {
+            manifest.merged.iter().map(|merged| (merged.first.get(), merged.last.get())).collect()
+        };
+        for (first, last) in [(0, 9), (20, 29), (10, 19), (5, 25), (90, 100)] {
+            written.merge(merged(first, last));
+        }
+        assert_eq!(listed(&written), [(0, 9), (10, 19), (20, 29)], "what overlaps or is beyond is not listed");
+        written.merge(merged(0, 29));
+        assert_eq!(listed(&written), [(0, 29)]);
+        let bytes = written.encode();
+        assert_eq!(Manifest::parse(&bytes), Ok(written.clone()));
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("\n  \"merged\": [\n    {\"first\": 0, \"last\": 29, \"level\": 1, "), "{text}");
+        written.next_index = 10_000;
+        for at in 100..9000 {
+            written.merge(merged(at, at));
+        }
+        assert_eq!((written.merged.len(), written.merged[0].first.get()), (Manifest::MERGED, 9000 - 2048));
+        assert!(written.encode().len() < Manifest::LEN / 2);
     }
 
     #[test]

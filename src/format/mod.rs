@@ -63,6 +63,11 @@
 //! **Other sections**: types 4 to 127 must be understood and are refused by name otherwise; 128 to 254 may be skipped.
 //! Types ascend, so each occurs once at most; type 0 does not exist. All sections together are at most 16 MiB long.
 //!
+//! **Times** (type 128, only in merged segments): level u8, at least 1 · zero 7 · for each object that it was merged from:
+//! last index u64 · time of the last transaction i64. Both ascend, and the last entry is the end of the merged segment
+//! itself. So the points that its range has had, or still has while smaller objects lead to them, keep their times.
+//! Level 1 stands for segments, a higher one for merged segments of the level below, and what of lower ones was left over.
+//!
 //! **Trailer** (type 255)
 //!
 //! | offset | length | field |
@@ -119,6 +124,7 @@ mod manifest_fields;
 mod outline;
 mod record;
 mod summary;
+mod times;
 mod whole;
 mod writer;
 
@@ -127,9 +133,10 @@ pub use hash::PageHasher;
 pub use header::{HEADER_LEN, Header, Kind};
 pub use ids::{Latest, ReplicaIds};
 pub use index::{ChunkEntry, IndexPlace, Run};
-pub use manifest::{Manifest, ManifestSegment, ManifestSnapshot, Reason, Unobserved};
+pub use manifest::{Manifest, ManifestMerged, ManifestSegment, ManifestSnapshot, Reason, Unobserved};
 pub use outline::Outline;
 pub use summary::{Flags, Summary, TRAILER_LEN, WalMark};
+pub use times::Times;
 pub use whole::{each_page, whole};
 pub use writer::{Finished, PageFileWriter};
 

@@ -7,7 +7,7 @@ use super::record::{
     self, CHUNK_RECORD_LEN, CHUNK_RECORD_MIN, ENTRY_LEN, FRAME_LEN, INDEX_RECORD_LEN, SECTIONS_LEN, kind,
 };
 use super::summary::{COVERED_LEN, Layout};
-use super::{CHUNK_LEN, Error, HEADER_LEN, Header, IndexPlace, Summary, TRAILER_LEN};
+use super::{CHUNK_LEN, Error, HEADER_LEN, Header, IndexPlace, Summary, TRAILER_LEN, Times};
 use crate::ids::Digest;
 
 const FILE: &str = "page file";
@@ -23,6 +23,8 @@ pub struct Outline {
     pub header: Header,
     /// What was known when it ended.
     pub summary: Summary,
+    /// The points that it leads over, if it is merged and says so.
+    pub times: Option<Times>,
     /// Where the index records are, in the order of the file.
     pub index: Vec<IndexPlace>,
     /// Page images in the file, every occurrence. Whoever reads the whole index compares their number with it.
@@ -79,13 +81,16 @@ impl Outline {
         }
 
         summary.check(&header, layout.images)?;
-        let index = places(sections, &layout)?;
+        let (index, times) = places(sections, &layout)?;
+        if let Some(times) = &times {
+            times.check(&header, &summary)?;
+        }
         let (chunks, full) =
             (index.iter().map(|place| u64::from(place.chunks)).sum(), CHUNK_LEN / header.page_size.len());
         if layout.images < chunks || layout.images > chunks.saturating_mul(full as u64) {
             return Err(Error::Contradiction("a number of page images that the chunks cannot have"));
         }
-        Ok(Outline { header, summary, index, images: layout.images, digest: Digest(computed), len })
+        Ok(Outline { header, summary, times, index, images: layout.images, digest: Digest(computed), len })
     }
 }
 
@@ -113,20 +118,24 @@ fn trailer(tail: &[u8]) -> Result<&[u8; TRAILER_LEN], Error> {
     tail.last_chunk().ok_or(short)
 }
 
-/// Reads the sections: the directory first, then what later versions add, each type once, in order of type.
-fn places(sections: &[u8], layout: &Layout) -> Result<Vec<IndexPlace>, Error> {
+/// Reads the sections: the directory first, then others, each type once, in order of type.
+fn places(sections: &[u8], layout: &Layout) -> Result<(Vec<IndexPlace>, Option<Times>), Error> {
     let (found, directory, mut rest) = record::split(DIRECTORY, sections)?;
     if found != kind::DIRECTORY {
         return Err(Error::RecordType { part: DIRECTORY, found });
     }
     let mut before = kind::DIRECTORY;
+    let mut times = None;
     while !rest.is_empty() {
-        let (found, _, after) = record::split("section", rest)?;
+        let (found, body, after) = record::split("section", rest)?;
         if found <= before || found == kind::TRAILER {
             return Err(Error::RecordType { part: "section behind the one before", found });
         }
         if found < kind::SKIPPABLE {
             return Err(Error::Section(found));
+        }
+        if found == kind::TIMES {
+            times = Some(Times::parse(body)?);
         }
         (before, rest) = (found, after);
     }
@@ -141,7 +150,7 @@ fn places(sections: &[u8], layout: &Layout) -> Result<Vec<IndexPlace>, Error> {
         index.push(place);
     }
     if begins == layout.directory {
-        Ok(index)
+        Ok((index, times))
     } else {
         Err(Error::Gap { part: DIRECTORY, expected: begins, found: layout.directory })
     }

@@ -39,6 +39,7 @@ pub(super) mod kind {
     pub(in crate::format) const DIRECTORY: u8 = 3;
     /// From here up to the trailer, types that a reader may skip.
     pub(in crate::format) const SKIPPABLE: u8 = 128;
+    pub(in crate::format) const TIMES: u8 = 128;
     pub(in crate::format) const TRAILER: u8 = 255;
 }
 

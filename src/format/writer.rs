@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::record::{self, ENTRY_LEN, FRAME_LEN, INDEX_RECORD_LEN, PLACE_LEN, SECTIONS_LEN, kind};
 use super::summary::Layout;
-use super::{Error, HEADER_LEN, Header, Summary, TRAILER_LEN};
+use super::{Error, HEADER_LEN, Header, Summary, TRAILER_LEN, Times};
 use crate::compress::{Compression, Compressor};
 use crate::ids::Digest;
 use crate::units::{PageHash, PageNo};
@@ -132,14 +132,34 @@ impl PageFileWriter {
     /// # Errors
     ///
     /// If a reader would refuse the summary; those of [`PageFileWriter::add`].
-    pub fn finish(mut self, summary: &Summary) -> Result<Finished, Error> {
+    pub fn finish(self, summary: &Summary) -> Result<Finished, Error> {
+        self.end(summary, None)
+    }
+
+    /// Ends the page file of a merged segment, with the times of the points that it leads over.
+    ///
+    /// # Errors
+    ///
+    /// If a reader would refuse the summary or the times; those of [`PageFileWriter::add`].
+    pub fn finish_merged(self, summary: &Summary, times: &Times) -> Result<Finished, Error> {
+        self.end(summary, Some(times))
+    }
+
+    fn end(mut self, summary: &Summary, times: Option<&Times>) -> Result<Finished, Error> {
         self.end_chunk()?;
         self.end_index();
         summary.check(&self.header, self.count)?;
-        if FRAME_LEN + self.directory.len() > SECTIONS_LEN {
+        let times = match times {
+            Some(times) => {
+                times.check(&self.header, summary)?;
+                times.encode()
+            }
+            None => Vec::new(),
+        };
+        if times.len() + FRAME_LEN + self.directory.len() > SECTIONS_LEN {
             return Err(Error::Range { what: "length of the directory", value: self.directory.len() as i128 });
         }
-        let sections = [&record::frame(kind::DIRECTORY, self.directory.len())[..], &self.directory].concat();
+        let sections = [&record::frame(kind::DIRECTORY, self.directory.len())[..], &self.directory, &times].concat();
         let directory = self.offset();
         let len = directory + (sections.len() + TRAILER_LEN) as u64;
         let trailer = summary.encode(Layout { directory, len, images: self.count });

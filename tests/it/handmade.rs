@@ -195,6 +195,7 @@ impl Handmade {
             page_size: self.page_size,
             snapshot,
             next_index: 0,
+            merged: Vec::new(),
             segments: Vec::new(),
         });
         self.states.push(State { digest, ..state });

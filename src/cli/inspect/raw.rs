@@ -7,7 +7,7 @@ use crate::format::Outline;
 use crate::ids::{Digest, GenerationId, WriterId};
 use crate::replica::Name;
 use crate::restore::Interval;
-use crate::units::{DbChecksum, Timestamp};
+use crate::units::{DbChecksum, SegmentIndex, Timestamp};
 
 /// Header and trailer of a page file, in the words of its specification.
 #[derive(Debug, Serialize)]
@@ -36,6 +36,10 @@ pub(super) struct Raw {
     rewind: bool,
     outage: bool,
     unobserved: Option<Interval>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    points: Option<Vec<PointTime>>,
     images: u64,
     index_records: usize,
     stored_bytes: u64,
@@ -49,10 +53,24 @@ pub(super) struct Raw {
     writer: WriterId,
 }
 
+/// A point that a merged segment leads over.
+#[derive(Debug, Serialize)]
+struct PointTime {
+    index: u64,
+    #[serde(serialize_with = "text")]
+    at: Timestamp,
+}
+
+impl PointTime {
+    fn of(&(index, at): &(SegmentIndex, Timestamp)) -> PointTime {
+        PointTime { index: index.get(), at }
+    }
+}
+
 impl Raw {
     /// What an outline says.
     pub(super) fn of(name: Name, size: u64, outline: &Outline) -> Raw {
-        let Outline { header, summary, index, images, digest, len } = outline;
+        let Outline { header, summary, times, index, images, digest, len } = outline;
         Raw {
             key: name,
             kind: match name {
@@ -77,6 +95,8 @@ impl Raw {
             rewind: summary.flags.rewind,
             outage: summary.flags.outage,
             unobserved: summary.unobserved.map(|(from, to)| Interval { from, to }),
+            level: times.as_ref().map(|times| times.level),
+            points: times.as_ref().map(|times| times.points.iter().map(PointTime::of).collect()),
             images: *images,
             index_records: index.len(),
             stored_bytes: size,

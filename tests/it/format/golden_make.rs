@@ -191,6 +191,7 @@ fn make_set(set: &str, compression: Compression, states: &[Vec<u8>; 3]) {
             checksum: snapshot_summary.checksum_after,
         },
         next_index: 2,
+        merged: Vec::new(),
         segments: vec![segment(&zero, &zero_summary), segment(&one, &one_summary)],
     };
     maker.put(&format!("{}/manifest.json", maker.generation), &manifest.encode());
