@@ -101,6 +101,7 @@ pub mod backup;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+pub mod compact;
 pub mod compress;
 pub mod config;
 pub mod db;

@@ -18,6 +18,8 @@ pub enum Phase {
     Check,
     /// Reading a replica to prove it.
     Verify,
+    /// Merging segments.
+    Merge,
 }
 
 /// Is told how far a long operation is. All amounts are bytes.

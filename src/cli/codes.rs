@@ -71,6 +71,7 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
         "7",
         "no state of that time: no replicator ran, or the store was out of reach; a warning without --strict-time",
     ),
+    ("restore.in_merged", "-", "a warning: the states around that time were merged, and an earlier one was restored"),
     ("restore.io", "8", "the target cannot be written"),
     ("restore.merged", "7", "that point was merged with later ones"),
     ("restore.no_backup", "10", "the store has answered, and has no backup"),

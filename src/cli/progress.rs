@@ -68,6 +68,7 @@ fn name(phase: Phase) -> &'static str {
         Phase::Check => "checking",
         Phase::Compare => "comparing",
         Phase::Verify => "verifying",
+        Phase::Merge => "merging",
         #[expect(unreachable_patterns, reason = "phases may be added")]
         _ => "working",
     }
@@ -76,7 +77,7 @@ fn name(phase: Phase) -> &'static str {
 fn style(phase: Phase, total: Option<u64>, unicode: bool) -> ProgressStyle {
     let template = match (total, phase) {
         (Some(_), _) => "  {msg}  {bar:20}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta}",
-        (None, Phase::Snapshot) => "  {msg}  {spinner}  {bytes}  {bytes_per_sec}",
+        (None, Phase::Snapshot | Phase::Merge) => "  {msg}  {spinner}  {bytes}  {bytes_per_sec}",
         // Nothing is counted in them.
         (None, _) => "  {msg}  {spinner}  {elapsed}",
     };

@@ -178,14 +178,14 @@ impl Manifest {
     ///
     /// One that overlaps others without standing for them is passed over.
     pub fn merge(&mut self, merged: ManifestMerged) {
-        self.merged.retain(|other| other.first < merged.first || other.last > merged.last);
-        let place = self.merged.partition_point(|other| other.first < merged.first);
-        let before = place.checked_sub(1).map(|at| &self.merged[at]);
-        let joins = before.is_none_or(|before| before.last < merged.first)
-            && self.merged.get(place).is_none_or(|behind| merged.last < behind.first);
-        if joins && merged.last.get() < self.next_index {
-            self.merged.insert(place, merged);
+        let within = |other: &ManifestMerged| merged.first <= other.first && other.last <= merged.last;
+        let apart = |other: &ManifestMerged| other.last < merged.first || merged.last < other.first;
+        if merged.last.get() >= self.next_index || !self.merged.iter().all(|other| within(other) || apart(other)) {
+            return;
         }
+        self.merged.retain(apart);
+        let place = self.merged.partition_point(|other| other.first < merged.first);
+        self.merged.insert(place, merged);
         let surplus = self.merged.len().saturating_sub(Manifest::MERGED);
         self.merged.drain(..surplus);
     }

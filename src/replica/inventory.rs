@@ -77,6 +77,51 @@ impl Objects {
         self.snapshot.is_none() && self.manifest.is_none()
     }
 
+    /// Lists the segments and merged segments that begin with one of these indices: as many requests as that takes, and none
+    /// beyond. Both ends belong to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::list`].
+    pub async fn list_range(
+        store: &dyn Store,
+        generation: GenerationId,
+        first: SegmentIndex,
+        last: SegmentIndex,
+    ) -> Result<Objects, storage::Error> {
+        // The key of a merged segment is behind that of the segment where it begins: the last of those before `first`.
+        let before = first.get().checked_sub(1).and_then(SegmentIndex::new);
+        let mut after = before.map(|before| Name::Merged(generation, before, SegmentIndex::MAX).key());
+        let prefix = format!("{generation}/wal/");
+        let mut objects = Objects::none(generation);
+        loop {
+            let listing = store.list(&prefix, after.as_deref(), Depth::All).await?;
+            for Meta { key, size, .. } in &listing.objects {
+                match Name::parse(key) {
+                    Some(Name::Segment(_, begins) | Name::Merged(_, begins, _)) if begins > last => return Ok(objects),
+                    Some(name) => objects.add(name, *size),
+                    None => {}
+                }
+            }
+            match listing.next {
+                Some(next) => after = Some(next),
+                None => return Ok(objects),
+            }
+        }
+    }
+
+    /// Adds what another listing of the same generation found.
+    pub fn extend(&mut self, other: Objects) {
+        self.snapshot = self.snapshot.or(other.snapshot);
+        self.manifest = self.manifest.or(other.manifest);
+        self.segments.extend(other.segments);
+        self.segments.sort_unstable();
+        self.segments.dedup();
+        self.merged.extend(other.merged);
+        self.merged.sort_unstable();
+        self.merged.dedup();
+    }
+
     /// Adds an object, in the order of keys.
     pub(crate) fn add(&mut self, name: Name, size: u64) {
         match name {

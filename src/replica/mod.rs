@@ -8,6 +8,7 @@
 //!   that generation, kind and indices are those of the name are checked before anything is handed out.
 //! - [`chain`] says whether outlines follow each other.
 
+mod claimed;
 mod error;
 mod hints;
 mod ids;
@@ -18,6 +19,7 @@ mod reader;
 pub mod chain;
 
 pub use crate::format::{Latest, ReplicaIds};
+pub(crate) use claimed::Claimed;
 pub use error::Error;
 pub(crate) use error::without_location;
 pub use hints::{read_latest, read_manifest, write_latest, write_manifest};

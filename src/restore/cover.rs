@@ -108,6 +108,34 @@ pub(crate) fn reachable(objects: &Objects) -> Vec<(Point, Name, u64)> {
     ends(objects).into_iter().filter(|&(point, ..)| leads(point)).collect()
 }
 
+/// The [`ends`] among which a moment is looked for: those that can be restored, and those that something missing keeps from
+/// it. Points inside of a merged segment are left out once nothing else leads to them.
+pub(super) fn sought(objects: &Objects) -> Vec<(Point, Name, u64)> {
+    let ways = ways(objects);
+    let reaches = |place: u64| place == 0 || ways.contains_key(&place);
+    let leads: Vec<(u64, u64)> = objects
+        .merged
+        .iter()
+        .map(|&(first, last, _)| (first.get(), last.get() + 1))
+        .filter(|&(from, _)| reaches(from))
+        .collect();
+    // The furthest place that a range which begins up to here leads to.
+    let mut beyond: Vec<(u64, u64)> = Vec::with_capacity(leads.len());
+    for (from, to) in leads {
+        let furthest = beyond.last().map_or(to, |&(_, before)| to.max(before));
+        beyond.push((from, furthest));
+    }
+    let merged = |place: u64| {
+        let at = beyond.partition_point(|&(from, _)| from < place);
+        at > 0 && beyond[at - 1].1 > place
+    };
+    let kept = |&(point, ..): &(Point, Name, u64)| {
+        let place = place_after(point);
+        reaches(place) || !merged(place)
+    };
+    ends(objects).into_iter().filter(kept).collect()
+}
+
 /// How many segments there are up to a point.
 pub(super) fn place_after(point: Point) -> u64 {
     point.index().map_or(0, |index| index.get() + 1)
@@ -202,6 +230,18 @@ mod tests {
             let expected: Vec<Point> = ends(&objects).iter().map(|&(point, ..)| point).filter(covered).collect();
             assert_eq!(points, expected);
         }
+    }
+
+    #[test]
+    fn what_is_left_inside_of_a_merged_segment_is_not_looked_for() {
+        let points = |objects: &Objects| -> Vec<Point> { sought(objects).iter().map(|&(point, ..)| point).collect() };
+        // Deletion ended half way: 3 is left of 2 to 5.
+        let left = objects(&[0, 1, 3, 6], &[(2, 5)]);
+        assert_eq!(points(&left), [Point::Snapshot, index(0), index(1), index(5), index(6)]);
+        let whole = objects(&[0, 1, 2, 3, 4, 5, 6], &[(2, 5)]);
+        assert_eq!(points(&whole).len(), 8);
+        let hole = objects(&[0, 1, 3, 6], &[]);
+        assert_eq!(points(&hole).len(), 5, "what is missing is met and told");
     }
 
     #[test]

@@ -16,10 +16,10 @@
 //!   file is left; so too when the future is dropped.
 //! - Memory is bounded, whatever the size of the database or of any object: some 40 MiB, and one bit a page.
 
-mod claimed;
 mod cover;
 mod error;
 mod gap;
+mod hinted;
 mod integrity;
 mod output;
 mod plan;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::seek::{join, seek};
-use super::{Around, Error, Gap, Point, Survivor, Target};
+use super::seek::{Found, Scope, join, seek};
+use super::{Around, Error, Gap, Interval, Point, Survivor, Target};
 use crate::ids::GenerationId;
 use crate::replica::{Name, ObjectReader};
 use crate::storage::Store;
@@ -30,6 +30,12 @@ pub struct Plan {
     pub gap: Option<Gap>,
     /// The first state behind the gap.
     pub after_gap: Option<Survivor>,
+    /// States around the moment asked for were merged: this is the nearest point before it, and the next one is at the
+    /// end of this interval.
+    pub merged: Option<Interval>,
+    /// Not everything was listed: a manifest told the rest.
+    #[serde(skip)]
+    pub(super) hinted: bool,
     /// The page size of the database.
     #[serde(serialize_with = "bytes")]
     pub page_size: PageSize,
@@ -77,7 +83,26 @@ impl Plan {
 /// [`Error::NoBackup`], [`Error::BeforeAll`], [`Error::InGap`] and what else says that the target does not exist; damage and missing
 /// objects at or before the target; those of the store.
 pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error> {
-    let found = seek(store, target).await?;
+    match in_scope(store, target, Scope::Hinted).await {
+        // A manifest is a hint: what it told may be gone by now, and everything is listed then.
+        Err((error, true)) if error.is_damage() || matches!(error, Error::Merged { .. }) => whole(store, target).await,
+        planned => planned.map_err(|(error, _)| error),
+    }
+}
+
+/// The same, from a listing of everything.
+pub(super) async fn whole(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error> {
+    in_scope(store, target, Scope::Whole).await.map_err(|(error, _)| error)
+}
+
+/// An error comes with whether it may be owed to a manifest.
+async fn in_scope(store: &Arc<dyn Store>, target: Target, scope: Scope) -> Result<Plan, (Error, bool)> {
+    let found = seek(store, target, scope).await.map_err(|error| (error, scope == Scope::Hinted))?;
+    let hinted = found.hinted;
+    of(store, target, found).await.map_err(|error| (error, hinted))
+}
+
+async fn of(store: &Arc<dyn Store>, target: Target, found: Found) -> Result<Plan, Error> {
     let chain = join(&**store, &found.objects, found.point)?;
     let Some(&(name, size)) = chain.last() else { unreachable!("a chain begins with its snapshot") };
     let newest = ObjectReader::open(store, name, size).await?;
@@ -96,6 +121,8 @@ pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error>
         in_gap: found.gap.is_some(),
         gap: found.gap.map(|(gap, _)| gap),
         after_gap: found.gap.map(|(_, after)| after),
+        merged: found.merged.map(|(from, to)| Interval { from, to }),
+        hinted: found.hinted,
         page_size: outline.header.page_size,
         pages: outline.summary.pages_after,
         checksum: outline.summary.checksum_after,

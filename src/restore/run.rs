@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::output::{Placed, Prepared, TempFile};
+use super::plan::whole;
 use super::walk::Taken;
 use super::{Error, Opening, Output, Pages, Plan, Report, Take, Target, Walk, integrity, plan};
 use crate::clock::{self, Clock};
@@ -191,9 +192,9 @@ impl Restore {
         let ids = hash_key(&*self.store).await?;
         for attempt in 1.. {
             match download(&self.store, &self.plan, &ids, &self.prepared, options).await {
-                Err(error) if error.is_missing() && attempt < PLANS => {
-                    let again = plan(&self.store, self.target).await?;
-                    if again == self.plan {
+                Err(error) if (error.is_missing() || self.plan.hinted && error.is_damage()) && attempt < PLANS => {
+                    let again = whole(&self.store, self.target).await?;
+                    if again.objects == self.plan.objects {
                         return Err(error);
                     }
                     self.plan = again;
@@ -265,7 +266,7 @@ async fn fill(
     }
     walk.drain().await;
     stop_at_failure(&mut walk)?;
-    whole(plan, walk.taken(), options.check)?;
+    all_of_it(plan, walk.taken(), options.check)?;
     Ok(walk.fetched())
 }
 
@@ -288,7 +289,7 @@ fn stop_at_failure(walk: &mut Walk) -> Result<(), Error> {
 }
 
 /// Every page is there, and all together are the database that the replicator had.
-fn whole(plan: &Plan, taken: Option<Taken>, check: Check) -> Result<(), Error> {
+fn all_of_it(plan: &Plan, taken: Option<Taken>, check: Check) -> Result<(), Error> {
     let Some(taken) = taken else { unreachable!("a plan has objects") };
     let generation = plan.generation;
     if let Some(page) = taken.first_missing {

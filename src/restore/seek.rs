@@ -1,11 +1,12 @@
 //! From a target to a point of a generation.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cover::{Uncovered, cover, ends, place_after, reachable};
+use super::cover::{Uncovered, cover, place_after, sought};
+use super::hinted::{self, Hinted};
 use super::{Absence, Error, Gap, Point, Survivor, Target};
-use crate::format::Summary;
+use crate::format::{Outline, Summary, Times};
 use crate::ids::GenerationId;
 use crate::replica::{self, Name, ObjectReader, Objects, generations, read_latest, read_manifest};
 use crate::storage::Store;
@@ -17,13 +18,26 @@ pub(super) struct Found {
     pub(super) point: Point,
     /// The gap that the moment asked for lies in, and the first state behind it.
     pub(super) gap: Option<(Gap, Survivor)>,
+    /// States between the point and the next one were merged, and the moment asked for is among them: from when to when.
+    pub(super) merged: Option<(Timestamp, Timestamp)>,
+    /// Not everything was listed: a manifest told the rest.
+    pub(super) hinted: bool,
+}
+
+/// What is listed to find a point.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Scope {
+    /// What the manifest does not tell.
+    Hinted,
+    /// Everything.
+    Whole,
 }
 
 /// The point that a target means.
-pub(super) async fn seek(store: &Arc<dyn Store>, target: Target) -> Result<Found, Error> {
+pub(super) async fn seek(store: &Arc<dyn Store>, target: Target, scope: Scope) -> Result<Found, Error> {
     match target {
-        Target::Latest => latest(store).await,
-        Target::Time(at) | Target::StrictTime(at) => at_time(store, at).await,
+        Target::Latest => latest(store, scope).await,
+        Target::Time(at) | Target::StrictTime(at) => at_time(store, at, scope).await,
         Target::Generation(id, point) => in_generation(store, id, point).await,
     }
 }
@@ -33,17 +47,25 @@ struct Listed {
     objects: Objects,
     /// How many segments the manifest knew of.
     promised: u64,
+    /// Only part of it was listed; within these indices, everything.
+    hinted: Option<(SegmentIndex, SegmentIndex)>,
 }
 
 impl Listed {
     /// The manifest is read first: what it promises must then be in the listing. A damaged one promises nothing.
-    async fn of(store: &dyn Store, id: GenerationId) -> Result<Listed, Error> {
-        let promised = match read_manifest(store, id).await {
-            Ok(manifest) => manifest.map_or(0, |manifest| manifest.next_index),
-            Err(error) if error.is_damage() => 0,
+    async fn of(store: &dyn Store, id: GenerationId, scope: Scope, moment: Option<Timestamp>) -> Result<Listed, Error> {
+        let manifest = match read_manifest(store, id).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.is_damage() => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(Listed { objects: Objects::list(store, id, None).await?, promised })
+        let promised = manifest.as_ref().map_or(0, |manifest| manifest.next_index);
+        if let (Scope::Hinted, Some(manifest)) = (scope, &manifest)
+            && let Some(Hinted { objects, whole }) = hinted::list(store, manifest, moment).await?
+        {
+            return Ok(Listed { objects, promised, hinted: Some(whole) });
+        }
+        Ok(Listed { objects: Objects::list(store, id, None).await?, promised, hinted: None })
     }
 
     /// The end of the generation, if nothing of it is known to be missing.
@@ -60,15 +82,15 @@ impl Listed {
     }
 
     fn found(self, point: Point) -> Found {
-        Found { objects: self.objects, point, gap: None }
+        Found { objects: self.objects, point, gap: None, merged: None, hinted: self.hinted.is_some() }
     }
 }
 
 /// The newest state: that of the greatest generation with a snapshot.
-async fn latest(store: &Arc<dyn Store>) -> Result<Found, Error> {
+async fn latest(store: &Arc<dyn Store>, scope: Scope) -> Result<Found, Error> {
     let hint = hint(&**store).await?;
     for id in generations(&**store).await?.into_iter().rev() {
-        let listed = Listed::of(&**store, id).await?;
+        let listed = Listed::of(&**store, id, scope, None).await?;
         if listed.objects.snapshot.is_none() {
             // One that never got its snapshot has no segments either.
             refuse_headless(&**store, &listed.objects)?;
@@ -97,7 +119,7 @@ async fn hint(store: &dyn Store) -> Result<Option<GenerationId>, Error> {
 
 /// A point of one generation.
 async fn in_generation(store: &Arc<dyn Store>, id: GenerationId, point: Option<Point>) -> Result<Found, Error> {
-    let listed = Listed::of(&**store, id).await?;
+    let listed = Listed::of(&**store, id, Scope::Whole, None).await?;
     if listed.objects.snapshot.is_none() {
         refuse_headless(&**store, &listed.objects)?;
         return Err(match generations(&**store).await?.is_empty() {
@@ -117,25 +139,35 @@ async fn in_generation(store: &Arc<dyn Store>, id: GenerationId, point: Option<P
 }
 
 /// The newest point that is not after this moment.
-async fn at_time(store: &Arc<dyn Store>, asked: Timestamp) -> Result<Found, Error> {
+async fn at_time(store: &Arc<dyn Store>, asked: Timestamp, scope: Scope) -> Result<Found, Error> {
     let (generation, following) = generation_at(store, asked).await?;
-    let listed = Listed::of(&**store, generation).await?;
-    let mut times = Times { store, ends: ends(&listed.objects), known: HashMap::new() };
-    let mut place = times.newest_at(asked).await?;
-    // While small segments go for a merged one, some are left that nothing leads to any more.
-    if let Err(Uncovered::Merged(before)) = cover(&listed.objects, times.ends[place].0) {
-        place = times.ends.iter().rposition(|end| end.0 <= before).unwrap_or(0);
-    }
+    let listed = Listed::of(&**store, generation, scope, Some(asked)).await?;
+    let mut times = Ends { store, ends: sought(&listed.objects), known: HashMap::new() };
+    let place = times.newest_at(asked).await?;
     let point = times.ends[place].0;
-    let reached: HashSet<Point> = reachable(&listed.objects).into_iter().map(|end| end.0).collect();
-    let follows = (place + 1..times.ends.len()).find(|&at| reached.contains(&times.ends[at].0)).unwrap_or(place + 1);
-    let after = match times.ends.get(follows).map(|end| end.0) {
+    let mut merged = None;
+    let after = match times.ends.get(place + 1).map(|end| end.0) {
         // Where something is missing between the point and the next one, the state asked for may be among it.
         Some(next) => {
-            join(&**store, &listed.objects, next)?;
-            let summary = times.summary(follows).await?;
-            let after = Survivor { generation, point: next, at: summary.last_time };
-            Gap::closed_by(&summary).map(|gap| (gap, after))
+            let chain = join(&**store, &listed.objects, next)?;
+            let behind = times.summary(place + 1).await?;
+            let passed = place_after(next) - place_after(point) > 1;
+            if let (true, Some(&(name, size))) = (passed, chain.last()) {
+                let here = times.summary(place).await?.last_time;
+                let over = ObjectReader::open(store, name, size).await?;
+                if leads_over(over.outline(), point, here, asked) {
+                    merged = Some((here, behind.last_time));
+                }
+            }
+            let known = |(first, last): (SegmentIndex, SegmentIndex)| {
+                first.get() <= place_after(point) && place_after(next) <= last.get() + 1
+            };
+            if passed && listed.hinted.is_some_and(|whole| !known(whole)) {
+                // The manifest's times led astray: what lies between may be there after all.
+                return Box::pin(at_time(store, asked, Scope::Whole)).await;
+            }
+            let after = Survivor { generation, point: next, at: behind.last_time };
+            Gap::closed_by(&behind).map(|gap| (gap, after))
         }
         None => {
             listed.end(&**store)?;
@@ -156,7 +188,7 @@ async fn at_time(store: &Arc<dyn Store>, asked: Timestamp) -> Result<Found, Erro
     // What was committed in the gap is in the state behind it and in none before, also for a moment between its end and
     // that state.
     let gap = after.filter(|(gap, _)| gap.from <= asked);
-    Ok(Found { gap, ..listed.found(point) })
+    Ok(Found { gap, merged, ..listed.found(point) })
 }
 
 /// The first generation behind a moment that has a snapshot.
@@ -228,14 +260,25 @@ async fn snapshot(store: &Arc<dyn Store>, id: GenerationId) -> Result<Option<Fol
     }
 }
 
+/// Whether a merged segment has, between this point and its end, a state not after the moment asked for.
+fn leads_over(merged: &Outline, point: Point, here: Timestamp, asked: Timestamp) -> bool {
+    match &merged.times {
+        // Of every segment in it, the time is known.
+        Some(Times { level: 1, points }) => {
+            points.iter().any(|&(index, at)| Some(index) > point.index() && index < merged.summary.last && at <= asked)
+        }
+        _ => here < asked && merged.header.first_time <= asked,
+    }
+}
+
 /// The times of the ends of a generation, read as far as they are needed.
-struct Times<'a> {
+struct Ends<'a> {
     store: &'a Arc<dyn Store>,
     ends: Vec<(Point, Name, u64)>,
     known: HashMap<usize, Summary>,
 }
 
-impl Times<'_> {
+impl Ends<'_> {
     async fn summary(&mut self, place: usize) -> Result<Summary, Error> {
         if let Some(summary) = self.known.get(&place) {
             return Ok(summary.clone());

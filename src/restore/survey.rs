@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Serialize, Serializer};
 
-use super::cover::ends;
+use super::cover::{ends, reachable};
 use super::gap::Absence;
 use super::{Error, Gap, Point, cover};
 use crate::format::{Outline, Reason};
@@ -232,8 +232,7 @@ fn last_point(objects: &Objects) -> (Option<(Point, Name, u64)>, Option<String>)
     match ends.last().filter(whole) {
         Some(&last) => (Some(last), None),
         None => {
-            let reached = ends.partition_point(|end| whole(&end));
-            let last = reached.checked_sub(1).map(|at| ends[at]);
+            let last = reachable(objects).pop();
             let missing = last.map_or(0, |(point, ..)| point.index().map_or(0, |index| index.get() + 1));
             (last, Some(format!("segment {missing} is missing")))
         }

@@ -9,10 +9,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
-use super::claimed::Claimed;
+
 use crate::format::{self, ChunkEntry, Outline, PageHasher};
 use crate::progress::Progress;
-use crate::replica::{self, Name, ObjectReader};
+use crate::replica::{self, Claimed, Name, ObjectReader};
 use crate::storage::Store;
 use crate::units::{DbChecksum, PageNo};
 

@@ -6,6 +6,7 @@ mod capture;
 mod catch_up;
 mod cli;
 mod clock;
+mod compact;
 mod embedded;
 mod engine;
 mod engine_faults;

@@ -11,7 +11,7 @@ use crate::cli::ui::Ui;
 use crate::config::time::Time;
 use crate::error::Result;
 use crate::ids::GenerationId;
-use crate::restore::{Absence, Check, Gap, Plan, PlannedObject, Point, Report, Target};
+use crate::restore::{Absence, Check, Gap, Interval, Plan, PlannedObject, Point, Report, Target};
 use crate::units::Timestamp;
 
 /// What was asked for, as it was written.
@@ -81,6 +81,7 @@ struct Json<'a> {
     restored: Restored,
     in_gap: bool,
     gap: Option<Gap>,
+    merged: Option<Interval>,
     #[serde(serialize_with = "text_or_null")]
     kept: Option<String>,
     discarded: bool,
@@ -104,6 +105,7 @@ struct PlanJson<'a> {
     restored: Restored,
     in_gap: bool,
     gap: Option<Gap>,
+    merged: Option<Interval>,
     db_bytes: u64,
     page_size: u32,
     pages: u32,
@@ -156,6 +158,14 @@ impl Show<'_> {
             let hints: Vec<String> = plan.after_gap.iter().map(|after| trouble.first_after(*after)).collect();
             self.ui.warn("restore.in_gap", &message, &hints);
         }
+        if let Some(merged) = plan.merged {
+            let message = format!(
+                "the states between {} and {} were merged: this is the nearest before the time asked for",
+                self.ui.time(merged.from),
+                self.ui.time(merged.to)
+            );
+            self.ui.warn("restore.in_merged", &message, &[]);
+        }
         let segments = plan.objects.len().saturating_sub(1) as u64;
         let (snapshot, rest) = (plan.snapshot_bytes(), plan.stored_bytes() - plan.snapshot_bytes());
         let rest = if segments == 0 { String::new() } else { format!(" {}", self.ui.size(rest)) };
@@ -172,6 +182,7 @@ impl Show<'_> {
             restored: Restored::of(plan),
             in_gap: plan.in_gap,
             gap: plan.gap,
+            merged: plan.merged,
             db_bytes: plan.db_bytes(),
             page_size: plan.page_size.get(),
             pages: plan.pages,
@@ -239,6 +250,7 @@ fn json<'a>(report: &'a Report, requested: &'a Requested) -> Json<'a> {
         restored: Restored::of(plan),
         in_gap: plan.in_gap,
         gap: plan.gap,
+        merged: plan.merged,
         kept: report.kept.as_ref().map(path),
         discarded: report.discarded,
         moved_aside: report.moved.iter().map(path).collect(),

@@ -4,7 +4,7 @@ use crate::units::PageNo;
 
 /// A set of the pages of one database.
 #[derive(Debug)]
-pub(super) struct Claimed {
+pub(crate) struct Claimed {
     words: Vec<u64>,
     /// Pages that the set may have.
     pages: u32,
@@ -14,12 +14,12 @@ pub(super) struct Claimed {
 
 impl Claimed {
     /// No page, of a database of so many.
-    pub(super) fn none(pages: u32) -> Claimed {
+    pub(crate) fn none(pages: u32) -> Claimed {
         Claimed { words: vec![0; (pages as usize).div_ceil(64)], pages, left: pages }
     }
 
     /// Takes a page; `false` if it was taken before, or the database has no such page.
-    pub(super) fn claim(&mut self, page: PageNo) -> bool {
+    pub(crate) fn claim(&mut self, page: PageNo) -> bool {
         let at = page.get() - 1;
         if at >= self.pages {
             return false;
@@ -32,12 +32,12 @@ impl Claimed {
     }
 
     /// How many pages nobody took.
-    pub(super) fn left(&self) -> u32 {
+    pub(crate) fn left(&self) -> u32 {
         self.left
     }
 
     /// The first page that nobody took.
-    pub(super) fn first_left(&self) -> Option<PageNo> {
+    pub(crate) fn first_left(&self) -> Option<PageNo> {
         let word = self.words.iter().position(|&word| word != u64::MAX)?;
         let page = word as u64 * 64 + u64::from(self.words[word].trailing_ones()) + 1;
         PageNo::new(u32::try_from(page).ok()?).filter(|page| page.get() <= self.pages)

@@ -1,0 +1,91 @@
+//! Reading back what was written: only what is proven may stand for other objects.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Error;
+use crate::format::{ChunkEntry, PageHasher};
+use crate::ids::Digest;
+use crate::replica::{Name, ObjectReader};
+use crate::storage::Store;
+
+/// Neighbouring chunks are fetched in one request of up to this many bytes.
+const GROUP: u64 = 1 << 20;
+
+/// What is under the name of a merged segment that was to be created.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// Ours: an earlier try, whose answer was lost.
+    Same,
+    /// Somebody else's.
+    Other,
+}
+
+/// Reads a whole object and proves every byte of it; one request if it is small.
+///
+/// # Errors
+///
+/// [`Error::Differs`] if it is whole and another one; damage; those of the store.
+pub(crate) async fn read_back(
+    store: &Arc<dyn Store>,
+    name: Name,
+    size: u64,
+    digest: Digest,
+    hasher: &PageHasher,
+) -> Result<(), Error> {
+    let reader = ObjectReader::open(store, name, size).await?;
+    if reader.outline().digest != digest {
+        return Err(Error::Differs { object: reader.object() });
+    }
+    for place in &reader.outline().index {
+        for group in groups(&reader.index(place).await?) {
+            let (range, entries) = group;
+            let bytes = reader.read(range.clone()).await?;
+            for entry in entries {
+                open(&reader, &entry, &bytes, range.start, hasher)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares what is there with what was to be put there.
+///
+/// # Errors
+///
+/// Those of the store, and damage.
+pub(crate) async fn settle(store: &Arc<dyn Store>, name: Name, digest: Digest) -> Result<(Found, u64), Error> {
+    let size = store.head(&name.key()).await?.size;
+    let reader = ObjectReader::open(store, name, size).await?;
+    let found = if reader.outline().digest == digest { Found::Same } else { Found::Other };
+    Ok((found, size))
+}
+
+/// Chunks that follow each other, and the bytes of the page file that they take.
+pub(super) fn groups(entries: &[ChunkEntry]) -> Vec<(Range<u64>, Vec<ChunkEntry>)> {
+    let mut groups: Vec<(Range<u64>, Vec<ChunkEntry>)> = Vec::new();
+    for entry in entries {
+        let end = entry.offset + u64::from(entry.len);
+        match groups.last_mut() {
+            Some((range, group)) if range.end == entry.offset && end - range.start <= GROUP => {
+                range.end = end;
+                group.push(entry.clone());
+            }
+            _ => groups.push((entry.offset..end, vec![entry.clone()])),
+        }
+    }
+    groups
+}
+
+/// The images of a chunk, proven. `bytes` begins at `base` of the page file and has the chunk.
+pub(super) fn open(
+    reader: &ObjectReader,
+    entry: &ChunkEntry,
+    bytes: &[u8],
+    base: u64,
+    hasher: &PageHasher,
+) -> Result<Vec<u8>, Error> {
+    let start = (entry.offset - base) as usize;
+    let images = entry.open(&bytes[start..start + entry.len as usize], &reader.outline().header, hasher);
+    Ok(images.map_err(|source| reader.damaged(source))?)
+}
