@@ -10,7 +10,9 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use super::log::LogFormat;
 use super::style::Choice;
 use super::ui::Mode;
-use super::{demo, exit, generated, generations, inspect, prune, replicate, restore, status, sync, verify, version};
+use super::{
+    compact, demo, exit, generated, generations, inspect, prune, replicate, restore, status, sync, verify, version,
+};
 use crate::config::duration;
 use crate::storage::Sse;
 
@@ -50,6 +52,7 @@ pub(super) enum Command {
     Generations(generations::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Compact(compact::Args),
     Status(status::Args),
     Sync(sync::Args),
     Prune(prune::Args),

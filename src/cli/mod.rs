@@ -20,6 +20,7 @@ use crate::storage::Trouble;
 pub mod args;
 pub mod argv;
 mod codes;
+pub mod compact;
 pub mod context;
 pub mod databases;
 pub mod demo;
@@ -139,6 +140,7 @@ async fn one_shot(context: &Context, command: Command) -> Result<Exit> {
             Command::Inspect(args) => inspect::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
             Command::Sync(args) => sync::run(context, args).await,
+            Command::Compact(args) => compact::run(context, args).await,
             Command::Prune(args) => prune::run(context, args).await,
             Command::Status(args) => status::run(context, args).await,
             Command::Demo(args) => demo::run(context, args).await,

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_store;
+mod compact;
 mod errors;
 mod generated;
 mod prune;
