@@ -13,6 +13,7 @@ use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
 use super::keeper::Keeper;
+use super::merge::{self, Merge};
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
 use super::wake::Wake;
@@ -21,6 +22,7 @@ use crate::error::Error as PublicError;
 use crate::format::Reason;
 use crate::replica;
 use crate::state::{Acknowledged, Intent};
+use crate::units::Timestamp;
 
 mod trouble;
 
@@ -91,8 +93,8 @@ impl Actor {
                 Some(command) => Some(command),
                 None => {
                     let automatic = self.automatic;
-                    let waits = self.rollover.is_some();
-                    let due = due(self.session.as_ref(), waits, &mut self.wake, self.not_before);
+                    let (waits, now) = (self.rollover.is_some(), self.context.now());
+                    let due = due(self.session.as_ref(), waits, &mut self.wake, self.not_before, now);
                     tokio::select! {
                         biased;
                         command = self.commands.recv() => match command {
@@ -113,6 +115,7 @@ impl Actor {
                     if let Err(error) = self.judge(outcome) {
                         return Err(error.into());
                     }
+                    self.merge_if_due().await;
                 }
                 Some(Command::Shutdown(reply)) => {
                     let report = self.last_sync().await;
@@ -146,6 +149,7 @@ impl Actor {
                 }
                 let synced = self.told(synced);
                 answer(asked, &synced);
+                self.merge_if_due().await;
             }
             Command::Snapshot(reason, reply) => {
                 let done = self.snapshot(reason).await;
@@ -217,6 +221,7 @@ impl Actor {
             outcome?;
             return Ok(self.context.status.borrow().report);
         };
+        session.note_merged(&self.context, true).await;
         if session.unlisted > 0 {
             session.publish(&self.context).await;
         }
@@ -342,6 +347,49 @@ impl Actor {
         Ok(())
     }
 
+    /// Merges what is due. That it fails is told, and nothing else: what is wrong with database or store, the next sync
+    /// meets by itself.
+    async fn merge_if_due(&mut self) {
+        match self.merge().await {
+            Ok(()) | Err(Error::Interrupted) => {}
+            Err(error) => {
+                self.doubt(&error);
+                if let Some(session) = &mut self.session {
+                    session.merging.failed(&error);
+                }
+            }
+        }
+    }
+
+    async fn merge(&mut self) -> Result<(), Error> {
+        let context = self.context.clone();
+        // A merge for which nobody may wait any more is not begun.
+        while self.waiting.is_empty()
+            && let Some(session) = &mut self.session
+        {
+            session.note_merged(&context, false).await;
+            let Some(mut merge) = Merge::begin(session, &context).await? else { return Ok(()) };
+            let done = loop {
+                match merge.step(self.session(), &context).await {
+                    Ok(merge::Progress::Reading) => {}
+                    done => break done,
+                }
+                if let Err(error) = self.meanwhile().await {
+                    break Err(error);
+                }
+            };
+            match done {
+                Ok(merge::Progress::TooLong) => merge.leave(self.session()).await?,
+                Ok(_) => merge.finish(self.session(), &context).await?,
+                Err(error) => {
+                    merge.abandon(self.session()).await?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Between two steps of something long: segments are uploaded as ever, and who asks for one is answered.
     async fn meanwhile(&mut self) -> Result<(), Error> {
         loop {
@@ -385,10 +433,11 @@ impl Actor {
 }
 
 /// Returns when there is something to do that nobody asks for.
-async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, not_before: Instant) {
+async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, not_before: Instant, now: Timestamp) {
     sleep_until(not_before).await;
     let Some(session) = session.filter(|_| !snapshot_waits) else { return };
     let mut pulse = session.observer.pulse();
+    let merge = session.merging.wait(now).map(|wait| Instant::now() + wait);
     loop {
         let now = *pulse.borrow_and_update();
         if now.pending || now.lost || session.broken || session.outbox.is_some() || !session.goes_on() {
@@ -400,6 +449,7 @@ async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, n
                     return;
                 }
             }
+            () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => return,
             () = wake.written() => {
                 session.observer.nudge();
                 sleep(GATHER).await;

@@ -20,7 +20,7 @@ const STEP: usize = 1 << 20;
 /// The collections under way.
 #[derive(Debug, Default)]
 pub(super) struct Collects {
-    under_way: [Option<Collect>; 2],
+    under_way: [Option<Collect>; 3],
     frozen: Option<Tracker>,
 }
 
@@ -65,6 +65,11 @@ impl Collects {
     /// Begins a first round over this set, which these transactions changed.
     pub(super) fn begin(&mut self, tracker: Tracker, set: PageSet, span: Span) {
         self.under_way[tracker as usize] = Some(Collect { all: set.clone(), round: set, read: 0, span });
+    }
+
+    /// Every page that a collection under way has had so far.
+    pub(super) fn all(&self, tracker: Tracker) -> PageSet {
+        self.under_way[tracker as usize].as_ref().map(|collect| collect.all.clone()).unwrap_or_default()
     }
 
     fn get(&mut self, tracker: Tracker) -> &mut Collect {

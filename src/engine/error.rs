@@ -3,7 +3,7 @@
 use super::observer::Ended;
 use crate::error::{Error as PublicError, Kind};
 use crate::storage::{self, ErrorKind};
-use crate::{db, format, replica, state};
+use crate::{compact, db, format, replica, state};
 
 /// Why replication cannot go on as it did.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,8 @@ pub(super) enum Error {
     Store(#[from] storage::Error),
     #[error(transparent)]
     Replica(#[from] replica::Error),
+    #[error(transparent)]
+    Compact(#[from] compact::Error),
     /// Only a compression that is not built in: what is written keeps the format's rules.
     #[error(transparent)]
     Format(#[from] format::Error),
@@ -53,7 +55,10 @@ impl Error {
         match self {
             Error::Db(error) => error.is_transient(),
             Error::Store(error) => error.is_transient(),
-            Error::Replica(replica::Error::Store(error)) => error.is_transient(),
+            Error::Replica(replica::Error::Store(error))
+            | Error::Compact(compact::Error::Store(error) | compact::Error::Replica(replica::Error::Store(error))) => {
+                error.is_transient()
+            }
             _ => false,
         }
     }
@@ -103,6 +108,7 @@ impl From<Error> for PublicError {
             Error::State(error) => error.into(),
             Error::Store(error) => error.into(),
             Error::Replica(error) => error.into(),
+            Error::Compact(error) => error.into(),
             Error::Format(error) => {
                 let public = PublicError::new(Kind::Usage, "config.compression", error.to_string());
                 match error.hint() {

@@ -29,6 +29,8 @@ mod error;
 mod event;
 mod keeper;
 mod kin;
+mod merge;
+mod merging;
 mod observer;
 mod options;
 mod page_set;
@@ -41,6 +43,7 @@ mod resume;
 mod rollover;
 mod segment;
 mod session;
+mod spool;
 mod status;
 mod wake;
 

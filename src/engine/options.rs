@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Event;
 use crate::clock::{self, Clock};
+use crate::compact::Levels;
 use crate::compress::Compression;
 use crate::db;
 use crate::progress::{Progress, Silent};
@@ -35,6 +36,9 @@ pub struct Options {
     pub memory_budget: usize,
     /// How page files are compressed.
     pub compression: Compression,
+    /// When segments are merged into longer ones, from the database; `None`: never. By default after 30 s, 5 min and 1 h, see
+    /// [`Levels`].
+    pub merge: Option<Levels>,
     /// Convert a database in another journal mode to WAL mode. The change is permanent.
     pub set_wal: bool,
     /// Wait for a database that does not exist yet, instead of failing.
@@ -97,6 +101,7 @@ impl Options {
             snapshot_interval: None,
             memory_budget: 16 << 20,
             compression: Compression::default(),
+            merge: Some(Levels::default()),
             set_wal: false,
             wait_for_db: false,
             allow_other_user: false,

@@ -19,6 +19,13 @@ impl PageSet {
         PageSet { words, len: pages as usize }
     }
 
+    /// These pages.
+    pub(super) fn of(pages: impl IntoIterator<Item = PageNo>) -> PageSet {
+        let mut set = PageSet::default();
+        pages.into_iter().for_each(|page| set.insert(page));
+        set
+    }
+
     /// Adds a page.
     pub(super) fn insert(&mut self, page: PageNo) {
         let (word, bit) = ((page.get() - 1) as usize / 64, (page.get() - 1) % 64);

@@ -6,12 +6,13 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::error::Error;
+use super::merging::Part;
 use super::pending::Span;
 use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes};
-use crate::storage::{Put, Upload};
+use crate::storage::{Put, Store, Upload};
 use crate::units::{PageHash, PageNo};
 
 /// An object that is only waiting to be put.
@@ -24,6 +25,8 @@ pub(super) struct Parcel {
     /// What the replica holds once this is acknowledged.
     pub(super) next: Acknowledged,
     pub(super) kind: ParcelKind,
+    /// Of a segment, what it adds to the ranges that are merged.
+    pub(super) part: Option<Part>,
     /// When sealing began.
     pub(super) began: Instant,
 }
@@ -131,7 +134,11 @@ pub(super) fn overtaken_by(context: &Context, generation: GenerationId) -> Error
 }
 
 pub(super) async fn is_there(context: &Context, key: &str) -> Result<bool, Error> {
-    match context.store.head(key).await {
+    is_there_in(&*context.store, key).await
+}
+
+pub(super) async fn is_there_in(store: &dyn Store, key: &str) -> Result<bool, Error> {
+    match store.head(key).await {
         Ok(_) => Ok(true),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),

@@ -75,19 +75,21 @@ pub(super) struct Pending {
     pages: Pages,
     span: Span,
     /// For each collection of pages under way, those changed since its round began.
-    trackers: [Option<PageSet>; 2],
+    trackers: [Option<PageSet>; 3],
 }
 
-/// Which of the collections under way: a snapshot, and a segment too large for memory, which may fall into its time.
+/// Which of the collections under way: a snapshot or a merge, and a segment too large for memory, which may fall into the
+/// time of either.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Tracker {
     Snapshot,
     Segment,
+    Merge,
 }
 
 impl Pending {
     pub(super) fn new(budget: usize) -> Pending {
-        Pending { budget, pages: Pages::default(), span: Span::default(), trackers: [None, None] }
+        Pending { budget, pages: Pages::default(), span: Span::default(), trackers: [None, None, None] }
     }
 
     /// Nothing was committed since the last batch was taken.
@@ -127,6 +129,14 @@ impl Pending {
         self.span = span.join(self.span);
     }
 
+    /// Which pages were captured and not taken.
+    pub(super) fn numbers(&self) -> PageSet {
+        match &self.pages {
+            Pages::Numbers(set) => set.clone(),
+            Pages::Images(images) => PageSet::of(images.keys().copied()),
+        }
+    }
+
     /// Begins to note changed pages.
     pub(super) fn track(&mut self, tracker: Tracker) {
         self.trackers[tracker as usize] = Some(PageSet::default());
@@ -147,11 +157,7 @@ impl Pending {
 pub(super) fn numbers_of(pages: Pages) -> PageSet {
     match pages {
         Pages::Numbers(set) => set,
-        Pages::Images(images) => {
-            let mut set = PageSet::default();
-            images.keys().for_each(|&page| set.insert(page));
-            set
-        }
+        Pages::Images(images) => PageSet::of(images.keys().copied()),
     }
 }
 

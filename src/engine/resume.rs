@@ -10,6 +10,7 @@ use super::catch_up::{self, CaughtUp};
 use super::context::Context;
 use super::error::Error;
 use super::kin;
+use super::merging::Merging;
 use super::observer::ObserverThread;
 use super::parcel::{Body, overtaken_by, put, require_ours};
 use super::pending::Boundary;
@@ -148,6 +149,7 @@ impl Session {
             // Where there was nothing, somebody else may have begun in the same moment.
             looked: known_before.then(Instant::now),
             outbox: None,
+            merging: Merging::new(context.options.merge.clone()),
             manifest: manifest.or(made),
             unlisted,
             latest_is_due: false,

@@ -193,6 +193,7 @@ impl Rollover {
             body: Body::Upload(collected.upload),
             change: Change::Table(collected.table),
             next,
+            part: None,
             kind: ParcelKind::Snapshot { reason: self.reason, previous: self.previous, db_bytes },
             began: self.began,
         })

@@ -8,7 +8,9 @@ use super::collector::{Collector, Next, joined};
 use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Synced};
+use super::merging::{Merging, Part};
 use super::observer::{Batch, ObserverThread};
+use super::page_set::PageSet;
 use super::parcel::{Body, Change, Parcel, ParcelKind, require_newest};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::resume::manifest;
@@ -44,6 +46,8 @@ pub(super) struct Session {
     pub(super) looked: Option<Instant>,
     /// The object on its way.
     pub(super) outbox: Option<Outbound>,
+    /// What is merged next.
+    pub(super) merging: Merging,
     pub(super) manifest: Option<Manifest>,
     /// Segments that the manifest in the store does not have.
     pub(super) unlisted: u64,
@@ -149,6 +153,7 @@ impl Session {
             digest: sealed.digest,
             next: joint.before.followed_by(&sealed.summary, sealed.digest, sealed.bytes.len() as u64),
             body: Body::Bytes(sealed.bytes),
+            part: Some(Part::of(&joint, span, PageSet::of(sealed.changes.iter().map(|change| change.0)))),
             change: Change::Pages(sealed.changes),
             kind: ParcelKind::Segment { span, unobserved: segment::unobserved(&sealed.summary) },
             began,
@@ -192,6 +197,7 @@ impl Session {
                 return Err(error);
             }
         };
+        let pages = self.observer.call(|observer| observer.collects.all(Tracker::Segment)).await?;
         let checksum = collector.checksum(closed.boundary.pages)?;
         let summary = joint.summary(closed.span, closed.boundary, checksum);
         let collected = collector.finish(context, &summary).await?;
@@ -202,6 +208,7 @@ impl Session {
             next: joint.before.followed_by(&summary, digest, collected.stored_bytes),
             body: Body::Upload(collected.upload),
             change: Change::Table(collected.table),
+            part: Some(Part::of(&joint, closed.span, pages)),
             kind: ParcelKind::Segment { span: closed.span, unobserved: segment::unobserved(&summary) },
             began,
         })
@@ -279,7 +286,7 @@ impl Session {
     /// the object in the store and does the rest.
     async fn acknowledge(&mut self, context: &Context, parcel: Parcel) -> Result<Option<Synced>, Error> {
         let duration = parcel.elapsed();
-        let Parcel { name, change, next, kind, .. } = parcel;
+        let Parcel { name, change, next, kind, part, .. } = parcel;
         let (generation, objects) = (next.generation, next.objects());
         let table = match change {
             Change::Table(table) => table.install(&context.state, generation, objects)?,
@@ -308,6 +315,7 @@ impl Session {
         });
         let synced = match kind {
             ParcelKind::Segment { span, unobserved } => {
+                part.iter().for_each(|part| self.merging.add(part, &next));
                 context.count(|report| report.commits += span.transactions);
                 context.status.send_modify(|status| {
                     status.segments += 1;
@@ -320,6 +328,7 @@ impl Session {
             }
             ParcelKind::Snapshot { reason, previous, db_bytes } => {
                 self.wanted = None;
+                self.merging.reset(context.options.merge.clone());
                 context.status.send_modify(|status| status.snapshots += 1);
                 (self.unwatched, self.is_ours, self.caught_up) = (None, true, false);
                 Restored::done(&context.state);

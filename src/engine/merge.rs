@@ -1,0 +1,365 @@
+//! Merging from the live database, without reading anything from the store.
+//!
+//! The newest image of every page that changed in a range is in the database itself, as long as nothing was committed
+//! after the range's end: so the range ends where its pages were read. Its pages are collected as for a snapshot, and in
+//! the last round, under one pin, the current segment is closed at the same commit. Only when the store has acknowledged
+//! that segment is the merged one put, by a task of its own: no sync waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::collect::Step;
+use super::collector::joined;
+use super::context::Context;
+use super::error::Error;
+use super::observer::Observer;
+use super::page_set::PageSet;
+use super::parcel::is_there_in;
+use super::pending::{Boundary, Pages, Span, Tracker};
+use super::segment::mark;
+use super::session::Session;
+use super::spool::Spool;
+use crate::compact::{Found, read_back, settle};
+use crate::db;
+use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Summary, Times};
+use crate::ids::Digest;
+use crate::replica::{Name, envelope};
+use crate::storage::{Put, Store};
+use crate::units::{PageHash, PageNo, SegmentIndex};
+
+/// When this much is left, or less, capture may be held still while it is read.
+const SMALL: usize = 8 << 20;
+/// What is longer is given up, and left to `compact`: the disk of the application is not ours to fill.
+const LONGEST: u64 = 256 << 20;
+/// Bytes that are sent at a time.
+const PIECE: usize = 4 << 20;
+/// How often an object is put before that is given up, and the pause after the first time. The store tries by itself.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A merged segment that is being made.
+#[derive(Debug)]
+pub(super) struct Merge {
+    level: usize,
+    first: SegmentIndex,
+    /// What the writing thread works on; out of here only while it does.
+    work: Option<Work>,
+    page_len: usize,
+    /// How many pages the last round had.
+    round: usize,
+}
+
+#[derive(Debug)]
+struct Work {
+    file: PageFileWriter,
+    spool: Spool,
+}
+
+/// How far a merge is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Progress {
+    /// There is more to read.
+    Reading,
+    /// Everything was read; the newest segment ends at the same commit, and the store has it.
+    Read,
+    /// There is more than may be held.
+    TooLong,
+}
+
+impl Merge {
+    /// Begins the merge that is due, if one is.
+    pub(super) async fn begin(session: &mut Session, context: &Context) -> Result<Option<Merge>, Error> {
+        if !session.goes_on() || session.broken || session.outbox.is_some() {
+            return Ok(None);
+        }
+        while let Some(level) = session.merging.due(context.now()) {
+            if session.merging.is_worth(level) {
+                return Merge::of(session, context, level).await;
+            }
+            // One object stands for it already.
+            session.merging.close(level);
+        }
+        Ok(None)
+    }
+
+    async fn of(session: &Session, context: &Context, level: usize) -> Result<Option<Merge>, Error> {
+        let (Some((first, range)), Some(known)) = (session.merging.open(level), &session.replica) else {
+            return Ok(None);
+        };
+        let page_size = session.observer.page_size;
+        let header = Header {
+            kind: Kind::Merged,
+            codec: context.options.compression.codec(),
+            page_size,
+            generation: known.generation,
+            first,
+            first_time: range.first_time,
+            checksum_before: range.checksum_before,
+            predecessor: range.predecessor,
+            writer: context.writer,
+            previous: None,
+        };
+        let file = PageFileWriter::new(&header, context.options.compression)?;
+        let spool = Spool::new(context.state.file("merge"));
+        let pages = range.pages.clone();
+        session.observer.call(move |observer| observer.collect_changed(pages)).await??;
+        let work = Some(Work { file, spool });
+        Ok(Some(Merge { level, first, work, page_len: page_size.len(), round: usize::MAX }))
+    }
+
+    /// Goes on a little: so that segments can be uploaded in between.
+    pub(super) async fn step(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
+        let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge)).await??;
+        if !step.pages.is_empty() {
+            return self.process(context, vec![step]).await;
+        }
+        self.work().file.flush()?;
+        let changed = session.observer.call(|observer| observer.collect_again(Tracker::Merge)).await??;
+        let again = changed * self.page_len > SMALL && changed < self.round;
+        self.round = changed;
+        if again { Ok(Progress::Reading) } else { self.end(session, context).await }
+    }
+
+    /// The last round: capture stops at a commit until the rest is read, and the current segment ends there.
+    async fn end(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
+        // Nothing else may be on its way when the range ends.
+        session.deliver(context).await?;
+        if !session.observer.call(|observer| observer.collect_freeze(Tracker::Merge, true)).await?? {
+            // More was captured than a segment may have in memory: that goes first.
+            session.sync(context).await?;
+            return Ok(Progress::Reading);
+        }
+        let mut held = Vec::new();
+        loop {
+            let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge)).await??;
+            if step.pages.is_empty() {
+                break;
+            }
+            held.push(step);
+            // What does not fit into memory is written while capture stands still.
+            if held.iter().map(|step| step.images.len()).sum::<usize>() > 2 * SMALL
+                && self.process(context, std::mem::take(&mut held)).await? == Progress::TooLong
+            {
+                return Ok(Progress::TooLong);
+            }
+        }
+        let closed = session.observer.call(|observer| observer.collect_close(Tracker::Merge)).await?;
+        if let (false, Pages::Images(images)) = (closed.span.is_empty(), closed.pages) {
+            session.seal(context, images, closed.span, closed.boundary).await?;
+            session.deliver(context).await?;
+        }
+        match self.process(context, held).await? {
+            Progress::TooLong => Ok(Progress::TooLong),
+            _ => Ok(Progress::Read),
+        }
+    }
+
+    /// Everything was read: the object is finished and put, while replication goes on.
+    pub(super) async fn finish(mut self, session: &mut Session, context: &Context) -> Result<(), Error> {
+        session.observer.call(|observer| observer.collect_end(Tracker::Merge)).await?;
+        // It took so long that the range began anew.
+        if session.merging.open(self.level).is_none_or(|(first, _)| first != self.first) {
+            return Ok(());
+        }
+        let Some(((closed, range), known)) = session.merging.close(self.level).zip(session.replica.clone()) else {
+            return Ok(());
+        };
+        let table = session.table.as_ref().expect("a session with a replica has its table");
+        let position = known.wal.position().unwrap_or_default();
+        let summary = Summary {
+            flags: range.flags,
+            pages_after: known.pages,
+            last: closed.last,
+            last_time: known.at(),
+            unobserved: range.unobserved,
+            transactions: range.transactions,
+            transactions_since_snapshot: known.transactions,
+            wal_bytes: range.wal_bytes,
+            checksum_after: table.checksum(),
+            wal: mark(Boundary { pages: known.pages, position, at: known.at() }),
+            joins: Some(known.digest),
+        };
+        let times = Times { level: closed.level, points: closed.points };
+        let name = Name::Merged(known.generation, closed.first, closed.last);
+        let Work { file, mut spool } = self.work.take().expect("the writing thread has given its work back");
+        let sealing = tokio::task::spawn_blocking(move || {
+            let mut file = file;
+            file.flush()?;
+            let ready = file.take();
+            let finished = file.finish_merged(&summary, &times)?;
+            spool.write(&ready).and_then(|()| spool.write(&finished.bytes)).map_err(spooling)?;
+            Ok::<_, Error>((spool, finished.digest, summary, times.level))
+        });
+        let (spool, digest, summary, level) = joined(sealing.await)?;
+        let sealed = Sealed { name, digest, spool: Arc::new(spool) };
+        let merged = ManifestMerged {
+            first: closed.first,
+            last: closed.last,
+            level,
+            at: summary.last_time,
+            bytes: sealed.spool.len(),
+            digest,
+        };
+        let (store, hasher, conditional) = (context.store.clone(), context.hasher.clone(), context.conditional);
+        let putting = tokio::spawn(async move {
+            let there = sealed.put(&store, &hasher, conditional).await?;
+            Ok(there.then_some(merged))
+        });
+        session.merging.putting = Some(AbortOnDropHandle::new(putting));
+        Ok(())
+    }
+
+    /// Gives it up; the range stays open.
+    pub(super) async fn abandon(self, session: &Session) -> Result<(), Error> {
+        Ok(session.observer.call(|observer| observer.collect_end(Tracker::Merge)).await?)
+    }
+
+    /// Gives it up for good: what is in the range is left to `compact`.
+    pub(super) async fn leave(self, session: &mut Session) -> Result<(), Error> {
+        tracing::warn!(first = %self.first, "more changed than can be merged here: `waloy compact` does it");
+        session.merging.close(self.level);
+        self.abandon(session).await
+    }
+
+    /// Hashes, compresses and keeps pages that were read.
+    async fn process(&mut self, context: &Context, steps: Vec<Step>) -> Result<Progress, Error> {
+        let mut work = self.work.take().expect("the writing thread has given its work back");
+        let (hasher, page_len) = (context.hasher.clone(), self.page_len);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = steps.iter().try_for_each(|step| work.add(step, &hasher, page_len));
+            Ok::<_, Error>((work, done))
+        });
+        let (work, done) = joined(done.await)?;
+        let long = work.spool.len() > LONGEST;
+        self.work = Some(work);
+        done?;
+        Ok(if long { Progress::TooLong } else { Progress::Reading })
+    }
+
+    fn work(&mut self) -> &mut Work {
+        self.work.as_mut().expect("the writing thread has given its work back")
+    }
+}
+
+impl Work {
+    fn add(&mut self, step: &Step, hasher: &PageHasher, page_len: usize) -> Result<(), Error> {
+        let images = step.images.chunks_exact(page_len);
+        let pages: Vec<(PageNo, PageHash)> =
+            step.pages.iter().zip(images).map(|(&page, image)| (page, hasher.hash(page, image))).collect();
+        self.file.add(&pages, &step.images)?;
+        self.spool.write(&self.file.take()).map_err(spooling)
+    }
+}
+
+/// The disk of the state directory is full, or worse.
+fn spooling(source: std::io::Error) -> Error {
+    db::Error::Io { what: "write a merged segment to", source }.into()
+}
+
+/// A merged segment that only has to be put.
+#[derive(Debug)]
+struct Sealed {
+    name: Name,
+    digest: Digest,
+    spool: Arc<Spool>,
+}
+
+impl Sealed {
+    /// Puts it where there is none, and reads it back. `false` if another one is there.
+    async fn put(&self, store: &Arc<dyn Store>, hasher: &PageHasher, conditional: bool) -> Result<bool, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.try_put(store, hasher, conditional).await {
+                Err(error) if error.is_transient() && attempt < TRIES => {
+                    tracing::debug!(object = %self.name, %error, attempt, "cannot put a merged segment");
+                    tokio::time::sleep(PAUSE * 2u32.pow(attempt)).await;
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_put(&self, store: &Arc<dyn Store>, hasher: &PageHasher, conditional: bool) -> Result<bool, Error> {
+        let key = self.name.key();
+        let there = !conditional && is_there_in(&**store, &key).await?;
+        let put = match (there, self.spool.whole(), self.spool.file()) {
+            (true, ..) => Put::Exists,
+            (_, Some(bytes), _) => {
+                let bytes = [&envelope(self.name)[..], &bytes].concat();
+                store.put_if_absent(&key, Bytes::from(bytes)).await?
+            }
+            (_, None, file) => self.upload(store, &key, file).await?,
+        };
+        if put == Put::Exists {
+            let (found, _) = settle(store, self.name, self.digest).await?;
+            if found == Found::Other {
+                tracing::warn!(object = %self.name, "another merged segment is there already, and stays");
+                return Ok(false);
+            }
+        }
+        let size = self.spool.len() + envelope(self.name).len() as u64;
+        read_back(store, self.name, size, self.digest, hasher).await?;
+        Ok(true)
+    }
+
+    async fn upload(&self, store: &Arc<dyn Store>, key: &str, file: Option<Arc<std::fs::File>>) -> Result<Put, Error> {
+        let file = file.expect("what is not in memory is in a file");
+        let mut upload = store.upload(key).await?;
+        let sent = async {
+            upload.write(Bytes::copy_from_slice(&envelope(self.name))).await?;
+            let mut at = 0;
+            while at < self.spool.len() {
+                let len = PIECE.min(usize::try_from(self.spool.len() - at).unwrap_or(PIECE));
+                let file = file.clone();
+                let reading = tokio::task::spawn_blocking(move || Spool::read(&file, at, len).map_err(spooling));
+                upload.write(joined(reading.await)?).await?;
+                at += len as u64;
+            }
+            Ok(upload.finish_if_absent().await?)
+        };
+        let sent = sent.await;
+        if !matches!(sent, Ok(Put::Created))
+            && let Err(error) = upload.abort().await
+        {
+            tracing::debug!(object = %self.name, %error, "cannot give an upload up");
+        }
+        sent
+    }
+}
+
+impl Session {
+    /// Takes note of a merged segment that was put; with `wait`, waits for that.
+    pub(super) async fn note_merged(&mut self, context: &Context, wait: bool) {
+        let Some(putting) = self.merging.putting.take_if(|putting| wait || putting.is_finished()) else { return };
+        match joined(putting.await) {
+            Ok(Some(merged)) => {
+                tracing::debug!(first = %merged.first, last = %merged.last, bytes = merged.bytes, "merged");
+                context.count(|report| {
+                    report.objects += 1;
+                    report.stored_bytes += merged.bytes;
+                });
+                self.merging.done();
+                if let Some(manifest) = &mut self.manifest {
+                    manifest.merge(merged);
+                }
+            }
+            Ok(None) => self.merging.done(),
+            Err(error) => self.merging.failed(&error),
+        }
+    }
+}
+
+impl Observer {
+    /// Begins to collect these pages, those that were captured and not taken, and those that change from now on.
+    pub(super) fn collect_changed(&mut self, mut pages: PageSet) -> Result<(), db::Error> {
+        self.capture()?;
+        pages.merge(&self.pending.numbers());
+        self.pending.track(Tracker::Merge);
+        self.collects.begin(Tracker::Merge, pages, Span::default());
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! Which segments are merged next: what is open at each level, and which pages changed in it.
+//!
+//! Fed by what the store has acknowledged. It is gone with the session; what was open then is left to `compact`.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::Error;
+use super::page_set::PageSet;
+use super::pending::Span;
+use super::segment::Joint;
+use crate::compact::{Closed, Frontier, Levels, Unit};
+use crate::format::{Flags, ManifestMerged};
+use crate::ids::Digest;
+use crate::state::Acknowledged;
+use crate::units::{DbChecksum, SegmentIndex, Timestamp};
+
+/// How long nothing is merged after that failed.
+const REST: Duration = Duration::from_secs(30);
+/// How soon it is looked again whether an object has been put.
+const SOON: Duration = Duration::from_millis(100);
+
+/// What a segment adds to the ranges that it is in.
+#[derive(Debug)]
+pub(super) struct Part {
+    first_time: Timestamp,
+    checksum_before: DbChecksum,
+    predecessor: Digest,
+    flags: Flags,
+    unobserved: Option<(Timestamp, Timestamp)>,
+    span: Span,
+    pages: PageSet,
+}
+
+impl Part {
+    /// Of a segment with this joint; these are the pages in it, or more.
+    pub(super) fn of(joint: &Joint, span: Span, pages: PageSet) -> Part {
+        let header = joint.header(span.first);
+        let unwatched = joint.unwatched;
+        Part {
+            first_time: header.first_time,
+            checksum_before: header.checksum_before,
+            predecessor: header.predecessor,
+            flags: Flags {
+                catch_up: unwatched.is_some(),
+                rewind: unwatched.is_some_and(|unwatched| unwatched.rewind),
+                ..Flags::default()
+            },
+            unobserved: unwatched.map(|unwatched| (unwatched.from, unwatched.to)),
+            span,
+            pages,
+        }
+    }
+}
+
+/// What the segments of an open range have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Range {
+    pub(super) first_time: Timestamp,
+    pub(super) checksum_before: DbChecksum,
+    pub(super) predecessor: Digest,
+    pub(super) flags: Flags,
+    pub(super) unobserved: Option<(Timestamp, Timestamp)>,
+    pub(super) transactions: u64,
+    pub(super) wal_bytes: u64,
+    /// Every page that changed in it.
+    pub(super) pages: PageSet,
+}
+
+impl Range {
+    fn begin(part: &Part) -> Range {
+        Range {
+            first_time: part.first_time,
+            checksum_before: part.checksum_before,
+            predecessor: part.predecessor,
+            flags: Flags::default(),
+            unobserved: None,
+            transactions: 0,
+            wal_bytes: 0,
+            pages: PageSet::default(),
+        }
+    }
+
+    fn add(&mut self, part: &Part) {
+        self.flags.catch_up |= part.flags.catch_up;
+        self.flags.rewind |= part.flags.rewind;
+        self.unobserved = match (self.unobserved, part.unobserved) {
+            // One interval for both: what was unobserved is never passed over.
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        self.transactions += part.span.transactions;
+        self.wal_bytes += part.span.wal_bytes;
+        self.pages.merge(&part.pages);
+    }
+}
+
+/// A merged segment on its way to the store: told when it is there and was read back, `None` if another one was.
+pub(super) type Putting = AbortOnDropHandle<Result<Option<ManifestMerged>, Error>>;
+
+/// The open ranges of a generation.
+#[derive(Debug)]
+pub(super) struct Merging {
+    frontier: Frontier,
+    ranges: Vec<Option<Range>>,
+    pub(super) putting: Option<Putting>,
+    /// Nothing is merged before this: it failed.
+    not_before: Option<Instant>,
+    told: bool,
+}
+
+impl Merging {
+    /// Nothing is open. Without levels, nothing ever is.
+    pub(super) fn new(levels: Option<Levels>) -> Merging {
+        let levels = levels.unwrap_or_else(|| Levels::new([]));
+        Merging {
+            ranges: vec![None; levels.get().len()],
+            frontier: Frontier::new(levels),
+            putting: None,
+            not_before: None,
+            told: false,
+        }
+    }
+
+    /// Another generation begins.
+    pub(super) fn reset(&mut self, levels: Option<Levels>) {
+        let fresh = Merging::new(levels);
+        (self.frontier, self.ranges) = (fresh.frontier, fresh.ranges);
+    }
+
+    /// The store has acknowledged a segment.
+    pub(super) fn add(&mut self, part: &Part, after: &Acknowledged) {
+        let Some(index) = after.index.and_then(SegmentIndex::new) else { return };
+        for level in self.frontier.forget_stale(after.at()) {
+            self.ranges[level] = None;
+        }
+        self.frontier.add(Unit { first: index, last: index, level: 0, at: after.at() });
+        for range in &mut self.ranges {
+            range.get_or_insert_with(|| Range::begin(part)).add(part);
+        }
+    }
+
+    /// The level to close now, if there is one.
+    pub(super) fn due(&self, now: Timestamp) -> Option<usize> {
+        let rests = self.not_before.is_some_and(|not_before| Instant::now() < not_before);
+        if rests || self.putting.is_some() { None } else { self.frontier.due(now) }
+    }
+
+    /// How long it is until there is something to do.
+    pub(super) fn wait(&self, now: Timestamp) -> Option<Duration> {
+        if self.putting.is_some() {
+            return Some(SOON);
+        }
+        let rest = self.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+        let next = self.frontier.next_due()?;
+        let until = Duration::from_millis(u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0));
+        Some(until.max(rest))
+    }
+
+    /// Whether several objects stand for the open range of a level.
+    pub(super) fn is_worth(&self, level: usize) -> bool {
+        self.frontier.clone().close(level).is_some()
+    }
+
+    /// Where the open range of a level begins, and what is in it.
+    pub(super) fn open(&self, level: usize) -> Option<(SegmentIndex, &Range)> {
+        Some((self.frontier.begins(level)?, self.ranges[level].as_ref()?))
+    }
+
+    /// Closes a level, and those below, at the newest segment.
+    pub(super) fn close(&mut self, level: usize) -> Option<(Closed, Range)> {
+        let closed = self.frontier.close(level);
+        let range = self.ranges[..=level].iter_mut().fold(None, |_, range| range.take());
+        closed.zip(range)
+    }
+
+    /// A merge failed, and is made later: with the next one at its level or above.
+    pub(super) fn failed(&mut self, error: &Error) {
+        self.not_before = Some(Instant::now() + REST);
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(%error, "cannot merge segments now; they stay as they are, and are merged later");
+        } else {
+            tracing::debug!(%error, "cannot merge segments now");
+        }
+    }
+
+    /// A merge is done.
+    pub(super) fn done(&mut self) {
+        (self.not_before, self.told) = (None, false);
+    }
+}
