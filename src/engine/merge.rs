@@ -200,7 +200,7 @@ impl Merge {
             last: closed.last,
             level,
             at: summary.last_time,
-            bytes: sealed.spool.len(),
+            bytes: sealed.size(),
             digest,
         };
         let (store, hasher, conditional) = (context.store.clone(), context.hasher.clone(), context.conditional);
@@ -301,9 +301,13 @@ impl Sealed {
                 return Ok(false);
             }
         }
-        let size = self.spool.len() + envelope(self.name).len() as u64;
-        read_back(store, self.name, size, self.digest, hasher).await?;
+        read_back(store, self.name, self.size(), self.digest, hasher).await?;
         Ok(true)
+    }
+
+    /// Its size in the store.
+    fn size(&self) -> u64 {
+        envelope(self.name).len() as u64 + self.spool.len()
     }
 
     async fn upload(&self, store: &Arc<dyn Store>, key: &str, file: Option<Arc<std::fs::File>>) -> Result<Put, Error> {

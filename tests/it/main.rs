@@ -15,6 +15,7 @@ mod format;
 mod handmade;
 mod large;
 mod locks;
+mod merging;
 mod metered;
 mod model;
 mod old_bugs;

@@ -1,0 +1,137 @@
+//! A store in memory that keeps a log of what was asked of it, and what that came to.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use waloy::storage::{Depth, Error, ErrorKind, Listing, MemoryStore, Meta, Put, Store, Upload};
+
+type Refused = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+#[derive(Clone)]
+pub(super) struct Logged {
+    memory: MemoryStore,
+    log: Arc<Mutex<Vec<String>>>,
+    refused: Arc<Mutex<Option<Refused>>>,
+}
+
+impl fmt::Debug for Logged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Logged")
+    }
+}
+
+impl Logged {
+    pub(super) fn new() -> Logged {
+        Logged { memory: MemoryStore::new(), log: Arc::default(), refused: Arc::default() }
+    }
+
+    /// Puts of these keys are denied from now on.
+    pub(super) fn refuse(&self, refused: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        *self.refused.lock().unwrap() = Some(Box::new(refused));
+    }
+
+    /// `put KEY`, `get KEY`, `list PREFIX` and so on, in the order in which they were done.
+    pub(super) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(super) fn clear(&self) {
+        self.log.lock().unwrap().clear();
+    }
+
+    fn note(&self, what: &str, key: &str) {
+        self.log.lock().unwrap().push(format!("{what} {key}"));
+    }
+
+    fn check(&self, key: &str) -> Result<(), Error> {
+        match &*self.refused.lock().unwrap() {
+            Some(refused) if refused(key) => Err(Error::new(ErrorKind::Denied, "write", key, "refused by the test")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Logged {
+    fn location(&self) -> String {
+        self.memory.location()
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.check(key)?;
+        self.memory.put(key, bytes).await?;
+        self.note("put", key);
+        Ok(())
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+        self.check(key)?;
+        let put = self.memory.put_if_absent(key, bytes).await?;
+        self.note(if put == Put::Created { "put" } else { "exists" }, key);
+        Ok(put)
+    }
+
+    async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        self.note("get", key);
+        self.memory.get(key, limit).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.note("get", key);
+        self.memory.get_range(key, range).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Meta, Error> {
+        self.note("head", key);
+        self.memory.head(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
+        self.note("list", prefix);
+        self.memory.list(prefix, after, depth).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.note("delete", key);
+        self.memory.delete(key).await
+    }
+
+    async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
+        Ok(Box::new(LoggedUpload { inner: self.memory.upload(key).await?, store: self.clone(), key: key.to_owned() }))
+    }
+
+    async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
+        self.memory.abort_upload(key, id).await
+    }
+}
+
+#[derive(Debug)]
+struct LoggedUpload {
+    inner: Box<dyn Upload>,
+    store: Logged,
+    key: String,
+}
+
+#[async_trait::async_trait]
+impl Upload for LoggedUpload {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.inner.write(bytes).await
+    }
+
+    async fn finish_if_absent(&mut self) -> Result<Put, Error> {
+        self.store.check(&self.key)?;
+        let put = self.inner.finish_if_absent().await?;
+        self.store.note(if put == Put::Created { "put" } else { "exists" }, &self.key);
+        Ok(put)
+    }
+
+    async fn abort(&mut self) -> Result<(), Error> {
+        self.inner.abort().await
+    }
+}
