@@ -187,7 +187,10 @@ impl Actor {
     async fn sync_now(&mut self) -> Result<Option<Synced>, Error> {
         self.require_session().await?;
         let first = self.ensure_generation().await?;
-        Ok(self.sync().await?.or(first))
+        let synced = self.sync().await?.or(first);
+        // Who asks for every upload is told of the one that a merge made, too.
+        let merged = self.session().merging.synced.take().filter(|_| !self.automatic);
+        Ok(synced.or(merged))
     }
 
     async fn snapshot(&mut self, reason: Option<Reason>) -> Result<bool, Error> {

@@ -126,10 +126,12 @@ impl Merge {
     /// The last round: capture stops at a commit until the rest is read, and the current segment ends there.
     async fn end(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
         // Nothing else may be on its way when the range ends.
-        session.deliver(context).await?;
+        let synced = session.deliver(context).await?;
+        session.merging.synced = synced.or(session.merging.synced);
         if !session.observer.call(|observer| observer.collect_freeze(Tracker::Merge, true)).await?? {
             // More was captured than a segment may have in memory: that goes first.
-            session.sync(context).await?;
+            let synced = session.sync(context).await?;
+            session.merging.synced = synced.or(session.merging.synced);
             return Ok(Progress::Reading);
         }
         let mut held = Vec::new();
@@ -149,7 +151,8 @@ impl Merge {
         let closed = session.observer.call(|observer| observer.collect_close(Tracker::Merge)).await?;
         if let (false, Pages::Images(images)) = (closed.span.is_empty(), closed.pages) {
             session.seal(context, images, closed.span, closed.boundary).await?;
-            session.deliver(context).await?;
+            let synced = session.deliver(context).await?;
+            session.merging.synced = synced.or(session.merging.synced);
         }
         match self.process(context, held).await? {
             Progress::TooLong => Ok(Progress::TooLong),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::Error;
+use super::event::Synced;
 use super::page_set::PageSet;
 use super::pending::Span;
 use super::segment::Joint;
@@ -105,6 +106,8 @@ pub(super) struct Merging {
     frontier: Frontier,
     ranges: Vec<Option<Range>>,
     pub(super) putting: Option<Putting>,
+    /// The segment that was last closed for a merge, if nobody was told that it is durable.
+    pub(super) synced: Option<Synced>,
     /// Nothing is merged before this: it failed.
     not_before: Option<Instant>,
     told: bool,
@@ -118,6 +121,7 @@ impl Merging {
             ranges: vec![None; levels.get().len()],
             frontier: Frontier::new(levels),
             putting: None,
+            synced: None,
             not_before: None,
             told: false,
         }

@@ -8,8 +8,6 @@ use crate::units::{SegmentIndex, Timestamp};
 
 /// A generation with fewer segments is listed whole.
 const FEW: u64 = 1000;
-/// So many segments before the end that the manifest knows of are listed again: they may have been merged since.
-const AGAIN: u64 = 512;
 /// Between merged segments, so many stretches are listed one by one.
 const HOLES: usize = 4;
 
@@ -46,9 +44,7 @@ fn asked(manifest: &Manifest, moment: Option<Timestamp>) -> Option<Asked<'_>> {
     if manifest.next_index < FEW {
         return None;
     }
-    let settled = manifest.next_index - AGAIN;
-    let until = manifest.merged.partition_point(|merged| merged.last.get() < settled);
-    let told = &manifest.merged[..until];
+    let told = &manifest.merged[..];
     let (mut listed, mut next) = (Vec::new(), SegmentIndex::ZERO);
     for merged in told {
         if merged.first > next {
@@ -116,11 +112,11 @@ mod tests {
     fn only_the_end_is_listed_and_what_is_around_the_moment() {
         let merged = manifest(5000, &[(0, 999), (1000, 1999), (2000, 3999), (4000, 4900)]);
         let latest = asked(&merged, None).unwrap();
-        assert_eq!((latest.told.len(), latest.listed), (3, vec![(index(4000), SegmentIndex::MAX)]));
+        assert_eq!((latest.told.len(), latest.listed), (4, vec![(index(4901), SegmentIndex::MAX)]));
         let past = asked(&merged, Some(Timestamp(1000))).unwrap();
         assert_eq!(past.listed[1..], [(index(1000), index(1999))]);
         assert_eq!(asked(&merged, Some(Timestamp(999))).unwrap().whole, (index(0), index(999)));
-        assert_eq!(asked(&merged, Some(Timestamp(9999))).unwrap().whole, (index(4000), SegmentIndex::MAX));
+        assert_eq!(asked(&merged, Some(Timestamp(9999))).unwrap().whole, (index(4901), SegmentIndex::MAX));
     }
 
     #[test]
