@@ -1,6 +1,7 @@
 //! Doing what was planned.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,10 +79,10 @@ pub async fn compact(store: &Arc<dyn Store>, plan: &Plan, options: &Options) -> 
     let mut listed: HashMap<GenerationId, Objects> = HashMap::new();
     for planned in &plan.merges {
         let id = planned.generation;
-        if !listed.contains_key(&id) {
-            listed.insert(id, Objects::list(&**store, id, None).await?);
-        }
-        let Some(objects) = listed.get_mut(&id) else { unreachable!("it was listed a line ago") };
+        let objects = match listed.entry(id) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => place.insert(Objects::list(&**store, id, None).await?),
+        };
         let parts = parts(objects, planned);
         if parts.len() < 2 {
             report.skipped += 1;

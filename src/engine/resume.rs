@@ -20,6 +20,7 @@ use crate::db;
 use crate::format::{Latest, Manifest, ManifestSnapshot, Outline, Reason, Summary};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader, Objects};
+use crate::restore;
 use crate::state::{Acknowledged, Intent, PageHashes, Restored, WalPlace};
 use crate::units::{DbChecksum, PageHash, PageNo, PageSize, SegmentIndex};
 use crate::wal::Position;
@@ -255,6 +256,12 @@ async fn is_there(context: &Context, known: &Acknowledged) -> Result<bool, Error
     let last = known.index.and_then(SegmentIndex::new).map(|index| Name::Segment(known.generation, index));
     for name in [Some(Name::Snapshot(known.generation)), last].into_iter().flatten() {
         if size_of(context, name).await?.is_none() {
+            // A segment may have been merged with others, and taken away since.
+            let objects = Objects::list(&*context.store, known.generation, None).await?;
+            let end = restore::Point::from(known.index.and_then(SegmentIndex::new));
+            if matches!(name, Name::Segment(..)) && restore::cover(&objects, end).is_ok() {
+                continue;
+            }
             tracing::warn!(object = %name, "the store has lost an object");
             return Ok(false);
         }

@@ -337,8 +337,8 @@ async fn a_range_larger_than_memory_may_hold_is_streamed() {
     let mut pages: Vec<Vec<u8>> = (0..400).map(|_| rng.page(65_536)).collect();
     made.begin(pages.concat()).await;
     for round in 0..5 {
-        for at in (round * 70)..(round * 70 + 100).min(400) {
-            pages[at] = rng.page(65_536);
+        for page in pages.iter_mut().skip(round * 70).take(100) {
+            *page = rng.page(65_536);
         }
         made.commit(pages.concat()).await;
     }

@@ -470,6 +470,46 @@ async fn a_segment_too_large_for_memory_is_merged_too() {
     assert!(!events.lock().unwrap().iter().any(|event| matches!(event, Event::Retry { .. })));
 }
 
+/// The newest segment was merged with those before it, and taken away: the next start took that for a loss, and sent the
+/// whole database again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_though_the_newest_segment_was_merged_and_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let logged = Logged::new();
+    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let clock = Hand::new();
+    let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
+    for round in 0..3 {
+        let mut replicator = Replicator::start(options.clone(), store.clone(), hooks(&clock)).await.unwrap();
+        logged.clear();
+        replicator.sync().await.unwrap();
+        if round > 0 {
+            assert!(!logged.log().iter().any(|entry| entry.starts_with("put ")), "{:?}", logged.log());
+        }
+        for _ in 0..4 {
+            clock.advance(1000);
+            app.execute("INSERT INTO t(x) VALUES (randomblob(2000))", []).unwrap();
+            replicator.sync().await.unwrap().unwrap();
+        }
+        settled(&store, round + 1).await;
+        replicator.shutdown().await.unwrap();
+        thin(&store).await;
+    }
+    assert_eq!(replica::generations(&*store).await.unwrap().len(), 1);
+    assert!(restored(&store, Target::Latest).await.1 == model::pages_of(&app));
+}
+
+/// Takes every segment away that was merged.
+async fn thin(store: &Arc<dyn Store>) {
+    let all = objects(store).await;
+    for &(at, _) in &all.segments {
+        assert!(all.merged.iter().any(|&(first, last, _)| first <= at && at <= last), "{at} was not merged");
+        store.delete(&Name::Segment(all.generation, at).key()).await.unwrap();
+    }
+}
+
 fn rows(app: &Connection, sql: &str) -> i64 {
     app.query_row(sql, [], |row| row.get(0)).unwrap()
 }

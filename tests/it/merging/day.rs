@@ -3,6 +3,8 @@
 //! The suite runs an hour and some minutes of it; the whole day, which takes some minutes:
 //! `cargo test --release --all-features --test it -- --ignored --nocapture a_whole_day`
 
+#![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
+
 use std::collections::HashMap;
 
 use super::*;
