@@ -32,3 +32,4 @@ pub use plan::{Plan, PlannedMerge, plan};
 pub use run::{Options, Report, compact};
 
 pub(crate) use proof::{Found, read_back, settle};
+pub(crate) use units::joined;

@@ -18,7 +18,7 @@ pub(super) fn outermost(objects: &Objects) -> Vec<(Name, u64)> {
 }
 
 /// The same from this place on, whether or not there is a snapshot.
-pub(super) fn joined(objects: &Objects, from: SegmentIndex) -> Vec<(Name, u64)> {
+pub(crate) fn joined(objects: &Objects, from: SegmentIndex) -> Vec<(Name, u64)> {
     let id = objects.generation;
     let mut all: Vec<(u64, u64, Name, u64)> = Vec::with_capacity(objects.segments.len() + objects.merged.len());
     all.extend(objects.segments.iter().map(|&(at, size)| (at.get(), at.get(), Name::Segment(id, at), size)));

@@ -19,6 +19,7 @@ use super::observer::Observer;
 use super::page_set::PageSet;
 use super::parcel::is_there_in;
 use super::pending::{Boundary, Pages, Span, Tracker};
+use super::reopen::reopen;
 use super::segment::mark;
 use super::session::Session;
 use super::spool::Spool;
@@ -74,6 +75,12 @@ impl Merge {
     pub(super) async fn begin(session: &mut Session, context: &Context) -> Result<Option<Merge>, Error> {
         if !session.goes_on() || session.broken || session.outbox.is_some() {
             return Ok(None);
+        }
+        if session.merging.due(context.now()).is_some()
+            && session.merging.is_to_be_reopened()
+            && let Err(error) = reopen(session, context).await
+        {
+            tracing::debug!(%error, "what was open before is left to `compact`");
         }
         while let Some(level) = session.merging.due(context.now()) {
             if session.merging.is_worth(level) {

@@ -1,6 +1,7 @@
 //! Which segments are merged next: what is open at each level, and which pages changed in it.
 //!
-//! Fed by what the store has acknowledged. It is gone with the session; what was open then is left to `compact`.
+//! Fed by what the store has acknowledged. It is gone with the session; the next one makes it again, or leaves what was open
+//! to `compact`.
 
 use std::time::{Duration, Instant};
 
@@ -25,13 +26,13 @@ const SOON: Duration = Duration::from_millis(100);
 /// What a segment adds to the ranges that it is in.
 #[derive(Debug)]
 pub(super) struct Part {
-    first_time: Timestamp,
-    checksum_before: DbChecksum,
-    predecessor: Digest,
-    flags: Flags,
-    unobserved: Option<(Timestamp, Timestamp)>,
-    span: Span,
-    pages: PageSet,
+    pub(super) first_time: Timestamp,
+    pub(super) checksum_before: DbChecksum,
+    pub(super) predecessor: Digest,
+    pub(super) flags: Flags,
+    pub(super) unobserved: Option<(Timestamp, Timestamp)>,
+    pub(super) span: Span,
+    pub(super) pages: PageSet,
 }
 
 impl Part {
@@ -111,6 +112,8 @@ pub(super) struct Merging {
     /// Nothing is merged before this: it failed.
     not_before: Option<Instant>,
     told: bool,
+    /// The generation was begun before this session.
+    resumed: bool,
 }
 
 impl Merging {
@@ -124,25 +127,51 @@ impl Merging {
             synced: None,
             not_before: None,
             told: false,
+            resumed: false,
         }
+    }
+
+    /// The same, in a generation that was begun before.
+    pub(super) fn resumed(levels: Option<Levels>) -> Merging {
+        Merging { resumed: levels.is_some(), ..Merging::new(levels) }
     }
 
     /// Another generation begins.
     pub(super) fn reset(&mut self, levels: Option<Levels>) {
         let fresh = Merging::new(levels);
-        (self.frontier, self.ranges) = (fresh.frontier, fresh.ranges);
+        (self.frontier, self.ranges, self.resumed) = (fresh.frontier, fresh.ranges, false);
     }
 
     /// The store has acknowledged a segment.
     pub(super) fn add(&mut self, part: &Part, after: &Acknowledged) {
         let Some(index) = after.index.and_then(SegmentIndex::new) else { return };
-        for level in self.frontier.forget_stale(after.at()) {
+        self.add_unit(Unit { first: index, last: index, level: 0, at: after.at() }, part);
+    }
+
+    /// A segment, or what was merged, comes behind what is there. It closes what is open below its level.
+    pub(super) fn add_unit(&mut self, unit: Unit, part: &Part) {
+        for level in self.frontier.forget_stale(unit.at) {
             self.ranges[level] = None;
         }
-        self.frontier.add(Unit { first: index, last: index, level: 0, at: after.at() });
-        for range in &mut self.ranges {
+        let below = usize::from(unit.level).min(self.ranges.len());
+        if below > 0 {
+            self.frontier.close(below - 1);
+            self.ranges[..below].fill(None);
+        }
+        self.frontier.add(unit);
+        for range in &mut self.ranges[below..] {
             range.get_or_insert_with(|| Range::begin(part)).add(part);
         }
+    }
+
+    /// Whether what was open before this session is still to be looked for; says so once.
+    pub(super) fn is_to_be_reopened(&mut self) -> bool {
+        std::mem::take(&mut self.resumed)
+    }
+
+    /// Goes on with ranges that begin earlier.
+    pub(super) fn take_over(&mut self, reopened: Merging) {
+        (self.frontier, self.ranges) = (reopened.frontier, reopened.ranges);
     }
 
     /// The level to close now, if there is one.

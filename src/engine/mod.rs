@@ -37,6 +37,7 @@ mod page_set;
 mod parcel;
 mod pending;
 mod pruner;
+mod reopen;
 mod replicator;
 mod requests;
 mod resume;

@@ -150,7 +150,7 @@ impl Session {
             // Where there was nothing, somebody else may have begun in the same moment.
             looked: known_before.then(Instant::now),
             outbox: None,
-            merging: Merging::new(context.options.merge.clone()),
+            merging: Merging::resumed(context.options.merge.clone()),
             manifest: manifest.or(made),
             unlisted,
             latest_is_due: false,

@@ -501,6 +501,39 @@ async fn a_restart_goes_on_though_the_newest_segment_was_merged_and_is_gone() {
     assert!(restored(&store, Target::Latest).await.1 == model::pages_of(&app));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_with_the_ranges_that_were_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let clock = Hand::new();
+    let options = with(levels([(60_000, 4), (600_000, 3), (6_000_000, 100)]), manual(&db));
+    let write = |round: i64| {
+        clock.advance(1000);
+        app.execute("INSERT OR REPLACE INTO t(id, x) VALUES (?1, randomblob(2000))", [round % 5]).unwrap();
+    };
+    let mut replicator = Replicator::start(options.clone(), store.clone(), hooks(&clock)).await.unwrap();
+    replicator.sync().await.unwrap();
+    for round in 0..24 {
+        write(round);
+        replicator.sync().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        if round % 6 == 5 {
+            replicator.shutdown().await.unwrap();
+            replicator = Replicator::start(options.clone(), store.clone(), hooks(&clock)).await.unwrap();
+        }
+    }
+    replicator.shutdown().await.unwrap();
+    let all = objects(&store).await;
+    let ranges: Vec<(u64, u64)> = all.merged.iter().map(|&(first, last, _)| (first.get(), last.get())).collect();
+    // Without it, the second range would begin where the second session did, and nothing would join the two.
+    assert!(ranges.contains(&(0, 3)) && ranges.iter().any(|&(first, last)| first == 4 && last > 5), "{ranges:?}");
+    assert!(ranges.iter().any(|&(first, last)| first == 0 && last > 8), "{ranges:?}");
+    compare_and_thin(&store).await;
+    assert!(restored(&store, Target::Latest).await.1 == model::pages_of(&app));
+}
+
 /// Takes every segment away that was merged.
 async fn thin(store: &Arc<dyn Store>) {
     let all = objects(store).await;
