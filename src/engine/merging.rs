@@ -13,7 +13,7 @@ use super::page_set::PageSet;
 use super::pending::Span;
 use super::segment::Joint;
 use crate::compact::{Closed, Frontier, Levels, Unit};
-use crate::format::{Flags, ManifestMerged};
+use crate::format::{Flags, ManifestMerged, Summary};
 use crate::ids::Digest;
 use crate::state::Acknowledged;
 use crate::units::{DbChecksum, SegmentIndex, Timestamp};
@@ -36,20 +36,15 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Of a segment with this joint; these are the pages in it, or more.
-    pub(super) fn of(joint: &Joint, span: Span, pages: PageSet) -> Part {
+    /// Of a segment with this joint and summary; these are the pages in it, or more.
+    pub(super) fn of(joint: &Joint, summary: &Summary, span: Span, pages: PageSet) -> Part {
         let header = joint.header(span.first);
-        let unwatched = joint.unwatched;
         Part {
             first_time: header.first_time,
             checksum_before: header.checksum_before,
             predecessor: header.predecessor,
-            flags: Flags {
-                catch_up: unwatched.is_some(),
-                rewind: unwatched.is_some_and(|unwatched| unwatched.rewind),
-                ..Flags::default()
-            },
-            unobserved: unwatched.map(|unwatched| (unwatched.from, unwatched.to)),
+            flags: summary.flags,
+            unobserved: summary.unobserved,
             span,
             pages,
         }
@@ -87,6 +82,7 @@ impl Range {
     fn add(&mut self, part: &Part) {
         self.flags.catch_up |= part.flags.catch_up;
         self.flags.rewind |= part.flags.rewind;
+        self.flags.outage |= part.flags.outage;
         self.unobserved = match (self.unobserved, part.unobserved) {
             // One interval for both: what was unobserved is never passed over.
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),

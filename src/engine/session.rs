@@ -153,7 +153,12 @@ impl Session {
             digest: sealed.digest,
             next: joint.before.followed_by(&sealed.summary, sealed.digest, sealed.bytes.len() as u64),
             body: Body::Bytes(sealed.bytes),
-            part: Some(Part::of(&joint, span, PageSet::of(sealed.changes.iter().map(|change| change.0)))),
+            part: Some(Part::of(
+                &joint,
+                &sealed.summary,
+                span,
+                PageSet::of(sealed.changes.iter().map(|change| change.0)),
+            )),
             change: Change::Pages(sealed.changes),
             kind: ParcelKind::Segment { span, unobserved: segment::unobserved(&sealed.summary) },
             began,
@@ -208,7 +213,7 @@ impl Session {
             next: joint.before.followed_by(&summary, digest, collected.stored_bytes),
             body: Body::Upload(collected.upload),
             change: Change::Table(collected.table),
-            part: Some(Part::of(&joint, closed.span, pages)),
+            part: Some(Part::of(&joint, &summary, closed.span, pages)),
             kind: ParcelKind::Segment { span: closed.span, unobserved: segment::unobserved(&summary) },
             began,
         })
