@@ -61,10 +61,7 @@ async fn a_restore_to_a_merged_moment_says_which_point_it_took() {
     assert_eq!(planned["merged"]["from"], made.states[30].at.rfc3339());
     assert_eq!(planned["merged"]["to"], made.states[60].at.rfc3339());
     let done = waloy(dir.path(), &restore).ok();
-    assert!(
-        done.err.contains("were merged: this is the nearest before the time asked for [restore.in_merged]"),
-        "{done:?}"
-    );
+    assert!(done.err.contains("were merged: this is the nearest before the time asked for"), "{done:?}");
     assert_eq!(std::fs::read(dir.path().join("old.db")).unwrap(), **made.states[30].bytes);
     let inside = waloy(dir.path(), &["restore", "--to", "./replica", "--generation", "latest:40", "-o", "inside.db"]);
     assert_eq!(inside.code, Some(7));
