@@ -62,6 +62,7 @@ complete -c waloy -n "__fish_waloy_needs_command" -f -a "restore-to-time" -d 'Re
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "generations" -d 'List what can be restored'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "inspect" -d 'Show one generation and its objects'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "verify" -d 'Prove that the backup can be restored and is fresh'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "compact" -d 'Merge small segments, so that a restore reads fewer objects'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "status" -d 'Tell whether replication is running, and how far it is'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "prune" -d 'Let go of what need not be kept any longer'
@@ -321,6 +322,39 @@ complete -c waloy -n "__fish_waloy_using_subcommand verify" -l path-style -d 'Pu
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -s n -l dry-run -d 'Show what would be merged, and do nothing'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -s V -l version -d 'Print version'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
@@ -556,17 +590,18 @@ complete -c waloy -n "__fish_waloy_using_subcommand man" -l path-style -d 'Put t
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "replicate" -d 'Back up running databases, continuously'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "restore" -d 'Restore a database, to its latest state or to a past one'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "restore-to-time" -d 'Restore a database to a past state: the same as restore --time'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "generations" -d 'List what can be restored'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "inspect" -d 'Show one generation and its objects'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "verify" -d 'Prove that the backup can be restored and is fresh'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "status" -d 'Tell whether replication is running, and how far it is'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "prune" -d 'Let go of what need not be kept any longer'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "man" -d 'Write the manual pages'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify status sync prune demo version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "replicate" -d 'Back up running databases, continuously'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "restore" -d 'Restore a database, to its latest state or to a past one'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "restore-to-time" -d 'Restore a database to a past state: the same as restore --time'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "generations" -d 'List what can be restored'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "inspect" -d 'Show one generation and its objects'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "verify" -d 'Prove that the backup can be restored and is fresh'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "compact" -d 'Merge small segments, so that a restore reads fewer objects'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "status" -d 'Tell whether replication is running, and how far it is'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "prune" -d 'Let go of what need not be kept any longer'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "man" -d 'Write the manual pages'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
