@@ -178,7 +178,7 @@ mod tests {
         let of = |level: u8| found.iter().filter(|(closed, _)| closed.level == level).count();
         assert_eq!((of(1), of(2), of(3)), (24 * 12 * 9, 24 * 11, 23), "the last hour is open");
         assert!(found.len() <= 3200);
-        assert!(found.iter().all(|(_, objects)| *objects <= 39), "each is made of few objects");
+        assert!(found.iter().all(|(_, objects)| *objects <= 11 + 9 + 30), "each is made of few objects");
     }
 
     #[test]
