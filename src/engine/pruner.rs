@@ -1,4 +1,4 @@
-//! Retention, by itself: after each new generation, and once an hour.
+//! Retention, by itself: after each new generation, and once an hour if anything was uploaded.
 //!
 //! A task of its own, which nothing waits for: an upload never does. Ended in the middle, what it was doing is done by
 //! the next run.
@@ -40,8 +40,12 @@ impl Pruner {
 
     /// Enforces it until the replicator has ended.
     pub(super) async fn run(self, mut status: watch::Receiver<Status>) {
-        let (mut due, mut snapshots) = (Instant::now() + FIRST, 0);
+        let (mut due, mut snapshots, mut objects) = (Instant::now() + FIRST, 0, 0);
         loop {
+            // A backup ages by what is added to it: an idle database asks the store for nothing.
+            if status.wait_for(|status| status.report.objects > objects).await.is_err() {
+                return;
+            }
             let begun = status.wait_for(|status| status.snapshots > snapshots);
             tokio::select! {
                 ended = begun => match ended {
@@ -50,6 +54,7 @@ impl Pruner {
                 },
                 () = sleep_until(due) => {}
             }
+            objects = status.borrow().report.objects;
             if status.borrow().generation.is_some() {
                 self.enforce_and_tell().await;
             }
