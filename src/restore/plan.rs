@@ -75,6 +75,10 @@ impl Plan {
     }
 }
 
+/// How often a restore plans at most: merging and retention take objects away once others stand for them, one after the
+/// other.
+pub(super) const PLANS: u32 = 8;
+
 /// Plans a restore: finds the point, and the fewest objects that lead to it. Only listings, and the outlines of a few
 /// objects are read; whether the others are whole is seen when they are.
 ///
@@ -86,12 +90,24 @@ pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error>
     match in_scope(store, target, Scope::Hinted).await {
         // A manifest is a hint: what it told may be gone by now, and everything is listed then.
         Err((error, true)) if error.is_damage() || matches!(error, Error::Merged { .. }) => whole(store, target).await,
+        // Or taken away between the listing and the look at it.
+        Err((error, false)) if error.is_missing() => whole(store, target).await,
         planned => planned.map_err(|(error, _)| error),
     }
 }
 
-/// The same, from a listing of everything.
+/// The same, from a listing of everything. What is deleted while it is planned costs another listing: what is missing
+/// twice was not there in the second one, and is lost.
 pub(super) async fn whole(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error> {
+    let mut missed: Option<String> = None;
+    for _ in 1..PLANS {
+        match in_scope(store, target, Scope::Whole).await {
+            Err((error, _)) if error.is_missing() && missed.as_deref() != Some(&*error.to_string()) => {
+                missed = Some(error.to_string());
+            }
+            planned => return planned.map_err(|(error, _)| error),
+        }
+    }
     in_scope(store, target, Scope::Whole).await.map_err(|(error, _)| error)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::output::{Placed, Prepared, TempFile};
-use super::plan::whole;
+use super::plan::{PLANS, whole};
 use super::walk::Taken;
 use super::{Error, Opening, Output, Pages, Plan, Report, Take, Target, Walk, integrity, plan};
 use crate::clock::{self, Clock};
@@ -19,10 +19,6 @@ use crate::replica::{self, Name, REPLICA, ReplicaIds, read_ids};
 use crate::state::Restored;
 use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
-
-/// How often a restore plans again when an object is gone that was listed: merging and retention take objects away
-/// once others stand for them.
-const PLANS: u32 = 3;
 
 /// What is checked of a restored database before it is put in its place. The chain of objects and the hash of every
 /// page always are.

@@ -1,6 +1,7 @@
 //! A store that counts what is asked of it, and does something when a snapshot is read.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,8 @@ use waloy::storage::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload}
 pub(crate) struct Watched {
     store: Arc<dyn Store>,
     act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// What is deleted after each listing, one after the other.
+    vanishing: Mutex<VecDeque<String>>,
     hang: bool,
     down: bool,
     reads: AtomicUsize,
@@ -21,7 +24,13 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn new(store: &Arc<dyn Store>) -> Watched {
         let (reads, writes) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Watched { store: store.clone(), act: Mutex::new(None), hang: false, down: false, reads, writes }
+        let (act, vanishing) = (Mutex::new(None), Mutex::default());
+        Watched { store: store.clone(), act, vanishing, hang: false, down: false, reads, writes }
+    }
+
+    /// Deletes one of these objects after each listing, as if somebody else did.
+    pub(crate) fn vanishing(self, keys: impl IntoIterator<Item = String>) -> Watched {
+        Watched { vanishing: Mutex::new(keys.into_iter().collect()), ..self }
     }
 
     /// Does this when a snapshot is read for the first time.
@@ -110,7 +119,12 @@ impl Store for Watched {
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
         self.read(prefix)?;
-        self.store.list(prefix, after, depth).await
+        let listing = self.store.list(prefix, after, depth).await;
+        let gone = if prefix.is_empty() { None } else { self.vanishing.lock().unwrap().pop_front() };
+        if let Some(key) = gone {
+            self.store.delete(&key).await?;
+        }
+        listing
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {

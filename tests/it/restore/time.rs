@@ -7,7 +7,8 @@ use waloy::storage::MemoryStore;
 use waloy::units::Timestamp;
 
 use super::*;
-use crate::handmade::BEGIN;
+use crate::handmade::{BEGIN, State};
+use crate::watched::Watched;
 
 #[tokio::test]
 async fn a_moment_is_the_newest_point_not_after_it_over_all_generations() {
@@ -19,6 +20,28 @@ async fn a_moment_is_the_newest_point_not_after_it_over_all_generations() {
         }
     }
     expect(&made.store, Target::Time(Timestamp(i64::MAX)), made.last()).await;
+}
+
+/// Small segments are deleted once a merged one stands for them: one after the other, while somebody plans a restore.
+#[tokio::test]
+async fn segments_that_are_let_go_of_while_a_restore_is_planned_do_not_fail_it() {
+    let mut made = Handmade::random(512, Compression::None, 6, 1, 7).await;
+    made.merge(0, 5).await;
+    let generation = made.last().generation;
+    for order in 0..2 {
+        for asked in &made.states {
+            let mut keys: Vec<String> = (0..5).map(|at| Name::Segment(generation, index(at)).key()).collect();
+            if order == 1 {
+                keys.reverse();
+            }
+            let store: Arc<dyn Store> = Arc::new(Watched::new(&made.copy().await).vanishing(keys));
+            let (report, pages) =
+                restore(&store, Target::Time(asked.at)).await.unwrap_or_else(|error| panic!("{error}"));
+            let plan = &report.plan;
+            let is_it = |state: &State| state.point == plan.point && state.at <= asked.at && *state.bytes == pages;
+            assert!(made.states.iter().any(is_it), "{plan:?}");
+        }
+    }
 }
 
 #[tokio::test]
