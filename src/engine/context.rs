@@ -11,6 +11,7 @@ use super::options::{Hooks, OnConflict, Options};
 use super::status::{Degraded, Status};
 use crate::format::{PageHasher, ReplicaIds};
 use crate::ids::{DatabaseId, ReplicaId, WriterId};
+use crate::replica;
 use crate::state::{Acknowledged, StateDir};
 use crate::storage::Store;
 use crate::units::Timestamp;
@@ -58,6 +59,16 @@ impl Context {
         if let Err(error) = self.state.replace(TAKEN_BACK, &[now.as_bytes()], true) {
             tracing::warn!(%error, "cannot note that the replica was taken back");
         }
+    }
+
+    /// On a store that replaces what is there, whoever began in the same moment may have put its own ids over ours. With
+    /// those nothing of a generation of ours could be proven; and ours is the newest, so that the other one is told.
+    pub(super) async fn keep_ids(&self) -> Result<(), Error> {
+        if self.conditional || replica::read_ids(&*self.store).await? == Some(self.ids) {
+            return Ok(());
+        }
+        tracing::warn!("another writer had put its ids in the place of ours");
+        Ok(self.store.put(replica::REPLICA, self.ids.encode().into()).await?)
     }
 
     pub(super) fn now(&self) -> Timestamp {

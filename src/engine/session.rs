@@ -245,6 +245,7 @@ impl Session {
                 None => require_newest(context, outbound.parcel.name.generation()).await?,
                 Some(_) => outbound.parcel.look_for_a_rival(context).await?,
             }
+            context.keep_ids().await?;
             self.looked = Some(Instant::now());
         }
         let put = match outbound.parcel.kind {
@@ -255,7 +256,10 @@ impl Session {
                 let generation = outbound.parcel.name.generation();
                 match require_newest(context, generation).await {
                     Ok(()) => match outbound.parcel.put(context).await {
-                        Ok(()) => require_newest(context, generation).await,
+                        Ok(()) => match require_newest(context, generation).await {
+                            Ok(()) => context.keep_ids().await,
+                            overtaken => overtaken,
+                        },
                         failed => failed,
                     },
                     overtaken => overtaken,
