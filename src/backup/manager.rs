@@ -19,7 +19,7 @@ use crate::storage::Store;
 /// themselves. A call that is dropped half way is finished all the same; nothing is lost or sent twice by it.
 ///
 /// Dropped without a shutdown, it ends without a last sync, and the database is released soon after. What was not
-/// uploaded is still in the WAL: the next manager goes on there, or begins a new generation if the WAL is gone.
+/// uploaded is still in the WAL: the next manager goes on there, or compares every page if the WAL is gone.
 #[derive(Debug)]
 pub struct BackupManager {
     replicator: Replicator,

@@ -9,7 +9,8 @@
 //!
 //! Invariants:
 //!
-//! - At most one object is on its way at a time. Sealed, its bytes are fixed, and the intent that names it is on disk
+//! - At most one snapshot or segment is on its way at a time; a merged segment, on which nothing depends, goes beside it.
+//!   Sealed, its bytes are fixed, and the intent that names it is on disk
 //!   before the first PUT: every try, also of another process, sends the same bytes.
 //! - Nothing is uploaded that is not durable on this machine: the WAL is synced before anything is sealed.
 //! - What the store has acknowledged is what the table of page hashes stands for; the next segment's checksum comes

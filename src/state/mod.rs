@@ -12,7 +12,7 @@
 //! | `hashes.log` | changes to that table on their way into it | before them |
 //! | `hashes.next`, `hashes.fork` | tables for a snapshot, or a segment, that is being made | while it is |
 //!
-//! Losing all of it costs a new generation, never data. It is `0700`: the intent holds pages of the database.
+//! Losing all of it costs a comparison of every page with the replica, never data. It is `0700`: the intent holds pages of the database.
 
 mod dir;
 mod hashes;
