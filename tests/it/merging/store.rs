@@ -1,11 +1,18 @@
 //! A store in memory that keeps a log of what was asked of it, and what that came to.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use waloy::clock::Clock;
+use waloy::replica::Name;
 use waloy::storage::{Depth, Error, ErrorKind, Listing, MemoryStore, Meta, Put, Store, Upload};
+use waloy::units::Timestamp;
+
+use super::Hand;
 
 type Refused = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -14,6 +21,10 @@ pub(super) struct Logged {
     memory: MemoryStore,
     log: Arc<Mutex<Vec<String>>>,
     refused: Arc<Mutex<Option<Refused>>>,
+    /// Its clock, if it tells when it took what.
+    clock: Option<Hand>,
+    taken: Arc<Mutex<HashMap<String, Timestamp>>>,
+    segment_bytes: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Logged {
@@ -24,7 +35,19 @@ impl fmt::Debug for Logged {
 
 impl Logged {
     pub(super) fn new() -> Logged {
-        Logged { memory: MemoryStore::new(), log: Arc::default(), refused: Arc::default() }
+        Logged {
+            memory: MemoryStore::new(),
+            log: Arc::default(),
+            refused: Arc::default(),
+            clock: None,
+            taken: Arc::default(),
+            segment_bytes: Arc::default(),
+        }
+    }
+
+    /// A store that tells when it took each object, by this clock.
+    pub(super) fn by(clock: &Hand) -> Logged {
+        Logged { clock: Some(clock.clone()), ..Logged::new() }
     }
 
     /// Puts of these keys are denied from now on.
@@ -37,12 +60,25 @@ impl Logged {
         self.log.lock().unwrap().clone()
     }
 
+    /// Bytes of all segments that were put whole.
+    pub(super) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes.load(Ordering::Relaxed)
+    }
+
     pub(super) fn clear(&self) {
         self.log.lock().unwrap().clear();
     }
 
     fn note(&self, what: &str, key: &str) {
         self.log.lock().unwrap().push(format!("{what} {key}"));
+        if let (Some(clock), "put") = (&self.clock, what) {
+            self.taken.lock().unwrap().insert(key.to_owned(), clock.now());
+        }
+    }
+
+    fn dated(&self, meta: Meta) -> Meta {
+        let modified = self.taken.lock().unwrap().get(&meta.key).copied();
+        Meta { modified, ..meta }
     }
 
     fn check(&self, key: &str) -> Result<(), Error> {
@@ -68,6 +104,9 @@ impl Store for Logged {
 
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
         self.check(key)?;
+        if matches!(Name::parse(key), Some(Name::Segment(..))) {
+            self.segment_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
         let put = self.memory.put_if_absent(key, bytes).await?;
         self.note(if put == Put::Created { "put" } else { "exists" }, key);
         Ok(put)
@@ -85,17 +124,25 @@ impl Store for Logged {
 
     async fn head(&self, key: &str) -> Result<Meta, Error> {
         self.note("head", key);
-        self.memory.head(key).await
+        self.memory.head(key).await.map(|meta| self.dated(meta))
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
         self.note("list", prefix);
-        self.memory.list(prefix, after, depth).await
+        let mut listing = self.memory.list(prefix, after, depth).await?;
+        listing.objects = listing.objects.into_iter().map(|meta| self.dated(meta)).collect();
+        Ok(listing)
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         self.note("delete", key);
         self.memory.delete(key).await
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, Error)>, Error> {
+        assert!(keys.len() <= 1000, "as S3 takes them");
+        self.note("delete_many", &keys[0]);
+        self.memory.delete_many(keys).await
     }
 
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
