@@ -25,7 +25,8 @@ use rusqlite::Connection;
 use s3_server::S3Server;
 use waloy::clock::Clock;
 use waloy::engine::{Hooks, Options, Replicator};
-use waloy::storage::{S3Store, Store};
+use waloy::replica::Replica;
+use waloy::storage::S3Store;
 use waloy::units::Timestamp;
 
 /// US dollars in us-east-1, storage class Standard. Deletes are free.
@@ -87,7 +88,7 @@ async fn idle() {
     let scene = Scene::new().await;
     let mut options = Options::new(scene.dir.path().join("app.db"));
     options.automatic = true;
-    let mut replicator = Replicator::start(options, scene.store.clone(), Hooks::default()).await.unwrap();
+    let mut replicator = Replicator::start(options, scene.replica.clone(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     let before = scene.now();
     let seconds = 30.0;
@@ -102,7 +103,7 @@ async fn busy(name: &str, interval: Duration, hours: f64) {
     let hooks = Hooks { clock: clock.clone(), ..Hooks::default() };
     let mut options = Options::new(scene.dir.path().join("app.db"));
     options.automatic = false;
-    let mut replicator = Replicator::start(options, scene.store.clone(), hooks).await.unwrap();
+    let mut replicator = Replicator::start(options, scene.replica.clone(), hooks).await.unwrap();
     replicator.sync().await.unwrap();
     let before = scene.now();
     let rounds = (hours * 3600.0 / interval.as_secs_f64()) as u64;
@@ -120,7 +121,7 @@ struct Scene {
     dir: tempfile::TempDir,
     app: Connection,
     server: S3Server,
-    store: Arc<dyn Store>,
+    replica: Replica,
 }
 
 impl Scene {
@@ -137,7 +138,7 @@ impl Scene {
         .unwrap();
         let server = S3Server::start();
         let store = S3Store::open(&server.bucket, "app", &server.options()).await.unwrap();
-        Scene { dir, app, server, store: Arc::new(store) }
+        Scene { dir, app, server, replica: Replica::plain(Arc::new(store)) }
     }
 
     fn commit(&self) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{BackupConfig, Destination, S3Config};
 use crate::engine::Options;
 use crate::error::{Error, Kind, Result};
+use crate::replica::Replica;
 use crate::retention::Policy;
 use crate::storage::{Location, S3Options, Store};
 
@@ -71,8 +72,12 @@ impl BackupConfig {
         }
     }
 
-    /// The store that the backup is in. No request is sent yet.
-    pub(super) async fn open_store(&self) -> Result<Arc<dyn Store>> {
+    /// The replica that the backup is. No request is sent yet.
+    pub(super) async fn open_replica(&self) -> Result<Replica> {
+        Ok(Replica::plain(self.open_store().await?))
+    }
+
+    async fn open_store(&self) -> Result<Arc<dyn Store>> {
         let (s3, code) = (&self.s3, "config.destination");
         match &self.destination {
             Some(_) if *s3 != S3Config::default() => {

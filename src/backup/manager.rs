@@ -1,7 +1,5 @@
 //! A backup that does what it is asked.
 
-use std::sync::Arc;
-
 use super::restore::restore_if_missing;
 use super::stats::complete;
 use super::{BackupConfig, BackupHandle, BackupStats};
@@ -9,8 +7,8 @@ use crate::compact;
 use crate::engine::{Hooks, Replicator, Report};
 use crate::error::Result;
 use crate::ids::GenerationId;
+use crate::replica::Replica;
 use crate::retention;
-use crate::storage::Store;
 
 /// Backs one database up, while the application writes to it.
 ///
@@ -23,7 +21,7 @@ use crate::storage::Store;
 #[derive(Debug)]
 pub struct BackupManager {
     replicator: Replicator,
-    store: Arc<dyn Store>,
+    replica: Replica,
     runtime: tokio::runtime::Handle,
 }
 
@@ -42,17 +40,17 @@ impl BackupManager {
     /// Outside of a Tokio runtime.
     pub async fn new(config: BackupConfig) -> Result<BackupManager> {
         let options = config.options()?;
-        let store = config.open_store().await?;
+        let replica = config.open_replica().await?;
         if config.auto_restore {
-            restore_if_missing(&config, &store).await?;
+            restore_if_missing(&config, &replica).await?;
         }
-        let replicator = Replicator::start(options, store.clone(), Hooks::default()).await?;
+        let replicator = Replicator::start(options, replica.clone(), Hooks::default()).await?;
         if let Err(error) = replicator.sync().await {
             // Or the next attempt, at once, would meet the lock of this one.
             replicator.release().await;
             return Err(error);
         }
-        Ok(BackupManager { replicator, store, runtime: tokio::runtime::Handle::current() })
+        Ok(BackupManager { replicator, replica, runtime: tokio::runtime::Handle::current() })
     }
 
     /// From now on it uploads by itself, at most once a [`sync_interval`](BackupConfig::sync_interval) and only if
@@ -128,8 +126,8 @@ impl BackupManager {
     /// Those of the store, and damage; what was merged before is there.
     pub async fn compact(&self) -> Result<compact::Report> {
         let options = compact::Options::default();
-        let plan = compact::plan(&self.store, &options).await?;
-        Ok(compact::compact(&self.store, &plan, &options).await?)
+        let plan = compact::plan(&self.replica, &options).await?;
+        Ok(compact::compact(&self.replica, &plan, &options).await?)
     }
 
     /// The present generation.

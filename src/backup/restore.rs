@@ -1,14 +1,13 @@
 //! Getting a database back.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::{BackupConfig, BackupManager, S3Config};
 use crate::db;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Result};
+use crate::replica::Replica;
 use crate::restore::{self, Output, Report, Target};
-use crate::storage::Store;
 use crate::units::Timestamp;
 
 /// Restoring needs no manager, and does not disturb one that is at work on the same backup.
@@ -35,7 +34,7 @@ impl BackupManager {
     /// [`Kind::TargetExists`](crate::Kind::TargetExists) and those of the store; there is no file then, or the one that
     /// was there.
     pub async fn restore(s3: &S3Config, path: impl AsRef<Path>) -> Result<Report> {
-        run(s3.open().await?, path.as_ref(), Target::Latest).await
+        run(Replica::plain(s3.open().await?), path.as_ref(), Target::Latest).await
     }
 
     /// Restores the state after the last transaction at or before a moment, in milliseconds since 1970.
@@ -45,7 +44,7 @@ impl BackupManager {
     /// As [`BackupManager::restore`], and [`Kind::NotCovered`](crate::Kind::NotCovered) for a moment before the backup
     /// begins.
     pub async fn restore_to_time(s3: &S3Config, path: impl AsRef<Path>, timestamp_ms: i64) -> Result<Report> {
-        run(s3.open().await?, path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
+        run(Replica::plain(s3.open().await?), path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
     }
 
     /// As [`BackupManager::restore`], from wherever a configuration has the backup. Besides the destination and the key
@@ -74,7 +73,7 @@ impl BackupManager {
 }
 
 /// Restores a database that is not there, for [`BackupConfig::auto_restore`].
-pub(super) async fn restore_if_missing(config: &BackupConfig, store: &Arc<dyn Store>) -> Result<()> {
+pub(super) async fn restore_if_missing(config: &BackupConfig, replica: &Replica) -> Result<()> {
     let path = &config.db_path;
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -83,7 +82,7 @@ pub(super) async fn restore_if_missing(config: &BackupConfig, store: &Arc<dyn St
     }
     let state_dir = config.state_dir.clone().unwrap_or_else(|| default_state_dir(path));
     let options = restore::Options { state_dir: Some(state_dir), ..restore::Options::default() };
-    match restore::restore(store, Target::Latest, &Output::new(path), &options).await {
+    match restore::restore(replica, Target::Latest, &Output::new(path), &options).await {
         Ok(report) => {
             let (db, generation, at) = (path.display(), report.plan.generation, report.plan.at);
             tracing::info!(%db, %generation, %at, "restored, as it was not there");
@@ -95,11 +94,11 @@ pub(super) async fn restore_if_missing(config: &BackupConfig, store: &Arc<dyn St
     }
 }
 
-async fn open(config: &BackupConfig) -> Result<Arc<dyn Store>> {
+async fn open(config: &BackupConfig) -> Result<Replica> {
     config.refuse_a_key()?;
-    config.open_store().await
+    config.open_replica().await
 }
 
-async fn run(store: Arc<dyn Store>, path: &Path, target: Target) -> Result<Report> {
-    Ok(restore::restore(&store, target, &Output::new(path), &restore::Options::default()).await?)
+async fn run(replica: Replica, path: &Path, target: Target) -> Result<Report> {
+    Ok(restore::restore(&replica, target, &Output::new(path), &restore::Options::default()).await?)
 }

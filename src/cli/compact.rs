@@ -60,13 +60,13 @@ struct Json<'a> {
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let ui = &context.ui;
     let source = source(args.source.as_deref(), &context.global)?;
-    let store = context.open(&source.destination).await?;
+    let replica = context.open(&source.destination).await?;
     let options = compact::Options {
         concurrency: usize::from(context.global.s3.concurrency),
         progress: context.progress(),
         ..compact::Options::default()
     };
-    let plan = compact::plan(&store, &options).await.map_err(|error| explain(error, &source))?;
+    let plan = compact::plan(&replica, &options).await.map_err(|error| explain(error, &source))?;
     if plan.is_empty() {
         if ui.mode.json {
             ui.json("compact", &Json { dry_run: args.dry_run, plan: &plan });
@@ -84,7 +84,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         }
         return Ok(Exit::Ok);
     }
-    let report = compact::compact(&store, &plan, &options).await.map_err(|error| explain(error, &source))?;
+    let report = compact::compact(&replica, &plan, &options).await.map_err(|error| explain(error, &source))?;
     if ui.mode.json {
         ui.json("compact", &report);
     } else {

@@ -9,7 +9,8 @@ use super::progress::Bar;
 use super::reach::Reached;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::storage::{Store, Trouble};
+use crate::replica::Replica;
+use crate::storage::Trouble;
 
 /// The streams and the options that every command takes.
 #[derive(Clone, Debug)]
@@ -28,18 +29,18 @@ impl Context {
         Reached::new(&self.global.s3, destination.reach.as_ref(), variable)
     }
 
-    /// The store at a destination.
+    /// The replica at a destination.
     ///
     /// # Errors
     ///
     /// Options that make no sense.
-    pub async fn open(&self, destination: &Destination) -> Result<Arc<dyn Store>> {
+    pub async fn open(&self, destination: &Destination) -> Result<Replica> {
         let reached = self.reached(destination);
         if let Some(as_before) = reached.as_before() {
             tracing::debug!(destination = %destination.location, as_before, "reached as before");
         }
         let options = s3_options(&self.global.s3, reached.options, variable)?;
-        destination.location.open_telling(&options, self.trouble.clone()).await
+        Ok(Replica::plain(destination.location.open_telling(&options, self.trouble.clone()).await?))
     }
 
     /// A bar for a long operation.

@@ -4,7 +4,6 @@
 //! here: the three files of the sample database, and at the end the temporary directory, if no other was given.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -18,8 +17,9 @@ use super::ui::Ui;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Hooks, Options, Replicator, Report};
 use crate::error::{Error, Kind, Result};
+use crate::replica::Replica;
 use crate::restore::Target;
-use crate::storage::{Location, S3Options, Store};
+use crate::storage::{Location, S3Options};
 use crate::units::Timestamp;
 
 mod proof;
@@ -79,7 +79,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let began = Instant::now();
     let teller = Teller { ui: &context.ui };
     let stage = Stage::new(args.dir.as_deref())?;
-    let replica = Location::directory(stage.replica())?.open(&S3Options::default()).await?;
+    let replica = Replica::plain(Location::directory(stage.replica())?.open(&S3Options::default()).await?);
     teller.line(format_args!("{}  {}", context.ui.out.bold("waloy demo"), stage.dir().display()));
 
     let past = play(&teller, &stage, &replica).await?;
@@ -115,11 +115,11 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 }
 
 /// From the first order to the last, replicated.
-async fn play(teller: &Teller<'_>, stage: &Stage, replica: &Arc<dyn Store>) -> Result<Past> {
+async fn play(teller: &Teller<'_>, stage: &Stage, replica: &Replica) -> Result<Past> {
     teller.scene(1, "an application opens shop.db and takes orders").await;
     let shop = Shop::open(&stage.database()).await?;
     let options = Options { sync_interval: Duration::from_millis(250), ..Options::new(stage.database()) };
-    let mut replicator = Replicator::start(options, Arc::clone(replica), Hooks::default()).await?;
+    let mut replicator = Replicator::start(options, replica.clone(), Hooks::default()).await?;
     replicator.sync().await?;
     teller.done("waloy replicates it, as it runs, to the directory replica/ (a bucket works the same)").await;
     tokio::time::sleep(BUSINESS[0]).await;
@@ -150,7 +150,7 @@ async fn play(teller: &Teller<'_>, stage: &Stage, replica: &Arc<dyn Store>) -> R
     Ok(Past { before_mistake, mistake_at, last, report })
 }
 
-async fn restore_latest(teller: &Teller<'_>, stage: &Stage, replica: &Arc<dyn Store>, past: &Past) -> Result<Proof> {
+async fn restore_latest(teller: &Teller<'_>, stage: &Stage, replica: &Replica, past: &Past) -> Result<Proof> {
     teller.scene(5, "the way back: the latest state").await;
     teller.plain("waloy restore shop.db");
     let proof = prove("latest", replica, Target::Latest, &stage.database(), &past.last).await?;
@@ -158,12 +158,7 @@ async fn restore_latest(teller: &Teller<'_>, stage: &Stage, replica: &Arc<dyn St
     Ok(proof)
 }
 
-async fn restore_before_mistake(
-    teller: &Teller<'_>,
-    stage: &Stage,
-    replica: &Arc<dyn Store>,
-    past: &Past,
-) -> Result<Proof> {
+async fn restore_before_mistake(teller: &Teller<'_>, stage: &Stage, replica: &Replica, past: &Past) -> Result<Proof> {
     teller.scene(6, "further back: the moment before the mistake").await;
     let at = past.mistake_at;
     let output = stage.before_mistake();

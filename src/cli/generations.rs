@@ -80,8 +80,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         unrestorable: args.all,
     };
     let source = source(args.source.as_deref(), &context.global)?;
-    let store = context.open(&source.destination).await?;
-    let whole = match survey(&store).await {
+    let replica = context.open(&source.destination).await?;
+    let whole = match survey(&replica).await {
         Ok(whole) => whole,
         Err(error) => {
             // A program that counts generations is to find none, and not no answer.

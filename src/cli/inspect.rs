@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -13,17 +12,13 @@ use super::render::count;
 use super::render::table::{self, Column};
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::replica::{LATEST, Name, ObjectReader, Objects, REPLICA, generations};
+use crate::replica::{Document, Name, ObjectReader, Objects, Replica, generations};
 use crate::restore::{Generation, ObjectInfo, resolve_generation, survey_generation, survey_objects};
-use crate::storage::Store;
 
 mod raw;
 mod short_key;
 
 use raw::Raw;
-
-/// The small objects of a replica are shorter than this.
-const SMALL: u64 = 1 << 20;
 
 const COLUMNS: [Column; 9] = [
     Column::text("KEY"),
@@ -86,20 +81,20 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         (argument, generation) => (argument.as_deref(), generation.as_deref()),
     };
     let source = source(argument, &context.global)?;
-    let store = context.open(&source.destination).await?;
+    let replica = context.open(&source.destination).await?;
     let explain = |error| source.explain(error, ui);
     if let Some(key) = args.raw.as_deref().filter(|key| is_whole_key(key)) {
-        return raw(&store, key, &source, ui).await;
+        return raw(&replica, key, &source, ui).await;
     }
-    let id = resolve_generation(&*store, generation.unwrap_or("latest")).await.map_err(explain)?;
+    let id = resolve_generation(&*replica, generation.unwrap_or("latest")).await.map_err(explain)?;
     if let Some(key) = &args.raw {
-        return raw(&store, &short_key::whole(id, key).unwrap_or_else(|| key.clone()), &source, ui).await;
+        return raw(&replica, &short_key::whole(id, key).unwrap_or_else(|| key.clone()), &source, ui).await;
     }
-    let listed = Objects::list(&*store, id, None).await?;
-    let mut generation = survey_generation(&store, &listed).await.map_err(explain)?;
-    generation.latest = generations(&*store).await?.last() == Some(&id);
+    let listed = Objects::list(&*replica, id, None).await?;
+    let mut generation = survey_generation(&replica, &listed).await.map_err(explain)?;
+    generation.latest = generations(&*replica).await?.last() == Some(&id);
     let objects = match args.objects {
-        true => Some(survey_objects(&store, &listed).await.map_err(explain)?),
+        true => Some(survey_objects(&replica, &listed).await.map_err(explain)?),
         false => None,
     };
     if ui.mode.json {
@@ -124,7 +119,7 @@ fn is_generation(argument: &OsStr) -> bool {
 
 /// The key of an object whatever generation is looked at.
 fn is_whole_key(key: &str) -> bool {
-    key == REPLICA || key == LATEST || Name::parse(key).is_some()
+    Document::parse(key).is_some() || Name::parse(key).is_some()
 }
 
 fn table(objects: &[ObjectInfo], ui: &Ui) {
@@ -188,10 +183,9 @@ fn row(info: &ObjectInfo, times: &mut impl Iterator<Item = String>, ui: &Ui) -> 
 }
 
 /// Shows one object by its key.
-async fn raw(store: &Arc<dyn Store>, key: &str, source: &Source, ui: &Ui) -> Result<Exit> {
-    let name = Name::parse(key);
-    if key == REPLICA || key == LATEST || matches!(name, Some(Name::Manifest(_))) {
-        let bytes = store.get(key, SMALL).await.map_err(|error| absent(error, key, source))?;
+async fn raw(replica: &Replica, key: &str, source: &Source, ui: &Ui) -> Result<Exit> {
+    if let Some(document) = Document::parse(key) {
+        let bytes = document.read(replica).await?.ok_or_else(|| not_there(key, source))?;
         let content = serde_json::from_slice(&bytes).map_err(|error| {
             Error::new(Kind::Damaged, "object.damaged", format!("{key} is not JSON")).because(error)
         })?;
@@ -202,13 +196,13 @@ async fn raw(store: &Arc<dyn Store>, key: &str, source: &Source, ui: &Ui) -> Res
         }
         return Ok(Exit::Ok);
     }
-    let Some(name) = name else {
+    let Some(name) = Name::parse(key) else {
         return Err(Error::new(Kind::Usage, "usage.key", format!("`{key}` is not the key of an object of a replica"))
             .hint("keys are snapshot, manifest.json, wal/INDEX, with or without a generation in front; latest, replica")
             .hint(format!("list them:  waloy inspect {} --objects", source.argument())));
     };
-    let size = store.head(key).await.map_err(|error| absent(error, key, source))?.size;
-    let reader = ObjectReader::open(store, name, size).await?;
+    let size = replica.head(key).await.map_err(|error| absent(error, key, source))?.size;
+    let reader = ObjectReader::open(replica, name, size).await?;
     let raw = Raw::of(name, size, reader.outline());
     if ui.mode.json {
         ui.json("object", &raw);
@@ -220,9 +214,10 @@ async fn raw(store: &Arc<dyn Store>, key: &str, source: &Source, ui: &Ui) -> Res
 
 /// An object that somebody named is not missing from the replica: it was never there.
 fn absent(error: crate::storage::Error, key: &str, source: &Source) -> Error {
-    if error.is_not_found() {
-        return Error::new(Kind::NotCovered, "object.not_found", format!("there is no object {key}"))
-            .hint(format!("list what there is:  waloy inspect {} --objects", source.argument()));
-    }
-    error.into()
+    if error.is_not_found() { not_there(key, source) } else { error.into() }
+}
+
+fn not_there(key: &str, source: &Source) -> Error {
+    Error::new(Kind::NotCovered, "object.not_found", format!("there is no object {key}"))
+        .hint(format!("list what there is:  waloy inspect {} --objects", source.argument()))
 }

@@ -11,9 +11,9 @@ use super::ui::Ui;
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration;
 use crate::error::{Error, Kind, Result};
+use crate::replica::Replica;
 use crate::restore::resolve_generation;
 use crate::retention::{self, Keep, Plan, Policy, confirm_replacement, execute, replacement};
-use crate::storage::Store;
 
 mod show;
 
@@ -86,13 +86,13 @@ impl Args {
 /// Those of the library; something is to be deleted, and nobody has agreed to that.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let source = source(args.source.as_deref(), &context.global)?;
-    let store = context.open(&source.destination).await?;
+    let replica = context.open(&source.destination).await?;
     if let Some(generation) = &args.confirm_replacement {
-        return confirm(context, &source, &*store, generation, &args).await;
+        return confirm(context, &source, &replica, generation, &args).await;
     }
     let ui = &context.ui;
     let explain = |error| explained(&source, error, ui);
-    let plan = Plan::of(&store, &args.policy(), SystemClock.now()).await.map_err(explain)?;
+    let plan = Plan::of(&replica, &args.policy(), SystemClock.now()).await.map_err(explain)?;
     show::plan(ui, &source, &plan);
     if plan.is_empty() || args.dry_run {
         show::ended(ui, &plan, args.dry_run, None);
@@ -105,7 +105,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
             return Ok(Exit::Ok);
         }
     }
-    let report = execute(&store, &plan).await.map_err(explain)?;
+    let report = execute(&replica, &plan).await.map_err(explain)?;
     show::ended(ui, &plan, false, Some(&report));
     match report.still_there_objects {
         0 => Ok(Exit::Ok),
@@ -131,11 +131,11 @@ fn agreed(ui: &Ui, source: &Source, question: &str, flags: &str) -> Result<bool>
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-async fn confirm(context: &Context, source: &Source, store: &dyn Store, generation: &str, args: &Args) -> Result<Exit> {
+async fn confirm(context: &Context, source: &Source, replica: &Replica, generation: &str, args: &Args) -> Result<Exit> {
     let ui = &context.ui;
     let explain = |error| explained(source, error, ui);
-    let id = resolve_generation(store, generation).await.map_err(|error| source.explain(error, ui))?;
-    let found = replacement(store, id).await.map_err(explain)?;
+    let id = resolve_generation(&**replica, generation).await.map_err(|error| source.explain(error, ui))?;
+    let found = replacement(replica, id).await.map_err(explain)?;
     if found.confirmed || args.dry_run {
         show::replacement(ui, &found);
         return Ok(Exit::Ok);
@@ -147,7 +147,7 @@ async fn confirm(context: &Context, source: &Source, store: &dyn Store, generati
             return Ok(Exit::Ok);
         }
     }
-    let confirmed = confirm_replacement(store, id).await.map_err(explain)?;
+    let confirmed = confirm_replacement(replica, id).await.map_err(explain)?;
     show::replacement(ui, &confirmed);
     Ok(Exit::Ok)
 }

@@ -13,9 +13,10 @@ use super::render::parse_time;
 use super::ui::Ui;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
+use crate::replica::Replica;
 use crate::restore::{Existing, Options, Output, Owner, Point, Restore, Target, resolve_generation};
 use crate::state::{Acknowledged, StateDir};
-use crate::storage::{Location, Store};
+use crate::storage::Location;
 use crate::units::SegmentIndex;
 
 mod args;
@@ -65,20 +66,20 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
             .hint(trouble.at(&state, " -o - > FILE")));
     }
     let output = output(what, &goal)?;
-    let store = context.open(&source.destination).await?;
+    let replica = context.open(&source.destination).await?;
     let planned = async {
         let (target, requested) = match (time, &args.generation) {
             (Some((target, requested)), _) => (target, requested),
-            (None, Some(input)) => (generation(&store, input, &trouble).await?, Requested::generation(input)),
+            (None, Some(input)) => (generation(&replica, input, &trouble).await?, Requested::generation(input)),
             (None, None) => (Target::Latest, Requested::Latest),
         };
         let planned = match &output {
-            Some(output) => Restore::prepare(&store, target, output).await,
-            None => Restore::prepare_unnamed(&store, target, &std::env::temp_dir()).await,
+            Some(output) => Restore::prepare(&replica, target, output).await,
+            None => Restore::prepare_unnamed(&replica, target, &std::env::temp_dir()).await,
         };
         match planned {
             Ok(planned) => Ok((planned, requested)),
-            Err(error) => Err(trouble.explain(&store, error).await),
+            Err(error) => Err(trouble.explain(&replica, error).await),
         }
     };
     let (planned, requested) = match planned.await {
@@ -109,7 +110,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     };
     let (report, file) = match restored {
         Ok(restored) => restored,
-        Err(error) => return Err(trouble.explain(&store, error).await),
+        Err(error) => return Err(trouble.explain(&replica, error).await),
     };
     if let Some(file) = file {
         stream(file).await?;
@@ -247,7 +248,7 @@ fn warn_if_behind(context: &Context, source: &Source, planned: &Restore) {
 }
 
 /// `G`, `G:37` or `G:snapshot`, where G is `latest`, the beginning of an id, or an id in short.
-async fn generation(store: &Arc<dyn Store>, input: &str, trouble: &Trouble<'_>) -> Result<Target> {
+async fn generation(replica: &Replica, input: &str, trouble: &Trouble<'_>) -> Result<Target> {
     let (id, point) = match input.split_once(':') {
         None => (input, None),
         Some((id, "snapshot")) => (id, Some(Point::Snapshot)),
@@ -259,9 +260,9 @@ async fn generation(store: &Arc<dyn Store>, input: &str, trouble: &Trouble<'_>) 
             (id, Some(Point::Index(index)))
         }
     };
-    match resolve_generation(&**store, id).await {
+    match resolve_generation(&**replica, id).await {
         Ok(id) => Ok(Target::Generation(id, point)),
-        Err(error) => Err(trouble.explain(store, error).await),
+        Err(error) => Err(trouble.explain(replica, error).await),
     }
 }
 

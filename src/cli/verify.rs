@@ -141,7 +141,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 }
 
 async fn check(context: &Context, source: &Source, level: Level, max_age: Option<MaxAge>) -> Result<Checked> {
-    let store = context.open(&source.destination).await?;
+    let replica = context.open(&source.destination).await?;
     let readable = source.db.as_deref().filter(|db| db.is_file());
     let max_age = max_age.unwrap_or_else(|| readable.map(|_| DAY));
     let options = Options {
@@ -151,10 +151,10 @@ async fn check(context: &Context, source: &Source, level: Level, max_age: Option
         ..Options::default()
     };
     let explain = |error| -> Error { source.explain(error, &context.ui) };
-    let mut report = verify(&store, level, &options).await.map_err(explain)?;
+    let mut report = verify(&replica, level, &options).await.map_err(explain)?;
     let mut is_level = None;
     if let Some(db) = readable.filter(|_| is_stale(&report)) {
-        let level = database(context, db).is_level(&store).await.map_err(explain)?;
+        let level = database(context, db).is_level(&replica).await.map_err(explain)?;
         if level {
             report.findings.retain(|finding| finding.severity != Severity::Stale);
         }

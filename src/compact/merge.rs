@@ -1,7 +1,5 @@
 //! Making one merged segment from the objects that it stands for.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
@@ -10,8 +8,8 @@ use super::{Error, Found, Options, PlannedMerge, read_back, settle};
 use crate::compress::{Codec, Compression};
 use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, Times};
 use crate::replica::chain::{Link, breaks};
-use crate::replica::{Name, ObjectReader, envelope};
-use crate::storage::{Put, Store, Upload};
+use crate::replica::{Name, ObjectReader, Replica};
+use crate::storage::{Put, Upload};
 use crate::units::Timestamp;
 
 /// What is longer is sent in parts.
@@ -28,7 +26,7 @@ pub(super) enum Outcome {
 
 /// Merges these objects, oldest first. When this returns, the merged segment is durable and was read back.
 pub(super) async fn merge(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     merge: &PlannedMerge,
     parts: &[(Name, u64)],
     hasher: &PageHasher,
@@ -37,18 +35,20 @@ pub(super) async fn merge(
     let [(oldest, oldest_size), .., (newest, newest_size)] = *parts else {
         unreachable!("what is merged has several parts");
     };
-    let oldest = ObjectReader::open(store, oldest, oldest_size).await?;
-    let newest = ObjectReader::open(store, newest, newest_size).await?;
+    let oldest = ObjectReader::open(replica, oldest, oldest_size).await?;
+    let newest = ObjectReader::open(replica, newest, newest_size).await?;
     let header = header(&oldest, &newest);
     let mut last = Some(oldest);
     let file = PageFileWriter::new(&header, compression(header.codec))?;
     let mut pages = Newest::new(file, hasher.clone(), &newest);
     let mut summary = Summary { joins: Some(Link::of(newest.outline()).end), ..newest.outline().summary.clone() };
-    let mut out = Outgoing::new(store, merge.name);
+    let mut sealing = replica.sealing(merge.name);
+    let mut out = Outgoing::new(replica, merge.name);
     let done = async {
         pages.take(&newest).await?;
         options.progress.advance(newest.size());
-        let between = parts[1..parts.len() - 1].iter().rev().map(|&(name, size)| ObjectReader::open(store, name, size));
+        let between =
+            parts[1..parts.len() - 1].iter().rev().map(|&(name, size)| ObjectReader::open(replica, name, size));
         let mut readers = stream::iter(between).buffered(options.concurrency.max(1));
         let mut later = newest;
         loop {
@@ -65,27 +65,28 @@ pub(super) async fn merge(
             join(&mut summary, &reader.outline().summary);
             pages.take(&reader).await?;
             options.progress.advance(reader.size());
-            out.write(pages.ready()).await?;
+            out.write(sealing.add(pages.ready())).await?;
             later = reader;
         }
         let file = pages.finish()?;
         let times = Times { level: merge.level, points: merge.points.clone() };
         let finished = file.finish_merged(&summary, &times)?;
-        let size = out.sent + out.buffered.len() as u64 + finished.bytes.len() as u64;
-        Ok((finished, size))
+        let end = sealing.finish(finished.bytes);
+        let size = out.sent + (out.buffered.len() + end.len()) as u64;
+        Ok((end, finished.digest, size))
     };
     let done = done.await;
     match done {
-        Ok((finished, size)) => {
-            let put = out.finish(finished.bytes).await?;
+        Ok((end, digest, size)) => {
+            let put = out.finish(end).await?;
             match put {
                 Put::Created => {}
-                Put::Exists => match settle(store, merge.name, finished.digest).await? {
+                Put::Exists => match settle(replica, merge.name, digest).await? {
                     (Found::Same, _) => {}
                     (Found::Other, _) => return Ok(Outcome::Exists),
                 },
             }
-            read_back(store, merge.name, size, finished.digest, hasher).await?;
+            read_back(replica, merge.name, size, digest, hasher).await?;
             Ok(Outcome::Made(size))
         }
         Err(error) => {
@@ -141,9 +142,9 @@ fn compression(codec: Codec) -> Compression {
     }
 }
 
-/// The object on its way: in memory while it is small, in parts beyond that.
+/// The object on its way, as it is stored: in memory while it is small, in parts beyond that.
 struct Outgoing<'a> {
-    store: &'a Arc<dyn Store>,
+    replica: &'a Replica,
     name: Name,
     buffered: Vec<u8>,
     upload: Option<Box<dyn Upload>>,
@@ -151,15 +152,15 @@ struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    fn new(store: &'a Arc<dyn Store>, name: Name) -> Outgoing<'a> {
-        Outgoing { store, name, buffered: envelope(name).to_vec(), upload: None, sent: 0 }
+    fn new(replica: &'a Replica, name: Name) -> Outgoing<'a> {
+        Outgoing { replica, name, buffered: Vec::new(), upload: None, sent: 0 }
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
         self.buffered.extend_from_slice(&bytes);
         if self.buffered.len() > WHOLE || self.upload.is_some() {
             if self.upload.is_none() {
-                self.upload = Some(self.store.upload(&self.name.key()).await?);
+                self.upload = Some(self.replica.upload(&self.name.key()).await?);
             }
             let bytes = std::mem::take(&mut self.buffered);
             self.sent += bytes.len() as u64;
@@ -176,7 +177,7 @@ impl<'a> Outgoing<'a> {
                 Some(upload) => upload.finish_if_absent().await.map_err(Error::from),
                 None => {
                     let bytes = Bytes::from(std::mem::take(&mut self.buffered));
-                    Ok(self.store.put_if_absent(&self.name.key(), bytes).await?)
+                    Ok(self.replica.put_if_absent(&self.name.key(), bytes).await?)
                 }
             },
             Err(error) => Err(error),

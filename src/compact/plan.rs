@@ -1,15 +1,12 @@
 //! What merging will do, before it does anything.
 
-use std::sync::Arc;
-
 use serde::{Serialize, Serializer};
 
 use super::units::{joined, outermost, units};
 use super::{Closed, Error, Frontier, Levels, Options, Unit};
 use crate::format::Manifest;
 use crate::ids::GenerationId;
-use crate::replica::{Inventory, Name, Objects, read_manifest};
-use crate::storage::Store;
+use crate::replica::{Inventory, Name, Objects, Replica, read_manifest};
 use crate::units::{SegmentIndex, Timestamp};
 
 /// What is to be merged, in the order in which it is.
@@ -63,26 +60,26 @@ impl Plan {
 /// # Errors
 ///
 /// [`Error::NoBackup`] if there is no generation; damage; those of the store.
-pub async fn plan(store: &Arc<dyn Store>, options: &Options) -> Result<Plan, Error> {
-    let inventory = Inventory::list(&**store).await?;
+pub async fn plan(replica: &Replica, options: &Options) -> Result<Plan, Error> {
+    let inventory = Inventory::list(&**replica).await?;
     if inventory.generations.iter().all(|objects| objects.snapshot.is_none()) {
-        return Err(Error::NoBackup { location: store.location() });
+        return Err(Error::NoBackup { location: replica.location() });
     }
     let mut merges = Vec::new();
     for objects in &inventory.generations {
-        let manifest = match read_manifest(&**store, objects.generation).await {
+        let manifest = match read_manifest(replica, objects.generation).await {
             Ok(manifest) => manifest,
             // It is a hint; the objects tell the same.
             Err(error) if error.is_damage() => None,
             Err(error) => return Err(error.into()),
         };
-        merges.extend(generation(store, objects, manifest.as_ref(), options).await?);
+        merges.extend(generation(replica, objects, manifest.as_ref(), options).await?);
     }
-    Ok(Plan { source: store.location(), merges })
+    Ok(Plan { source: replica.location(), merges })
 }
 
 async fn generation(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     objects: &Objects,
     manifest: Option<&Manifest>,
     options: &Options,
@@ -92,7 +89,7 @@ async fn generation(
         return Ok(Vec::new());
     }
     let highest = options.levels.get().len() as u8;
-    let units = units(store, &outermost, manifest, highest, options.concurrency).await?;
+    let units = units(replica, &outermost, manifest, highest, options.concurrency).await?;
     Ok(merges(&units, &options.levels)
         .into_iter()
         .map(|(closed, objects_in)| {

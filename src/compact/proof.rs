@@ -1,13 +1,11 @@
 //! Reading back what was written: only what is proven may stand for other objects.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::Error;
 use crate::format::{ChunkEntry, PageHasher};
 use crate::ids::Digest;
-use crate::replica::{Name, ObjectReader};
-use crate::storage::Store;
+use crate::replica::{Name, ObjectReader, Replica};
 
 /// Neighbouring chunks are fetched in one request of up to this many bytes.
 const GROUP: u64 = 1 << 20;
@@ -27,13 +25,13 @@ pub(crate) enum Found {
 ///
 /// [`Error::Differs`] if it is whole and another one; damage; those of the store.
 pub(crate) async fn read_back(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     name: Name,
     size: u64,
     digest: Digest,
     hasher: &PageHasher,
 ) -> Result<(), Error> {
-    let reader = ObjectReader::open(store, name, size).await?;
+    let reader = ObjectReader::open(replica, name, size).await?;
     if reader.outline().digest != digest {
         return Err(Error::Differs { object: reader.object() });
     }
@@ -54,9 +52,9 @@ pub(crate) async fn read_back(
 /// # Errors
 ///
 /// Those of the store, and damage.
-pub(crate) async fn settle(store: &Arc<dyn Store>, name: Name, digest: Digest) -> Result<(Found, u64), Error> {
-    let size = store.head(&name.key()).await?.size;
-    let reader = ObjectReader::open(store, name, size).await?;
+pub(crate) async fn settle(replica: &Replica, name: Name, digest: Digest) -> Result<(Found, u64), Error> {
+    let size = replica.head(&name.key()).await?.size;
+    let reader = ObjectReader::open(replica, name, size).await?;
     let found = if reader.outline().digest == digest { Found::Same } else { Found::Other };
     Ok((found, size))
 }

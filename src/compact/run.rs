@@ -13,8 +13,7 @@ use super::{Error, Levels, Plan, PlannedMerge};
 use crate::format::PageHasher;
 use crate::ids::GenerationId;
 use crate::progress::{During, Phase, Progress, Silent};
-use crate::replica::{self, Objects, REPLICA, read_ids};
-use crate::storage::Store;
+use crate::replica::{self, Objects, REPLICA, Replica, read_ids};
 
 /// How merging is done.
 #[derive(Clone, Debug)]
@@ -60,10 +59,10 @@ pub struct Report {
 /// # Errors
 ///
 /// Damage, those of the store; what was merged before is there.
-pub async fn compact(store: &Arc<dyn Store>, plan: &Plan, options: &Options) -> Result<Report, Error> {
+pub async fn compact(replica: &Replica, plan: &Plan, options: &Options) -> Result<Report, Error> {
     let began = Instant::now();
     let mut report = Report {
-        source: store.location(),
+        source: replica.location(),
         merged: Vec::new(),
         stored_bytes: 0,
         read_bytes: 0,
@@ -73,7 +72,7 @@ pub async fn compact(store: &Arc<dyn Store>, plan: &Plan, options: &Options) -> 
     if plan.is_empty() {
         return Ok(report);
     }
-    let ids = read_ids(&**store).await?.ok_or_else(|| replica::Error::missing(&**store, REPLICA))?;
+    let ids = read_ids(replica).await?.ok_or_else(|| replica::Error::missing(&**replica, REPLICA))?;
     let hasher = PageHasher::new(&ids.hash_key);
     let _bar = During::begin(&*options.progress, Phase::Merge, None);
     let mut listed: HashMap<GenerationId, Objects> = HashMap::new();
@@ -81,14 +80,14 @@ pub async fn compact(store: &Arc<dyn Store>, plan: &Plan, options: &Options) -> 
         let id = planned.generation;
         let objects = match listed.entry(id) {
             Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(place) => place.insert(Objects::list(&**store, id, None).await?),
+            Entry::Vacant(place) => place.insert(Objects::list(&**replica, id, None).await?),
         };
         let parts = parts(objects, planned);
         if parts.len() < 2 {
             report.skipped += 1;
             continue;
         }
-        match blocking(store, planned, &parts, &hasher, options).await {
+        match blocking(replica, planned, &parts, &hasher, options).await {
             Ok(Outcome::Made(size)) => {
                 tracing::debug!(object = %planned.name, bytes = size, objects = parts.len(), "merged");
                 objects.merged.push((planned.first, planned.last, size));
@@ -114,16 +113,16 @@ pub async fn compact(store: &Arc<dyn Store>, plan: &Plan, options: &Options) -> 
 
 /// Hashing and compressing take their time: not on a thread that others wait for.
 async fn blocking(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     planned: &PlannedMerge,
     parts: &[(replica::Name, u64)],
     hasher: &PageHasher,
     options: &Options,
 ) -> Result<Outcome, Error> {
-    let (store, planned, parts) = (store.clone(), planned.clone(), parts.to_vec());
+    let (replica, planned, parts) = (replica.clone(), planned.clone(), parts.to_vec());
     let (hasher, options, runtime) = (hasher.clone(), options.clone(), tokio::runtime::Handle::current());
     let merging = tokio::task::spawn_blocking(move || {
-        runtime.block_on(async { merge(&store, &planned, &parts, &hasher, &options).await })
+        runtime.block_on(async { merge(&replica, &planned, &parts, &hasher, &options).await })
     });
     match merging.await {
         Ok(outcome) => outcome,

@@ -1,14 +1,12 @@
 //! What a generation is made of, for merging: the outermost objects, with their times.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Unit};
 use crate::format::{Kind, Manifest, Outline};
-use crate::replica::{Name, ObjectReader, Objects};
-use crate::storage::Store;
+use crate::replica::{Name, ObjectReader, Objects, Replica};
 use crate::units::{SegmentIndex, Timestamp};
 
 /// The objects that stand for everything from the snapshot up to the first hole: the longest ranges where there are
@@ -42,7 +40,7 @@ pub(crate) fn joined(objects: &Objects, from: SegmentIndex) -> Vec<(Name, u64)> 
 /// themselves, for which they are read. What is merged and lies before a range of the highest level is not read: it is
 /// taken for one.
 pub(super) async fn units(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     objects: &[(Name, u64)],
     manifest: Option<&Manifest>,
     highest: u8,
@@ -53,7 +51,7 @@ pub(super) async fn units(
     let told = |&(name, size): &(Name, u64)| async move {
         match known.get(&name) {
             Some(unit) => Ok::<Unit, Error>(*unit),
-            None => Ok(of(ObjectReader::open(store, name, size).await?.outline())),
+            None => Ok(of(ObjectReader::open(replica, name, size).await?.outline())),
         }
     };
     let (mut place, mut tail) = (objects.len(), Vec::new());

@@ -264,12 +264,12 @@ impl Actor {
 
     /// A bucket that is back may be a new one: segments put there would hang in the air. It gets a generation of its own.
     async fn require_same_bucket(&mut self) -> Result<(), Error> {
-        let store = self.context.store.clone();
-        match replica::read_ids(&*store).await? {
+        let replica = self.context.replica.clone();
+        match replica::read_ids(&replica).await? {
             Some(ids) if ids == self.context.ids => return Ok(()),
-            Some(_) => return Err(Error::Overtaken { object: format!("{}/{}", store.location(), replica::REPLICA) }),
-            None if !replica::generations(&*store).await?.is_empty() => {
-                return Err(replica::Error::missing(&*store, replica::REPLICA).into());
+            Some(_) => return Err(Error::Overtaken { object: format!("{}/{}", replica.location(), replica::REPLICA) }),
+            None if !replica::generations(&*replica).await?.is_empty() => {
+                return Err(replica::Error::missing(&*replica, replica::REPLICA).into());
             }
             None => {}
         }
@@ -277,7 +277,7 @@ impl Actor {
         self.close().await;
         Intent::clear(&self.context.state)?;
         Acknowledged::forget(&self.context.state)?;
-        replica::claim_ids(&*store, &self.context.ids).await?;
+        replica::claim_ids(&replica, &self.context.ids).await?;
         Ok(())
     }
 

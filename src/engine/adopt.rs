@@ -53,9 +53,9 @@ pub(super) enum Newest {
 /// Reads what the newest generation holds.
 pub(super) async fn newest(context: &Context) -> Result<Newest, Error> {
     let mut newest = None;
-    for generation in replica::generations(&*context.store).await?.into_iter().rev() {
+    for generation in replica::generations(&*context.replica).await?.into_iter().rev() {
         let since = Instant::now();
-        let objects = Objects::list(&*context.store, generation, None).await?;
+        let objects = Objects::list(&*context.replica, generation, None).await?;
         let quiet = Quiet { generation, last: objects.last(), since };
         if objects.snapshot.is_none() {
             newest = newest.or(Some(quiet));
@@ -88,7 +88,7 @@ pub(super) async fn read(context: &Context, objects: &Objects) -> Result<(Option
     };
     let mut table = PageHashes::begin(&context.state)?;
     let mut end: Option<(Acknowledged, Link)> = None;
-    let opening = names.into_iter().map(|(name, size)| ObjectReader::open(&context.store, name, size));
+    let opening = names.into_iter().map(|(name, size)| ObjectReader::open(&context.replica, name, size));
     let mut readers = stream::iter(opening).buffered(AT_A_TIME);
     while let Some(reader) = readers.next().await {
         let reader = match reader {
@@ -158,7 +158,8 @@ pub(super) async fn close_the_newest(context: &Context) -> Result<(), Error> {
             unwatched: None,
             before: known,
         };
-        let sealed = segment::seal(&BTreeMap::new(), span, boundary, &joint, &table, &context.hasher)?;
+        let sealing = context.replica.sealing(joint.name());
+        let sealed = segment::seal(&BTreeMap::new(), span, boundary, &joint, &table, &context.hasher, sealing)?;
         match parcel::put(context, joint.name(), sealed.digest, &mut Body::Bytes(sealed.bytes)).await {
             Ok(()) => {
                 tracing::info!(object = %joint.name(), "the generation is closed: no other writer can go on in it");
@@ -194,7 +195,7 @@ impl Quiet {
         let rest = enough.saturating_sub(self.since.elapsed());
         if rest > Duration::from_millis(500) {
             let seconds = rest.as_secs_f64().ceil();
-            tracing::info!(seconds, "waiting to see whether anybody else writes to {}", context.store.location());
+            tracing::info!(seconds, "waiting to see whether anybody else writes to {}", context.replica.location());
         }
         tokio::time::sleep(rest).await;
         match require_newest(context, self.generation).await {
@@ -202,7 +203,7 @@ impl Quiet {
             Err(Error::Overtaken { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
-        let objects = Objects::list(&*context.store, self.generation, self.last).await?;
+        let objects = Objects::list(&*context.replica, self.generation, self.last).await?;
         Ok(objects.last() <= self.last)
     }
 }

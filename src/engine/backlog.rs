@@ -10,7 +10,7 @@ use crate::state::{self, StateDir};
 /// Bytes read back from the file at a time.
 const BLOCK: usize = 1 << 20;
 
-/// Bytes of the object come before the pages that were read after them.
+/// Bytes of the object, as they are stored, come before the pages that were read after them. Pages never go to the disk.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     /// The next bytes of the object.

@@ -12,7 +12,7 @@ use super::pending::Tracker;
 use crate::compress::Compression;
 use crate::format::{Header, PageFileWriter, PageHasher, Summary};
 use crate::ids::Digest;
-use crate::replica::{Name, envelope};
+use crate::replica::{Name, Sealing};
 use crate::state::{Intent, PageHashes};
 use crate::storage::Upload;
 use crate::units::{DbChecksum, PageHash, PageNo, PageSize};
@@ -44,6 +44,7 @@ pub(super) struct Collector {
 #[derive(Debug)]
 struct Work {
     file: PageFileWriter,
+    sealing: Sealing,
     table: PageHashes,
 }
 
@@ -76,7 +77,7 @@ impl Collector {
         compression: Compression,
         table: PageHashes,
     ) -> Result<Collector, Error> {
-        let upload = context.store.upload(&name.key()).await?;
+        let upload = context.replica.upload(&name.key()).await?;
         let file = PageFileWriter::new(header, compression)?;
         let mut collector = Collector {
             tracker,
@@ -84,14 +85,13 @@ impl Collector {
             page_size: header.page_size,
             intended: String::new(),
             upload,
-            work: Some(Work { file, table }),
+            work: Some(Work { file, sealing: context.replica.sealing(name), table }),
             backlog: Backlog::default(),
             unsent: false,
             round: usize::MAX,
             sent: 0,
         };
         collector.intend(context)?;
-        collector.backlog.push_bytes(envelope(name).to_vec());
         Ok(collector)
     }
 
@@ -158,7 +158,8 @@ impl Collector {
         Ok(Some(closed))
     }
 
-    /// What does not fit into memory goes into a file as the bytes of the object, until capture goes on.
+    /// What does not fit into memory goes into a file as the bytes of the object, sealed as in the store, until capture
+    /// goes on.
     async fn spool(&mut self, context: &Context) -> Result<(), Error> {
         while let Some(step) = self.backlog.next_step() {
             let bytes = self.add(context, step).await?;
@@ -176,9 +177,9 @@ impl Collector {
 
     /// Sends the end of the object. Only the step that makes it visible is left.
     pub(super) async fn finish(mut self, context: &Context, summary: &Summary) -> Result<Collected, Error> {
-        let Work { file, table } = self.work.take().expect("the writing thread has given its work back");
+        let Work { file, sealing, table } = self.work.take().expect("the writing thread has given its work back");
         let finished = file.finish(summary)?;
-        self.backlog.push_bytes(finished.bytes);
+        self.backlog.push_bytes(sealing.finish(finished.bytes));
         match self.flush(context).await {
             // What could not be sent is sent with the step that makes it visible.
             Err(error) if error.may_pass() && self.backlog.is_empty() => {}
@@ -210,7 +211,7 @@ impl Collector {
         }
     }
 
-    /// Sends what was read: hashed and compressed, it goes to the upload.
+    /// Sends what was read: hashed, compressed and sealed, it goes to the upload.
     ///
     /// After an error of the store that may pass it can be called again: the upload keeps what it was given, and the
     /// rest is still here.
@@ -232,7 +233,7 @@ impl Collector {
         }
     }
 
-    /// Hashes and compresses pages that were read.
+    /// Hashes, compresses and seals pages that were read: the bytes to store next.
     async fn add(&mut self, context: &Context, step: Step) -> Result<Vec<u8>, Error> {
         context.hooks.progress.advance(step.images.len() as u64);
         let mut work = self.work.take().expect("the writing thread has given its work back");
@@ -280,7 +281,7 @@ impl Work {
                 self.file.add(&pages, &these[from * page_len..to * page_len])?;
             }
         }
-        Ok(self.file.take())
+        Ok(self.sealing.add(self.file.take()))
     }
 }
 

@@ -10,10 +10,9 @@ use super::event::{Event, Report};
 use super::options::{Hooks, OnConflict, Options};
 use super::status::{Degraded, Status};
 use crate::format::{PageHasher, ReplicaIds};
-use crate::ids::{DatabaseId, ReplicaId, WriterId};
-use crate::replica;
+use crate::ids::WriterId;
+use crate::replica::{self, Replica};
 use crate::state::{Acknowledged, StateDir};
-use crate::storage::Store;
 use crate::units::Timestamp;
 
 /// An answer is not late before this, however often is uploaded.
@@ -24,10 +23,8 @@ const LATE: Duration = Duration::from_secs(1);
 pub(super) struct Context {
     pub(super) options: Arc<Options>,
     pub(super) hooks: Hooks,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) replica: Replica,
     pub(super) state: StateDir,
-    pub(super) replica: ReplicaId,
-    pub(super) database: DatabaseId,
     pub(super) writer: WriterId,
     pub(super) hasher: PageHasher,
     /// What the store has under the name of the replica.
@@ -64,11 +61,11 @@ impl Context {
     /// On a store that replaces what is there, whoever began in the same moment may have put its own ids over ours. With
     /// those nothing of a generation of ours could be proven; and ours is the newest, so that the other one is told.
     pub(super) async fn keep_ids(&self) -> Result<(), Error> {
-        if self.conditional || replica::read_ids(&*self.store).await? == Some(self.ids) {
+        if self.conditional || replica::read_ids(&self.replica).await? == Some(self.ids) {
             return Ok(());
         }
         tracing::warn!("another writer had put its ids in the place of ours");
-        Ok(self.store.put(replica::REPLICA, self.ids.encode().into()).await?)
+        Ok(replica::write_ids(&self.replica, &self.ids).await?)
     }
 
     pub(super) fn now(&self) -> Timestamp {

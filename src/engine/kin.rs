@@ -43,10 +43,10 @@ pub(super) async fn descends(
 
 /// Page 1 as the replica has it.
 async fn page_one(context: &Context, known: &Acknowledged) -> Result<Option<Vec<u8>>, Error> {
-    let objects = Objects::list(&*context.store, known.generation, None).await?;
+    let objects = Objects::list(&*context.replica, known.generation, None).await?;
     let names = restore::cover(&objects, objects.last().into()).unwrap_or_default();
     for (name, size) in names.into_iter().rev() {
-        let reader = ObjectReader::open(&context.store, name, size).await?;
+        let reader = ObjectReader::open(&context.replica, name, size).await?;
         let header = reader.outline().header.clone();
         let mut found = None;
         for place in &reader.outline().index {

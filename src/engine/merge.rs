@@ -27,8 +27,8 @@ use crate::compact::{Found, read_back, settle};
 use crate::db;
 use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Summary, Times};
 use crate::ids::Digest;
-use crate::replica::{Name, envelope};
-use crate::storage::{Put, Store};
+use crate::replica::{Name, Replica};
+use crate::storage::Put;
 use crate::units::{PageHash, PageNo, SegmentIndex};
 
 /// When this much is left, or less, capture may be held still while it is read.
@@ -56,6 +56,7 @@ pub(super) struct Merge {
 #[derive(Debug)]
 struct Work {
     file: PageFileWriter,
+    /// The page file so far.
     spool: Spool,
 }
 
@@ -195,28 +196,18 @@ impl Merge {
         let times = Times { level: closed.level, points: closed.points };
         let name = Name::Merged(known.generation, closed.first, closed.last);
         let Work { file, mut spool } = self.work.take().expect("the writing thread has given its work back");
-        let sealing = tokio::task::spawn_blocking(move || {
-            let mut file = file;
-            file.flush()?;
-            let ready = file.take();
+        let done = tokio::task::spawn_blocking(move || {
             let finished = file.finish_merged(&summary, &times)?;
-            spool.write(&ready).and_then(|()| spool.write(&finished.bytes)).map_err(spooling)?;
+            spool.write(&finished.bytes).map_err(spooling)?;
             Ok::<_, Error>((spool, finished.digest, summary, times.level))
         });
-        let (spool, digest, summary, level) = joined(sealing.await)?;
-        let sealed = Sealed { name, digest, spool: Arc::new(spool) };
-        let merged = ManifestMerged {
-            first: closed.first,
-            last: closed.last,
-            level,
-            at: summary.last_time,
-            bytes: sealed.size(),
-            digest,
-        };
-        let (store, hasher, conditional) = (context.store.clone(), context.hasher.clone(), context.conditional);
+        let (spool, digest, summary, level) = joined(done.await)?;
+        let made = Made { name, digest, spool };
+        let (replica, hasher, conditional) = (context.replica.clone(), context.hasher.clone(), context.conditional);
         let putting = tokio::spawn(async move {
-            let there = sealed.put(&store, &hasher, conditional).await?;
-            Ok(there.then_some(merged))
+            let stored = made.put(&replica, &hasher, conditional).await?;
+            let (first, last, at) = (closed.first, closed.last, summary.last_time);
+            Ok(stored.map(|bytes| ManifestMerged { first, last, level, at, bytes, digest }))
         });
         session.merging.putting = Some(AbortOnDropHandle::new(putting));
         Ok(())
@@ -270,19 +261,23 @@ fn spooling(source: std::io::Error) -> Error {
 }
 
 /// A merged segment that only has to be put.
+///
+/// It is sealed on its way out of the spool, as its name is not known before its end is: each try seals it anew, and the
+/// digest tells whether what is there is ours.
 #[derive(Debug)]
-struct Sealed {
+struct Made {
     name: Name,
     digest: Digest,
-    spool: Arc<Spool>,
+    /// Its page file.
+    spool: Spool,
 }
 
-impl Sealed {
-    /// Puts it where there is none, and reads it back. `false` if another one is there.
-    async fn put(&self, store: &Arc<dyn Store>, hasher: &PageHasher, conditional: bool) -> Result<bool, Error> {
+impl Made {
+    /// Puts it where there is none, and reads it back. Says its size in the store; `None` if another one is there.
+    async fn put(&self, replica: &Replica, hasher: &PageHasher, conditional: bool) -> Result<Option<u64>, Error> {
         let mut attempt = 1;
         loop {
-            match self.try_put(store, hasher, conditional).await {
+            match self.try_put(replica, hasher, conditional).await {
                 Err(error) if error.is_transient() && attempt < TRIES => {
                     tracing::debug!(object = %self.name, %error, attempt, "cannot put a merged segment");
                     tokio::time::sleep(PAUSE * 2u32.pow(attempt)).await;
@@ -293,50 +288,63 @@ impl Sealed {
         }
     }
 
-    async fn try_put(&self, store: &Arc<dyn Store>, hasher: &PageHasher, conditional: bool) -> Result<bool, Error> {
+    async fn try_put(&self, replica: &Replica, hasher: &PageHasher, conditional: bool) -> Result<Option<u64>, Error> {
         let key = self.name.key();
-        let there = !conditional && is_there_in(&**store, &key).await?;
-        let put = match (there, self.spool.whole(), self.spool.file()) {
-            (true, ..) => Put::Exists,
-            (_, Some(bytes), _) => {
-                let bytes = [&envelope(self.name)[..], &bytes].concat();
-                store.put_if_absent(&key, Bytes::from(bytes)).await?
+        let there = !conditional && is_there_in(&**replica, &key).await?;
+        let (put, mut size) = match (there, self.spool.whole(), self.spool.file()) {
+            (true, ..) => (Put::Exists, 0),
+            (_, Some(content), _) => {
+                let bytes = Bytes::from(replica.sealing(self.name).finish(content));
+                let size = bytes.len() as u64;
+                (replica.put_if_absent(&key, bytes).await?, size)
             }
-            (_, None, file) => self.upload(store, &key, file).await?,
+            (_, None, file) => self.upload(replica, &key, file).await?,
         };
         if put == Put::Exists {
-            let (found, _) = settle(store, self.name, self.digest).await?;
+            let (found, listed) = settle(replica, self.name, self.digest).await?;
             if found == Found::Other {
                 tracing::warn!(object = %self.name, "another merged segment is there already, and stays");
-                return Ok(false);
+                return Ok(None);
             }
+            size = listed;
         }
-        read_back(store, self.name, self.size(), self.digest, hasher).await?;
-        Ok(true)
+        read_back(replica, self.name, size, self.digest, hasher).await?;
+        Ok(Some(size))
     }
 
-    /// Its size in the store.
-    fn size(&self) -> u64 {
-        envelope(self.name).len() as u64 + self.spool.len()
-    }
-
-    async fn upload(&self, store: &Arc<dyn Store>, key: &str, file: Option<Arc<std::fs::File>>) -> Result<Put, Error> {
+    /// Sends it in parts, and says how many bytes that were.
+    async fn upload(
+        &self,
+        replica: &Replica,
+        key: &str,
+        file: Option<Arc<std::fs::File>>,
+    ) -> Result<(Put, u64), Error> {
         let file = file.expect("what is not in memory is in a file");
-        let mut upload = store.upload(key).await?;
+        let mut upload = replica.upload(key).await?;
         let sent = async {
-            upload.write(Bytes::copy_from_slice(&envelope(self.name))).await?;
-            let mut at = 0;
-            while at < self.spool.len() {
+            let (mut sealing, mut at, mut size) = (replica.sealing(self.name), 0, 0);
+            loop {
                 let len = PIECE.min(usize::try_from(self.spool.len() - at).unwrap_or(PIECE));
-                let file = file.clone();
-                let reading = tokio::task::spawn_blocking(move || Spool::read(&file, at, len).map_err(spooling));
-                upload.write(joined(reading.await)?).await?;
-                at += len as u64;
+                let (file, last) = (file.clone(), at + len as u64 == self.spool.len());
+                let done = tokio::task::spawn_blocking(move || {
+                    let content = Spool::read(&file, at, len).map_err(spooling)?;
+                    Ok::<_, Error>(if last {
+                        (sealing.finish(content), None)
+                    } else {
+                        (sealing.add(content), Some(sealing))
+                    })
+                });
+                let (bytes, goes_on) = joined(done.await)?;
+                (at, size) = (at + len as u64, size + bytes.len() as u64);
+                upload.write(Bytes::from(bytes)).await?;
+                match goes_on {
+                    Some(goes_on) => sealing = goes_on,
+                    None => return Ok((upload.finish_if_absent().await?, size)),
+                }
             }
-            Ok(upload.finish_if_absent().await?)
         };
         let sent = sent.await;
-        if !matches!(sent, Ok(Put::Created))
+        if !matches!(sent, Ok((Put::Created, _)))
             && let Err(error) = upload.abort().await
         {
             tracing::debug!(object = %self.name, %error, "cannot give an upload up");

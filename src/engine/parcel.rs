@@ -82,7 +82,7 @@ impl Parcel {
     /// it costs one small request; what cannot be read tells nothing.
     pub(super) async fn look_for_a_rival(&self, context: &Context) -> Result<(), Error> {
         let ours = self.name.generation();
-        match replica::read_latest(&*context.store).await {
+        match replica::read_latest(&context.replica).await {
             Ok(Some(latest)) if latest.generation > ours => {
                 if is_there(context, &Name::Snapshot(latest.generation).key()).await? {
                     return Err(overtaken_by(context, latest.generation));
@@ -101,7 +101,7 @@ impl Parcel {
 
 /// No younger generation has a snapshot: whoever has begun one goes on there.
 pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Result<(), Error> {
-    let listed = replica::generations(&*context.store).await?;
+    let listed = replica::generations(&*context.replica).await?;
     for generation in listed.into_iter().rev().take_while(|&generation| generation > ours) {
         if is_there(context, &Name::Snapshot(generation).key()).await? {
             return Err(overtaken_by(context, generation));
@@ -114,12 +114,12 @@ pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Res
 pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mut Body) -> Result<(), Error> {
     let key = name.key();
     // What completes an upload in parts may know no condition although a put does.
-    let unsure = !context.conditional || matches!(body, Body::Upload(_)) || !context.store.is_conditional();
+    let unsure = !context.conditional || matches!(body, Body::Upload(_)) || !context.replica.is_conditional();
     if unsure && is_there(context, &key).await? {
         return require_ours(context, name, digest).await;
     }
     let put = match body {
-        Body::Bytes(bytes) => context.told_if_late(context.store.put_if_absent(&key, bytes.clone())).await?,
+        Body::Bytes(bytes) => context.told_if_late(context.replica.put_if_absent(&key, bytes.clone())).await?,
         Body::Upload(upload) => upload.finish_if_absent().await?,
     };
     match put {
@@ -130,11 +130,11 @@ pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mu
 
 /// Another writer has begun this generation.
 pub(super) fn overtaken_by(context: &Context, generation: GenerationId) -> Error {
-    Error::Overtaken { object: format!("{} with generation {generation}", context.store.location()) }
+    Error::Overtaken { object: format!("{} with generation {generation}", context.replica.location()) }
 }
 
 pub(super) async fn is_there(context: &Context, key: &str) -> Result<bool, Error> {
-    is_there_in(&*context.store, key).await
+    is_there_in(&*context.replica, key).await
 }
 
 pub(super) async fn is_there_in(store: &dyn Store, key: &str) -> Result<bool, Error> {
@@ -147,13 +147,13 @@ pub(super) async fn is_there_in(store: &dyn Store, key: &str) -> Result<bool, Er
 
 /// An object is there already: ours from a try whose answer was lost, or somebody else's.
 pub(super) async fn require_ours(context: &Context, name: Name, digest: Digest) -> Result<(), Error> {
-    let size = context.store.head(&name.key()).await?.size;
-    let found = ObjectReader::open(&context.store, name, size).await?.outline().digest;
+    let size = context.replica.head(&name.key()).await?.size;
+    let found = ObjectReader::open(&context.replica, name, size).await?.outline().digest;
     if found == digest {
         tracing::info!(object = %name, "the store had it already, from a try whose answer was lost");
         return Ok(());
     }
-    Err(Error::Overtaken { object: format!("{}/{name}", context.store.location()) })
+    Err(Error::Overtaken { object: format!("{}/{name}", context.replica.location()) })
 }
 
 /// Generation and index of a snapshot or segment as an intent has them.

@@ -3,7 +3,6 @@
 //! A task of its own, which nothing waits for: an upload never does. Ended in the middle, what it was doing is done by
 //! the next run.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use super::event::Event;
 use super::options::Hooks;
 use super::status::Status;
+use crate::replica::Replica;
 use crate::retention::{self, Policy};
-use crate::storage::Store;
 
 /// How long after the start the first run is: a process that is started again and again does not list each time.
 const FIRST: Duration = Duration::from_secs(60);
@@ -23,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(60 * 60);
 /// Enforces a policy.
 #[derive(Clone, Debug)]
 pub(super) struct Pruner {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) replica: Replica,
     pub(super) policy: Policy,
     pub(super) hooks: Hooks,
 }
@@ -31,7 +30,7 @@ pub(super) struct Pruner {
 impl Pruner {
     /// Enforces it once.
     pub(super) async fn enforce(&self) -> Result<retention::Report, retention::Error> {
-        let report = retention::enforce(&self.store, &self.policy, self.hooks.clock.now()).await?;
+        let report = retention::enforce(&self.replica, &self.policy, self.hooks.clock.now()).await?;
         if report != (retention::Report { duration: report.duration, ..retention::Report::default() }) {
             (self.hooks.events)(Event::Pruned(report.clone()));
         }

@@ -32,7 +32,7 @@ pub(super) async fn reopen(session: &mut Session, context: &Context) -> Result<(
     if manifest.merged.iter().all(|merged| merged.last < begins) && end.get() - begins.get().min(end.get()) > 1000 {
         return Ok(());
     }
-    let objects = Objects::list_range(&*context.store, known.generation, begins, end).await?;
+    let objects = Objects::list_range(&*context.replica, known.generation, begins, end).await?;
     let names = joined(&objects, begins);
     let reaches = match names.last() {
         Some(&(Name::Segment(_, last) | Name::Merged(_, _, last), _)) => last == end,
@@ -42,10 +42,10 @@ pub(super) async fn reopen(session: &mut Session, context: &Context) -> Result<(
         return Ok(());
     }
     let mut merging = Merging::new(Some(levels));
-    let (store, count) = (context.store.clone(), names.len());
+    let (replica, count) = (context.replica.clone(), names.len());
     let opening = names.into_iter().map(move |(name, size)| {
-        let store = store.clone();
-        async move { ObjectReader::open(&store, name, size).await }
+        let replica = replica.clone();
+        async move { ObjectReader::open(&replica, name, size).await }
     });
     let mut readers = stream::iter(opening).buffered(CONCURRENCY);
     while let Some(reader) = readers.next().await {

@@ -23,10 +23,9 @@ use crate::db::{self, Reclaimed, beside};
 use crate::error::{Error as PublicError, Kind, Result};
 use crate::format::PageHasher;
 use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
-use crate::replica::{self, ReplicaIds};
+use crate::replica::{self, Replica, ReplicaIds};
 use crate::retention;
 use crate::state::{Acknowledged, Conditional, Intent, StateDir};
-use crate::storage::Store;
 use crate::units::Timestamp;
 use crate::wal::HEADER_LEN;
 
@@ -69,7 +68,7 @@ impl Replicator {
     ///
     /// Whatever is wrong with the database, the state directory (another replicator: [`Kind::Locked`]) or the store.
     /// In automatic mode a store that cannot be reached is waited for.
-    pub async fn start(options: Options, store: Arc<dyn Store>, hooks: Hooks) -> Result<Replicator> {
+    pub async fn start(options: Options, replica: Replica, hooks: Hooks) -> Result<Replicator> {
         let mut options = options;
         options.db_path = wait_for_database(&options).await?;
         preflight(&options).await?;
@@ -78,7 +77,7 @@ impl Replicator {
         let options = Arc::new(options);
         let mut pace = Pace::new(options.clone(), hooks.clone());
         let (ids, conditional) = loop {
-            match claim(&*store, &state, options.may_leave.as_deref(), hooks.clock.now()).await {
+            match claim(&replica, &state, options.may_leave.as_deref(), hooks.clock.now()).await {
                 Ok(claimed) => break claimed,
                 Err(error) => pace.again(error).await?,
             }
@@ -86,18 +85,16 @@ impl Replicator {
         if !conditional {
             tracing::warn!(
                 "{} replaces objects although it is told not to: a second writer to the same place would be noticed late",
-                store.location()
+                replica.location()
             );
         }
-        let (status, shown) = watch::channel(Status::new(hooks.clock.now(), store.location()));
+        let (status, shown) = watch::channel(Status::new(hooks.clock.now(), replica.location()));
         let context = Arc::new(Context {
             options,
             hooks,
-            store,
+            replica,
             writer: writer(&state).map_err(PublicError::from)?,
             state,
-            replica: ids.replica,
-            database: ids.database,
             hasher: PageHasher::new(&ids.hash_key),
             ids,
             status,
@@ -112,7 +109,7 @@ impl Replicator {
         pace.arrived().await;
         context.tell(Event::Started {
             db: context.options.db_path.clone(),
-            destination: context.store.location(),
+            destination: context.replica.location(),
             db_bytes: u64::from(session.observer.pages) * u64::from(session.observer.page_size.get()),
             generation: session.replica.as_ref().filter(|_| session.goes_on()).map(|replica| replica.generation),
         });
@@ -125,7 +122,8 @@ impl Replicator {
             .inspect_err(|error| tracing::warn!(%error, "cannot take requests of other processes"))
             .ok();
         let policy = context.options.retention.clone();
-        let pruner = policy.map(|policy| Pruner { store: context.store.clone(), policy, hooks: context.hooks.clone() });
+        let pruner =
+            policy.map(|policy| Pruner { replica: context.replica.clone(), policy, hooks: context.hooks.clone() });
         let automatic = context.options.automatic;
         let task = tokio::spawn(Actor::new(context, session, receiver).run());
         let requests = Requests::new(commands, shown);
@@ -270,26 +268,26 @@ pub fn default_state_dir(db: &Path) -> PathBuf {
 
 /// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere, unless
 /// it may leave there.
-async fn ids(store: &dyn Store, state: &StateDir, may_leave: Option<&str>) -> Result<ReplicaIds, Error> {
+async fn ids(replica: &Replica, state: &StateDir, may_leave: Option<&str>) -> Result<ReplicaIds, Error> {
     let mut known = Acknowledged::load(state)?;
     if let Some(left) =
-        known.take_if(|known| Some(&*known.destination) == may_leave && known.destination != store.location())
+        known.take_if(|known| Some(&*known.destination) == may_leave && known.destination != replica.location())
     {
         tracing::info!(from = left.destination, "a new replica begins; the one before stays where it is");
         Acknowledged::forget(state)?;
         Intent::clear(state)?;
     }
     let other =
-        |known: &Acknowledged| Error::OtherDestination { known: known.destination.clone(), asked: store.location() };
-    match (replica::read_ids(store).await?, known) {
+        |known: &Acknowledged| Error::OtherDestination { known: known.destination.clone(), asked: replica.location() };
+    match (replica::read_ids(replica).await?, known) {
         // The same replica may have been moved.
         (Some(ids), Some(known)) if ids.replica != known.replica => Err(other(&known)),
         (Some(ids), _) => Ok(ids),
-        (None, Some(known)) if known.destination != store.location() => Err(other(&known)),
+        (None, Some(known)) if known.destination != replica.location() => Err(other(&known)),
         // With other ids nothing of what is there could be read any more; they may still be found in a version of the
         // bucket.
-        (None, _) if !replica::generations(store).await?.is_empty() => {
-            Err(replica::Error::missing(store, replica::REPLICA).into())
+        (None, _) if !replica::generations(&**replica).await?.is_empty() => {
+            Err(replica::Error::missing(&**replica, replica::REPLICA).into())
         }
         (None, _) => {
             let fresh = ReplicaIds {
@@ -297,35 +295,35 @@ async fn ids(store: &dyn Store, state: &StateDir, may_leave: Option<&str>) -> Re
                 database: DatabaseId(clock::random()),
                 hash_key: HashKey(clock::random()),
             };
-            Ok(replica::claim_ids(store, &fresh).await?)
+            Ok(replica::claim_ids(replica, &fresh).await?)
         }
     }
 }
 
 /// The ids of the replica, and whether the store keeps an object that is there when it is told to.
 async fn claim(
-    store: &dyn Store,
+    replica: &Replica,
     state: &StateDir,
     may_leave: Option<&str>,
     now: Timestamp,
 ) -> Result<(ReplicaIds, bool), Error> {
-    let ids = ids(store, state, may_leave).await?;
-    if is_conditional(store, state, &ids, now).await? {
+    let ids = ids(replica, state, may_leave).await?;
+    if is_conditional(replica, state, &ids, now).await? {
         return Ok((ids, true));
     }
     // Of several who begin in the same moment, the last one's stay.
-    let stayed = replica::read_ids(store).await?;
+    let stayed = replica::read_ids(replica).await?;
     Ok((stayed.unwrap_or(ids), false))
 }
 
 /// Whether the store keeps an object that is there when it is told to.
-async fn is_conditional(store: &dyn Store, state: &StateDir, ids: &ReplicaIds, now: Timestamp) -> Result<bool, Error> {
-    if Conditional::is_known(state, &store.location(), now)? {
+async fn is_conditional(replica: &Replica, state: &StateDir, ids: &ReplicaIds, now: Timestamp) -> Result<bool, Error> {
+    if Conditional::is_known(state, &replica.location(), now)? {
         return Ok(true);
     }
-    let conditional = replica::keeps_what_is_there(store, ids).await?;
+    let conditional = replica::keeps_what_is_there(replica, ids).await?;
     if conditional {
-        Conditional::note(state, store.location(), now)?;
+        Conditional::note(state, replica.location(), now)?;
     }
     Ok(conditional)
 }

@@ -41,7 +41,7 @@ impl Session {
     }
 
     async fn go_on(context: &Context) -> Result<Session, Error> {
-        let mut known = Acknowledged::load(&context.state)?.filter(|known| known.replica == context.replica);
+        let mut known = Acknowledged::load(&context.state)?.filter(|known| known.replica == context.ids.replica);
         let noted = known.as_ref().map(Acknowledged::place);
         let intended = Intent::load(&context.state)?.map(|(intent, _)| (intent.generation, intent.index));
         let mut begun = settle(context, known.as_ref()).await?;
@@ -50,7 +50,7 @@ impl Session {
         }
         let mut made = None;
         if let Some(Begun { generation, size, reason }) = begun {
-            let reader = ObjectReader::open(&context.store, Name::Snapshot(generation), size).await?;
+            let reader = ObjectReader::open(&context.replica, Name::Snapshot(generation), size).await?;
             let Outline { header, summary, digest, .. } = reader.outline();
             let snapshot = first(context, generation, header.page_size, summary, *digest, size);
             made = reason.map(|reason| {
@@ -87,7 +87,7 @@ impl Session {
             && !quiet.holds(context).await?
         {
             if !context.options.adopt {
-                return Err(Error::Busy { location: context.store.location() });
+                return Err(Error::Busy { location: context.replica.location() });
             }
             opened.wanted = Some(Reason::Replaced);
         }
@@ -120,7 +120,7 @@ impl Session {
         made: Option<Manifest>,
     ) -> Session {
         let manifest = match &known {
-            Some(known) => replica::read_manifest(&*context.store, known.generation).await.unwrap_or_else(|error| {
+            Some(known) => replica::read_manifest(&context.replica, known.generation).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot read the manifest");
                 None
             }),
@@ -170,7 +170,7 @@ struct Begun {
 
 /// The hint at the current generation may name one before, or one whose objects are gone.
 async fn mend_latest(context: &Context, generation: GenerationId) {
-    let names_it = match replica::read_latest(&*context.store).await {
+    let names_it = match replica::read_latest(&context.replica).await {
         Ok(latest) => latest.is_some_and(|latest| latest.generation == generation),
         Err(error) => {
             tracing::warn!(%error, "cannot read the hint at the current generation");
@@ -179,7 +179,7 @@ async fn mend_latest(context: &Context, generation: GenerationId) {
     };
     if !names_it {
         let counter = u64::try_from(context.now().0).unwrap_or(0);
-        if let Err(error) = replica::write_latest(&*context.store, &Latest { generation, counter }).await {
+        if let Err(error) = replica::write_latest(&context.replica, &Latest { generation, counter }).await {
             tracing::warn!(%error, "cannot write the hint at the current generation");
         }
     }
@@ -208,7 +208,7 @@ async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Optio
         (digest, _) => {
             let mut found = size_of(context, name).await?;
             if let (None, Some(upload)) = (found, intent.upload.filter(|upload| !upload.is_empty())) {
-                match context.store.abort_upload(&name.key(), &upload).await {
+                match context.replica.abort_upload(&name.key(), &upload).await {
                     Ok(()) => {}
                     Err(error) if error.is_transient() => return Err(error.into()),
                     Err(error) => tracing::warn!(%error, "cannot give up the upload of an earlier process"),
@@ -227,7 +227,7 @@ async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Optio
 
 /// The size of an object; `None` if there is none.
 async fn size_of(context: &Context, name: Name) -> Result<Option<u64>, Error> {
-    match context.store.head(&name.key()).await {
+    match context.replica.head(&name.key()).await {
         Ok(meta) => Ok(Some(meta.size)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
@@ -237,11 +237,11 @@ async fn size_of(context: &Context, name: Name) -> Result<Option<u64>, Error> {
 /// The newest generation, if it is younger than what we know: ours, if a power loss took our note of it. With another
 /// writer's, no restore looks at ours any more.
 async fn younger(context: &Context, known: GenerationId) -> Result<Option<Begun>, Error> {
-    let listed = replica::generations(&*context.store).await?;
+    let listed = replica::generations(&*context.replica).await?;
     for generation in listed.into_iter().rev().take_while(|&generation| generation > known) {
         let name = Name::Snapshot(generation);
         let Some(size) = size_of(context, name).await? else { continue };
-        let reader = ObjectReader::open(&context.store, name, size).await?;
+        let reader = ObjectReader::open(&context.replica, name, size).await?;
         if reader.outline().header.writer != context.writer {
             return Err(overtaken_by(context, generation));
         }
@@ -257,7 +257,7 @@ async fn is_there(context: &Context, known: &Acknowledged) -> Result<bool, Error
     for name in [Some(Name::Snapshot(known.generation)), last].into_iter().flatten() {
         if size_of(context, name).await?.is_none() {
             // A segment may have been merged with others, and taken away since.
-            let objects = Objects::list(&*context.store, known.generation, None).await?;
+            let objects = Objects::list(&*context.replica, known.generation, None).await?;
             let end = restore::Point::from(known.index.and_then(SegmentIndex::new));
             if matches!(name, Name::Segment(..)) && restore::cover(&objects, end).is_ok() {
                 continue;
@@ -275,15 +275,15 @@ async fn is_there(context: &Context, known: &Acknowledged) -> Result<bool, Error
 async fn note_ours(context: &Context, known: &mut Acknowledged) -> Result<Option<PageHashes>, Error> {
     let index = known.index.and_then(SegmentIndex::new);
     // A snapshot's key is before every segment's, so that "after nothing" lists the snapshot again: passed over below.
-    let objects = Objects::list(&*context.store, known.generation, index).await?;
+    let objects = Objects::list(&*context.replica, known.generation, index).await?;
     let mut table = PageHashes::load(&context.state, known.generation, known.objects())?;
     for (index, size) in objects.segments {
         let name = Name::Segment(known.generation, index);
-        let overtaken = || Error::Overtaken { object: format!("{}/{name}", context.store.location()) };
+        let overtaken = || Error::Overtaken { object: format!("{}/{name}", context.replica.location()) };
         if Some(index) != known.next_index() {
             return Err(overtaken());
         }
-        let reader = ObjectReader::open(&context.store, name, size).await?;
+        let reader = ObjectReader::open(&context.replica, name, size).await?;
         let header = &reader.outline().header;
         if header.writer != context.writer || header.predecessor != known.digest {
             return Err(overtaken());
@@ -307,7 +307,7 @@ async fn note_ours(context: &Context, known: &mut Acknowledged) -> Result<Option
         return Ok(table);
     }
     tracing::warn!("the table of page hashes is lost; making it again from the replica");
-    let objects = Objects::list(&*context.store, known.generation, None).await?;
+    let objects = Objects::list(&*context.replica, known.generation, None).await?;
     match adopt::read(context, &objects).await {
         Ok((Some((held, table)), true)) if held.index == known.index && fits(&table) => Ok(Some(table)),
         Ok(_) => Ok(None),
@@ -345,9 +345,9 @@ pub(super) fn first(
 ) -> Acknowledged {
     Acknowledged {
         format: 1,
-        destination: context.store.location(),
-        replica: context.replica,
-        database: context.database,
+        destination: context.replica.location(),
+        replica: context.ids.replica,
+        database: context.ids.database,
         writer: context.writer,
         generation,
         index: None,
@@ -433,7 +433,7 @@ async fn observe(
         return Ok(Opened { at_its_place: true, unwatched, ..Opened::with(observer, wanted) });
     }
     let observer = start_observer(context, None).await?;
-    let location = || context.store.location();
+    let location = || context.replica.location();
     if !same_size(&observer) {
         return match (origin, context.options.adopt) {
             (Origin::Noted | Origin::Broken, _) => Ok(Opened::with(observer, Some(Reason::PageSize))),
@@ -444,7 +444,7 @@ async fn observe(
     let compared = catch_up::compare(context, &observer, known, table).await?;
     // What waloy has put there itself needs no further proof.
     let restored = Restored::load(&context.state)
-        .filter(|restored| restored.replica == context.replica && restored.at_ms >= known.at_ms);
+        .filter(|restored| restored.replica == context.ids.replica && restored.at_ms >= known.at_ms);
     let is_it = restored.is_some()
         || match origin {
             Origin::Found | Origin::Broken => compared.most_is_the_same(),
@@ -479,7 +479,7 @@ async fn observe_beside_a_broken_one(
         Some((known, table)) => Some(catch_up::compare(context, &observer, known, table).await?.most_is_the_same()),
         None => None,
     };
-    let location = || context.store.location();
+    let location = || context.replica.location();
     match (is_it, context.options.adopt) {
         (Some(true), _) => Ok(Opened::with(observer, Some(Reason::StateLost))),
         (_, true) => Ok(Opened::with(observer, Some(Reason::Replaced))),

@@ -57,7 +57,7 @@ impl Rollover {
         } else if matches!(reason, Reason::Overtaken | Reason::Replaced) {
             adopt::close_the_newest(context).await?;
         }
-        let listed = replica::generations(&*context.store).await?;
+        let listed = replica::generations(&*context.replica).await?;
         let newest = listed.last().copied().max(session.replica.as_ref().map(|replica| replica.generation));
         // Later than every other, whatever the clock says: the greatest id is the newest.
         let at = newest.map_or(context.now(), |newest| context.now().max(Timestamp(newest.at().0 + 1)));
@@ -210,7 +210,7 @@ impl Rollover {
 
 /// A generation that somebody else has begun where there was none.
 async fn begun_meanwhile(context: &Context, ours: GenerationId) -> Result<Option<GenerationId>, Error> {
-    for generation in replica::generations(&*context.store).await? {
+    for generation in replica::generations(&*context.replica).await? {
         if generation != ours && is_there(context, &Name::Snapshot(generation).key()).await? {
             return Ok(Some(generation));
         }
@@ -220,9 +220,9 @@ async fn begun_meanwhile(context: &Context, ours: GenerationId) -> Result<Option
 
 /// The time of the last state of a generation, as far as its objects can be read.
 async fn last_time(context: &Context, generation: GenerationId) -> Result<Timestamp, Error> {
-    let objects = Objects::list(&*context.store, generation, None).await?;
+    let objects = Objects::list(&*context.replica, generation, None).await?;
     for (_, name, size) in ends(&objects).into_iter().rev() {
-        match ObjectReader::open(&context.store, name, size).await {
+        match ObjectReader::open(&context.replica, name, size).await {
             Ok(reader) => return Ok(reader.outline().summary.last_time),
             Err(error) if error.is_damage() => tracing::debug!(%error, "asked for its time"),
             Err(error) => return Err(error.into()),

@@ -9,8 +9,7 @@ use super::pending::{Boundary, Span};
 use crate::compress::Compression;
 use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, Unobserved, WalMark};
 use crate::ids::{Digest, WriterId};
-use crate::replica::{Name, envelope};
-use crate::seal::ENVELOPE_LEN;
+use crate::replica::{Name, Sealing};
 use crate::state::{Acknowledged, PageHashes};
 use crate::units::{DbChecksum, PageHash, PageNo, PageSize, SegmentIndex, Timestamp};
 
@@ -95,6 +94,7 @@ pub(super) fn unobserved(summary: &Summary) -> Option<Unobserved> {
 /// A segment in memory.
 #[derive(Debug)]
 pub(super) struct SealedSegment {
+    /// The object as it is stored.
     pub(super) bytes: Bytes,
     pub(super) digest: Digest,
     pub(super) summary: Summary,
@@ -109,6 +109,7 @@ pub(super) fn seal(
     joint: &Joint,
     table: &PageHashes,
     hasher: &PageHasher,
+    sealing: Sealing,
 ) -> Result<SealedSegment, Error> {
     let lock_page = joint.page_size.lock_page();
     let mut file = PageFileWriter::new(&joint.header(span.first), joint.compression)?;
@@ -122,11 +123,9 @@ pub(super) fn seal(
     }
     let checksum = table.preview(&changes, boundary.pages)?;
     let summary = joint.summary(span, boundary, checksum);
-    let mut bytes = envelope(joint.name()).to_vec();
     let finished = file.finish(&summary)?;
-    bytes.extend_from_slice(&finished.bytes);
-    debug_assert_eq!(bytes.len() as u64, finished.len + ENVELOPE_LEN as u64);
-    Ok(SealedSegment { bytes: bytes.into(), digest: finished.digest, summary, changes })
+    let bytes = Bytes::from(sealing.finish(finished.bytes));
+    Ok(SealedSegment { bytes, digest: finished.digest, summary, changes })
 }
 
 /// A commit's place in the WAL as page files have it.

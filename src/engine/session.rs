@@ -73,7 +73,7 @@ impl Session {
         }
         if self.outage && first.is_none() {
             // Nothing is read, sealed or begun before the store is known to be back.
-            context.store.head(replica::REPLICA).await?;
+            context.replica.head(replica::REPLICA).await?;
         }
         match self.observer.call(|observer| observer.take()).await?? {
             None => {
@@ -140,12 +140,12 @@ impl Session {
         let began = Instant::now();
         let joint = self.joint(context)?;
         let table = self.table.take().expect("a session with a replica has its table");
-        let hasher = context.hasher.clone();
-        let sealing = tokio::task::spawn_blocking(move || {
-            let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher);
+        let (hasher, sealing) = (context.hasher.clone(), context.replica.sealing(joint.name()));
+        let done = tokio::task::spawn_blocking(move || {
+            let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher, sealing);
             Ok::<_, Error>((sealed, joint, table))
         });
-        let (sealed, joint, table) = joined(sealing.await)?;
+        let (sealed, joint, table) = joined(done.await)?;
         self.table = Some(table);
         let sealed = sealed?;
         Ok(Parcel {
@@ -406,12 +406,12 @@ impl Session {
             return;
         }
         let written = async {
-            match replica::read_latest(&*context.store).await {
+            match replica::read_latest(&context.replica).await {
                 Ok(Some(latest)) if latest.generation > generation => Ok(()),
                 Err(replica::Error::Store(error)) => Err(replica::Error::Store(error)),
                 Ok(_) | Err(_) => {
                     let counter = u64::try_from(context.now().0).unwrap_or(0);
-                    replica::write_latest(&*context.store, &Latest { generation, counter }).await
+                    replica::write_latest(&context.replica, &Latest { generation, counter }).await
                 }
             }
         };
@@ -424,7 +424,7 @@ impl Session {
     /// Writes the manifest. It is a hint: a failure is told, and mended by the next time.
     pub(super) async fn publish(&mut self, context: &Context) {
         let Some(manifest) = &mut self.manifest else { return };
-        match replica::write_manifest(&*context.store, manifest).await {
+        match replica::write_manifest(&context.replica, manifest).await {
             Ok(()) => {
                 manifest.counter += 1;
                 self.unlisted = 0;

@@ -6,8 +6,6 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 /// Bytes that are held in memory.
 const IN_MEMORY: usize = 8 << 20;
 
@@ -54,15 +52,15 @@ impl Spool {
     }
 
     /// All bytes, if they are in memory.
-    pub(super) fn whole(&self) -> Option<Bytes> {
-        self.file.is_none().then(|| Bytes::copy_from_slice(&self.memory))
+    pub(super) fn whole(&self) -> Option<Vec<u8>> {
+        self.file.is_none().then(|| self.memory.clone())
     }
 
     /// Reads bytes back from the file. Blocks.
-    pub(super) fn read(file: &File, at: u64, len: usize) -> io::Result<Bytes> {
+    pub(super) fn read(file: &File, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
         file.read_exact_at(&mut bytes, at)?;
-        Ok(Bytes::from(bytes))
+        Ok(bytes)
     }
 
     /// The file, if there are too many for memory.

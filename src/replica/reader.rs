@@ -1,15 +1,15 @@
 //! Reading one snapshot or segment, at few requests.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::error::located;
-use super::{Error, Name};
+use super::sealing::Opening;
+use super::{Error, Name, Replica};
 use crate::format::{self, ChunkEntry, HEADER_LEN, IndexPlace, Kind, Outline, TRAILER_LEN};
-use crate::seal::{self, ENVELOPE_LEN, Envelope};
-use crate::storage::{ErrorKind, Store};
+use crate::seal;
+use crate::storage::ErrorKind;
 use crate::units::SegmentIndex;
 
 /// Objects up to this many bytes are fetched whole, in one request.
@@ -17,19 +17,15 @@ pub const WHOLE: u64 = 1 << 20;
 /// How much of the end of a larger object is fetched at first: enough for the directory of a database of some 100 GiB.
 const TAIL: u64 = 64 * 1024;
 
-/// The 16 bytes in front of the page file under this name.
-pub fn envelope(name: Name) -> [u8; ENVELOPE_LEN] {
-    Envelope { kind: name.kind() }.encode()
-}
-
 /// One snapshot or segment, opened: its outline is proven, and is what its name says.
 #[derive(Debug)]
 pub struct ObjectReader {
-    store: Arc<dyn Store>,
+    replica: Replica,
     name: Name,
     size: u64,
+    opening: Opening,
     outline: Outline,
-    /// The whole object, if it is small.
+    /// The whole page file, if it is small.
     whole: Option<Bytes>,
     /// Bytes that it took to open it.
     fetched: u64,
@@ -42,41 +38,54 @@ impl ObjectReader {
     /// # Errors
     ///
     /// Those of the store, and [`Error::is_damage`] for whatever is wrong with the object.
-    pub async fn open(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<ObjectReader, Error> {
+    pub async fn open(replica: &Replica, name: Name, size: u64) -> Result<ObjectReader, Error> {
         let key = name.key();
-        let damaged = |source| Error::damaged(&**store, &key, source);
-        if size < (ENVELOPE_LEN + HEADER_LEN + TRAILER_LEN) as u64 {
-            return Err(Error::Short { object: located(&**store, &key), size });
+        let damaged = |source| Error::damaged(&**replica, &key, source);
+        let mut opening = replica.opening(name, size);
+        let len = opening.len();
+        if len < (HEADER_LEN + TRAILER_LEN) as u64 {
+            return Err(Error::Short { object: located(&**replica, &key), size });
         }
-        let len = size - ENVELOPE_LEN as u64;
-        let (whole, head, mut tail);
+        let begun = |opened: Result<(), seal::Error>| {
+            opened.map_err(|source| match source {
+                seal::Error::Sealed => Error::Sealed { object: located(&**replica, &key) },
+                source => Error::Envelope { object: located(&**replica, &key), source },
+            })
+        };
+        let (header, mut tail, whole, mut fetched);
         if size <= WHOLE {
-            head = store.get_range(&key, 0..size).await?;
-            tail = head.slice(ENVELOPE_LEN..);
-            whole = Some(head.clone());
+            let object = replica.get_range(&key, 0..size).await?;
+            begun(opening.begin(&object))?;
+            let place = opening.stored(&(0..len));
+            tail = opening.content(&(0..len), object.slice(place.start as usize..));
+            header = tail.clone();
+            whole = Some(tail.clone());
+            fetched = size;
         } else {
-            let ends = futures_util::future::try_join(
-                store.get_range(&key, 0..(ENVELOPE_LEN + HEADER_LEN) as u64),
-                store.get_range(&key, size - TAIL..size),
-            );
-            (head, tail) = ends.await?;
+            let (first, last) = (0..HEADER_LEN as u64, len - TAIL..len);
+            let place = opening.stored(&first);
+            let (front, end) = futures_util::future::try_join(
+                replica.get_range(&key, 0..place.end),
+                replica.get_range(&key, opening.stored(&last)),
+            )
+            .await?;
+            begun(opening.begin(&front))?;
+            fetched = (front.len() + end.len()) as u64;
+            header = opening.content(&first, front.slice(place.start as usize..));
+            tail = opening.content(&last, end);
             whole = None;
         }
-        Envelope::parse(&head[..ENVELOPE_LEN], name.kind()).map_err(|source| match source {
-            seal::Error::Sealed => Error::Sealed { object: located(&**store, &key) },
-            source => Error::Envelope { object: located(&**store, &key), source },
-        })?;
-        let mut fetched = if whole.is_some() { size } else { (ENVELOPE_LEN + HEADER_LEN) as u64 + TAIL };
         let begins = Outline::tail_begins(&tail, len).map_err(damaged)?;
         if len.saturating_sub(begins) > tail.len() as u64 {
-            tail = store.get_range(&key, ENVELOPE_LEN as u64 + begins..size).await?;
-            fetched += tail.len() as u64;
+            let stored = replica.get_range(&key, opening.stored(&(begins..len))).await?;
+            fetched += stored.len() as u64;
+            tail = opening.content(&(begins..len), stored);
         }
-        let outline = Outline::parse(&head[ENVELOPE_LEN..ENVELOPE_LEN + HEADER_LEN], &tail, len).map_err(damaged)?;
+        let outline = Outline::parse(&header[..HEADER_LEN], &tail, len).map_err(damaged)?;
         if let Some(says) = differs(name, &outline) {
-            return Err(Error::misplaced(&**store, &key, says));
+            return Err(Error::misplaced(&**replica, &key, says));
         }
-        Ok(ObjectReader { store: store.clone(), name, size, outline, whole, fetched })
+        Ok(ObjectReader { replica: replica.clone(), name, size, opening, outline, whole, fetched })
     }
 
     /// Its name.
@@ -129,26 +138,28 @@ impl ObjectReader {
     ///
     /// Those of the store.
     pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
-        let (start, end) =
-            (range.start.saturating_add(ENVELOPE_LEN as u64), range.end.saturating_add(ENVELOPE_LEN as u64));
-        if start > end || end > self.size {
-            let message = format!("it has {} bytes, not {end}", self.size);
+        let place = self.opening.stored(&range);
+        if range.start > range.end || range.end > self.opening.len() {
+            let message = format!("it has {} bytes, not {}", self.size, place.end);
             return Err(crate::storage::Error::new(ErrorKind::Truncated, "read", self.object(), message).into());
         }
         match &self.whole {
-            Some(bytes) => Ok(bytes.slice(start as usize..end as usize)),
-            None => Ok(self.store.get_range(&self.name.key(), start..end).await?),
+            Some(content) => Ok(content.slice(range.start as usize..range.end as usize)),
+            None => {
+                let stored = self.replica.get_range(&self.name.key(), place).await?;
+                Ok(self.opening.content(&range, stored))
+            }
         }
     }
 
     /// How the object is called in messages.
     pub fn object(&self) -> String {
-        located(&*self.store, &self.name.key())
+        located(&*self.replica, &self.name.key())
     }
 
     /// The error of this object for what is wrong with its bytes.
     pub fn damaged(&self, source: format::Error) -> Error {
-        Error::damaged(&*self.store, &self.name.key(), source)
+        Error::damaged(&*self.replica, &self.name.key(), source)
     }
 }
 

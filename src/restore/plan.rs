@@ -1,14 +1,11 @@
 //! What a restore will do, before it does anything.
 
-use std::sync::Arc;
-
 use serde::{Serialize, Serializer};
 
 use super::seek::{Found, Scope, join, seek};
 use super::{Around, Error, Gap, Interval, Point, Survivor, Target};
 use crate::ids::GenerationId;
-use crate::replica::{Name, ObjectReader};
-use crate::storage::Store;
+use crate::replica::{Name, ObjectReader, Replica};
 use crate::units::{DbChecksum, PageSize, Timestamp};
 
 /// A point that can be restored, and what that takes.
@@ -86,51 +83,53 @@ pub(super) const PLANS: u32 = 8;
 ///
 /// [`Error::NoBackup`], [`Error::BeforeAll`], [`Error::InGap`] and what else says that the target does not exist; damage and missing
 /// objects at or before the target; those of the store.
-pub async fn plan(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error> {
-    match in_scope(store, target, Scope::Hinted).await {
+pub async fn plan(replica: &Replica, target: Target) -> Result<Plan, Error> {
+    match in_scope(replica, target, Scope::Hinted).await {
         // A manifest is a hint: what it told may be gone by now, and everything is listed then.
-        Err((error, true)) if error.is_damage() || matches!(error, Error::Merged { .. }) => whole(store, target).await,
+        Err((error, true)) if error.is_damage() || matches!(error, Error::Merged { .. }) => {
+            whole(replica, target).await
+        }
         // Or taken away between the listing and the look at it.
-        Err((error, false)) if error.is_missing() => whole(store, target).await,
+        Err((error, false)) if error.is_missing() => whole(replica, target).await,
         planned => planned.map_err(|(error, _)| error),
     }
 }
 
 /// The same, from a listing of everything. What is deleted while it is planned costs another listing: what is missing
 /// twice was not there in the second one, and is lost.
-pub(super) async fn whole(store: &Arc<dyn Store>, target: Target) -> Result<Plan, Error> {
+pub(super) async fn whole(replica: &Replica, target: Target) -> Result<Plan, Error> {
     let mut missed: Option<String> = None;
     for _ in 1..PLANS {
-        match in_scope(store, target, Scope::Whole).await {
+        match in_scope(replica, target, Scope::Whole).await {
             Err((error, _)) if error.is_missing() && missed.as_deref() != Some(&*error.to_string()) => {
                 missed = Some(error.to_string());
             }
             planned => return planned.map_err(|(error, _)| error),
         }
     }
-    in_scope(store, target, Scope::Whole).await.map_err(|(error, _)| error)
+    in_scope(replica, target, Scope::Whole).await.map_err(|(error, _)| error)
 }
 
 /// An error comes with whether it may be owed to a manifest.
-async fn in_scope(store: &Arc<dyn Store>, target: Target, scope: Scope) -> Result<Plan, (Error, bool)> {
-    let found = seek(store, target, scope).await.map_err(|error| (error, scope == Scope::Hinted))?;
+async fn in_scope(replica: &Replica, target: Target, scope: Scope) -> Result<Plan, (Error, bool)> {
+    let found = seek(replica, target, scope).await.map_err(|error| (error, scope == Scope::Hinted))?;
     let hinted = found.hinted;
-    of(store, target, found).await.map_err(|error| (error, hinted))
+    of(replica, target, found).await.map_err(|error| (error, hinted))
 }
 
-async fn of(store: &Arc<dyn Store>, target: Target, found: Found) -> Result<Plan, Error> {
-    let chain = join(&**store, &found.objects, found.point)?;
+async fn of(replica: &Replica, target: Target, found: Found) -> Result<Plan, Error> {
+    let chain = join(&**replica, &found.objects, found.point)?;
     let Some(&(name, size)) = chain.last() else { unreachable!("a chain begins with its snapshot") };
-    let newest = ObjectReader::open(store, name, size).await?;
+    let newest = ObjectReader::open(replica, name, size).await?;
     let outline = newest.outline();
     if let (Target::StrictTime(asked), Some((gap, after))) = (target, found.gap) {
         let generation = found.objects.generation;
         let before = Survivor { generation, point: found.point, at: outline.summary.last_time };
         let around = Box::new(Around { gap, before, after });
-        return Err(Error::InGap { location: store.location(), asked, around });
+        return Err(Error::InGap { location: replica.location(), asked, around });
     }
     Ok(Plan {
-        source: store.location(),
+        source: replica.location(),
         generation: found.objects.generation,
         point: found.point,
         at: outline.summary.last_time,

@@ -15,9 +15,8 @@ use crate::format::{Outline, PageHasher};
 use crate::ids::ReplicaId;
 use crate::progress::{During, Phase, Progress, Silent};
 use crate::replica::chain::{self, Link};
-use crate::replica::{self, Name, REPLICA, ReplicaIds, read_ids};
+use crate::replica::{self, Name, REPLICA, Replica, ReplicaIds, read_ids};
 use crate::state::Restored;
-use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
 
 /// What is checked of a restored database before it is put in its place. The chain of objects and the hash of every
@@ -69,19 +68,14 @@ impl Default for Options {
 /// # Errors
 ///
 /// Whatever is wrong with replica, store or target; the target is then as it was.
-pub async fn restore(
-    store: &Arc<dyn Store>,
-    target: Target,
-    output: &Output,
-    options: &Options,
-) -> Result<Report, Error> {
-    Restore::prepare(store, target, output).await?.run(options).await
+pub async fn restore(replica: &Replica, target: Target, output: &Output, options: &Options) -> Result<Report, Error> {
+    Restore::prepare(replica, target, output).await?.run(options).await
 }
 
 /// A restore that is planned, and that its target has room for. Nothing has been written yet.
 #[derive(Debug)]
 pub struct Restore {
-    store: Arc<dyn Store>,
+    replica: Replica,
     target: Target,
     prepared: Prepared,
     plan: Plan,
@@ -94,9 +88,9 @@ impl Restore {
     /// # Errors
     ///
     /// Those of [`plan()`]; a target that cannot be written or is in use, no room.
-    pub async fn prepare(store: &Arc<dyn Store>, target: Target, output: &Output) -> Result<Restore, Error> {
+    pub async fn prepare(replica: &Replica, target: Target, output: &Output) -> Result<Restore, Error> {
         let began = Instant::now();
-        Restore::into_prepared(store, target, Prepared::new(output).await?, began).await
+        Restore::into_prepared(replica, target, Prepared::new(output).await?, began).await
     }
 
     /// Plans a restore into a file without a name, on the disk of this directory. To be ended by
@@ -105,20 +99,20 @@ impl Restore {
     /// # Errors
     ///
     /// Those of [`plan()`]; no such directory, no room.
-    pub async fn prepare_unnamed(store: &Arc<dyn Store>, target: Target, directory: &Path) -> Result<Restore, Error> {
+    pub async fn prepare_unnamed(replica: &Replica, target: Target, directory: &Path) -> Result<Restore, Error> {
         let began = Instant::now();
-        Restore::into_prepared(store, target, Prepared::unnamed(directory)?, began).await
+        Restore::into_prepared(replica, target, Prepared::unnamed(directory)?, began).await
     }
 
     async fn into_prepared(
-        store: &Arc<dyn Store>,
+        replica: &Replica,
         target: Target,
         prepared: Prepared,
         began: Instant,
     ) -> Result<Restore, Error> {
-        let plan = plan(store, target).await?;
+        let plan = plan(replica, target).await?;
         prepared.room(plan.db_bytes())?;
-        Ok(Restore { store: store.clone(), target, prepared, plan, began })
+        Ok(Restore { replica: replica.clone(), target, prepared, plan, began })
     }
 
     /// What will be restored, from what.
@@ -185,11 +179,11 @@ impl Restore {
     /// Fetches everything into a temporary file, proves and syncs it. Also says how many bytes were fetched, and from
     /// which replica.
     async fn fetch(&mut self, options: &Options) -> Result<(TempFile, u64, ReplicaId), Error> {
-        let ids = hash_key(&*self.store).await?;
+        let ids = hash_key(&self.replica).await?;
         for attempt in 1.. {
-            match download(&self.store, &self.plan, &ids, &self.prepared, options).await {
+            match download(&self.replica, &self.plan, &ids, &self.prepared, options).await {
                 Err(error) if (error.is_missing() || self.plan.hinted && error.is_damage()) && attempt < PLANS => {
-                    let again = whole(&self.store, self.target).await?;
+                    let again = whole(&self.replica, self.target).await?;
                     if again.objects == self.plan.objects {
                         return Err(error);
                     }
@@ -203,13 +197,13 @@ impl Restore {
 }
 
 /// The ids, and with them the key of page hashes: nothing can be proven without it.
-pub(crate) async fn hash_key(store: &dyn Store) -> Result<ReplicaIds, Error> {
-    read_ids(store).await?.ok_or_else(|| replica::Error::missing(store, REPLICA).into())
+pub(crate) async fn hash_key(replica: &Replica) -> Result<ReplicaIds, Error> {
+    read_ids(replica).await?.ok_or_else(|| replica::Error::missing(&**replica, REPLICA).into())
 }
 
 /// Fetches everything into a temporary file, proves and syncs it. Also says how many bytes were fetched.
 async fn download(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     plan: &Plan,
     ids: &ReplicaIds,
     prepared: &Prepared,
@@ -219,7 +213,7 @@ async fn download(
     let pages = Arc::new(temp.pages(plan.page_size));
     let during = |phase, total| During::begin(&*options.progress, phase, total);
     let bar = during(Phase::Restore, Some(plan.stored_bytes()));
-    let fetched = fill(store, plan, ids, pages, options).await?;
+    let fetched = fill(replica, plan, ids, pages, options).await?;
     drop(bar);
     let bar = during(Phase::Sync, None);
     temp.finish(plan.db_bytes()).await?;
@@ -232,7 +226,7 @@ async fn download(
 }
 
 async fn fill(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     plan: &Plan,
     ids: &ReplicaIds,
     pages: Arc<dyn Pages>,
@@ -240,7 +234,7 @@ async fn fill(
 ) -> Result<u64, Error> {
     let mut walk = Walk::new(PageHasher::new(&ids.hash_key), pages, options.concurrency, options.progress.clone());
     let newest_first: Vec<(Name, u64)> = plan.objects.iter().rev().map(|object| (object.name, object.bytes)).collect();
-    let mut opening = Opening::new(store, newest_first, &walk);
+    let mut opening = Opening::new(replica, newest_first, &walk);
     let mut later: Option<(Link, String)> = None;
     while let Some((_, reader)) = opening.next().await {
         let reader = reader?;

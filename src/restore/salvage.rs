@@ -1,14 +1,11 @@
 //! What can still be restored when something cannot: the newest state before the damage.
 
-use std::sync::Arc;
-
 use serde::{Serialize, Serializer};
 
 use super::cover::{place_after, reachable};
 use super::{Error, Point};
 use crate::ids::GenerationId;
-use crate::replica::{Name, ObjectReader, Objects, generations};
-use crate::storage::Store;
+use crate::replica::{Name, ObjectReader, Objects, Replica, generations};
 use crate::units::Timestamp;
 
 /// A state that can be restored, as far as listings and outlines tell.
@@ -30,9 +27,9 @@ pub struct Survivor {
 /// # Errors
 ///
 /// Those of the store.
-pub async fn survivor(store: &Arc<dyn Store>, error: &Error) -> Result<Option<Survivor>, Error> {
+pub async fn survivor(replica: &Replica, error: &Error) -> Result<Option<Survivor>, Error> {
     match error.about().filter(|_| error.is_damage()) {
-        Some(name) => before(store, name).await,
+        Some(name) => before(replica, name).await,
         None => Ok(None),
     }
 }
@@ -42,19 +39,19 @@ pub async fn survivor(store: &Arc<dyn Store>, error: &Error) -> Result<Option<Su
 /// # Errors
 ///
 /// Those of the store.
-pub async fn before(store: &Arc<dyn Store>, name: Name) -> Result<Option<Survivor>, Error> {
+pub async fn before(replica: &Replica, name: Name) -> Result<Option<Survivor>, Error> {
     let lost = match name {
         Name::Snapshot(_) => 0,
         Name::Segment(_, index) | Name::Merged(_, index, _) => index.get() + 1,
         Name::Manifest(_) => return Ok(None),
     };
-    let ids = generations(&**store).await?;
+    let ids = generations(&**replica).await?;
     for id in ids.into_iter().rev().filter(|&id| id <= name.generation()) {
-        let objects = Objects::list(&**store, id, None).await?;
+        let objects = Objects::list(&**replica, id, None).await?;
         let limit = if id == name.generation() { lost } else { u64::MAX };
         let ends = reachable(&objects).into_iter().rev().filter(|&(point, ..)| place_after(point) < limit);
         for (point, name, size) in ends {
-            match ObjectReader::open(store, name, size).await {
+            match ObjectReader::open(replica, name, size).await {
                 Ok(reader) => {
                     let at = reader.outline().summary.last_time;
                     return Ok(Some(Survivor { generation: id, point, at }));

@@ -1,14 +1,13 @@
 //! From a target to a point of a generation.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::cover::{Uncovered, cover, place_after, sought};
 use super::hinted::{self, Hinted};
 use super::{Absence, Error, Gap, Point, Survivor, Target};
 use crate::format::{Outline, Summary, Times};
 use crate::ids::GenerationId;
-use crate::replica::{self, Name, ObjectReader, Objects, generations, read_latest, read_manifest};
+use crate::replica::{self, Name, ObjectReader, Objects, Replica, generations, read_latest, read_manifest};
 use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
 
@@ -34,11 +33,11 @@ pub(super) enum Scope {
 }
 
 /// The point that a target means.
-pub(super) async fn seek(store: &Arc<dyn Store>, target: Target, scope: Scope) -> Result<Found, Error> {
+pub(super) async fn seek(replica: &Replica, target: Target, scope: Scope) -> Result<Found, Error> {
     match target {
-        Target::Latest => latest(store, scope).await,
-        Target::Time(at) | Target::StrictTime(at) => at_time(store, at, scope).await,
-        Target::Generation(id, point) => in_generation(store, id, point).await,
+        Target::Latest => latest(replica, scope).await,
+        Target::Time(at) | Target::StrictTime(at) => at_time(replica, at, scope).await,
+        Target::Generation(id, point) => in_generation(replica, id, point).await,
     }
 }
 
@@ -53,19 +52,19 @@ struct Listed {
 
 impl Listed {
     /// The manifest is read first: what it promises must then be in the listing. A damaged one promises nothing.
-    async fn of(store: &dyn Store, id: GenerationId, scope: Scope, moment: Option<Timestamp>) -> Result<Listed, Error> {
-        let manifest = match read_manifest(store, id).await {
+    async fn of(replica: &Replica, id: GenerationId, scope: Scope, moment: Option<Timestamp>) -> Result<Listed, Error> {
+        let manifest = match read_manifest(replica, id).await {
             Ok(manifest) => manifest,
             Err(error) if error.is_damage() => None,
             Err(error) => return Err(error.into()),
         };
         let promised = manifest.as_ref().map_or(0, |manifest| manifest.next_index);
         if let (Scope::Hinted, Some(manifest)) = (scope, &manifest)
-            && let Some(Hinted { objects, whole }) = hinted::list(store, manifest, moment).await?
+            && let Some(Hinted { objects, whole }) = hinted::list(&**replica, manifest, moment).await?
         {
             return Ok(Listed { objects, promised, hinted: Some(whole) });
         }
-        Ok(Listed { objects: Objects::list(store, id, None).await?, promised, hinted: None })
+        Ok(Listed { objects: Objects::list(&**replica, id, None).await?, promised, hinted: None })
     }
 
     /// The end of the generation, if nothing of it is known to be missing.
@@ -87,30 +86,30 @@ impl Listed {
 }
 
 /// The newest state: that of the greatest generation with a snapshot.
-async fn latest(store: &Arc<dyn Store>, scope: Scope) -> Result<Found, Error> {
-    let hint = hint(&**store).await?;
-    for id in generations(&**store).await?.into_iter().rev() {
-        let listed = Listed::of(&**store, id, scope, None).await?;
+async fn latest(replica: &Replica, scope: Scope) -> Result<Found, Error> {
+    let hint = hint(replica).await?;
+    for id in generations(&**replica).await?.into_iter().rev() {
+        let listed = Listed::of(replica, id, scope, None).await?;
         if listed.objects.snapshot.is_none() {
             // One that never got its snapshot has no segments either.
-            refuse_headless(&**store, &listed.objects)?;
+            refuse_headless(&**replica, &listed.objects)?;
             continue;
         }
         if let Some(promised) = hint.filter(|&promised| promised > id) {
-            return Err(missing(&**store, Name::Snapshot(promised)));
+            return Err(missing(&**replica, Name::Snapshot(promised)));
         }
-        let end = listed.end(&**store)?;
+        let end = listed.end(&**replica)?;
         return Ok(listed.found(end));
     }
     match hint {
-        Some(promised) => Err(missing(&**store, Name::Snapshot(promised))),
-        None => Err(Error::NoBackup { location: store.location() }),
+        Some(promised) => Err(missing(&**replica, Name::Snapshot(promised))),
+        None => Err(Error::NoBackup { location: replica.location() }),
     }
 }
 
 /// The generation that `latest` names. It is written after the snapshot, so that a snapshot it names must be there.
-async fn hint(store: &dyn Store) -> Result<Option<GenerationId>, Error> {
-    match read_latest(store).await {
+async fn hint(replica: &Replica) -> Result<Option<GenerationId>, Error> {
+    match read_latest(replica).await {
         Ok(latest) => Ok(latest.map(|latest| latest.generation)),
         Err(error) if error.is_damage() => Ok(None),
         Err(error) => Err(error.into()),
@@ -118,20 +117,20 @@ async fn hint(store: &dyn Store) -> Result<Option<GenerationId>, Error> {
 }
 
 /// A point of one generation.
-async fn in_generation(store: &Arc<dyn Store>, id: GenerationId, point: Option<Point>) -> Result<Found, Error> {
-    let listed = Listed::of(&**store, id, Scope::Whole, None).await?;
+async fn in_generation(replica: &Replica, id: GenerationId, point: Option<Point>) -> Result<Found, Error> {
+    let listed = Listed::of(replica, id, Scope::Whole, None).await?;
     if listed.objects.snapshot.is_none() {
-        refuse_headless(&**store, &listed.objects)?;
-        return Err(match generations(&**store).await?.is_empty() {
-            true => Error::NoBackup { location: store.location() },
-            false => Error::NoSuchGeneration { id: id.to_string(), location: store.location() },
+        refuse_headless(&**replica, &listed.objects)?;
+        return Err(match generations(&**replica).await?.is_empty() {
+            true => Error::NoBackup { location: replica.location() },
+            false => Error::NoSuchGeneration { id: id.to_string(), location: replica.location() },
         });
     }
     let point = match point {
-        None => listed.end(&**store)?,
+        None => listed.end(&**replica)?,
         // Asked for by name, a segment that the manifest knows of is missing, not uncovered.
         Some(Point::Index(index)) if Some(index) > listed.objects.last() && index.get() < listed.promised => {
-            return Err(listed.missing(&**store, index));
+            return Err(listed.missing(&**replica, index));
         }
         Some(point) => point,
     };
@@ -139,22 +138,22 @@ async fn in_generation(store: &Arc<dyn Store>, id: GenerationId, point: Option<P
 }
 
 /// The newest point that is not after this moment.
-async fn at_time(store: &Arc<dyn Store>, asked: Timestamp, scope: Scope) -> Result<Found, Error> {
-    let (generation, following) = generation_at(store, asked).await?;
-    let listed = Listed::of(&**store, generation, scope, Some(asked)).await?;
-    let mut times = Ends { store, ends: sought(&listed.objects), known: HashMap::new() };
+async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope) -> Result<Found, Error> {
+    let (generation, following) = generation_at(replica, asked).await?;
+    let listed = Listed::of(replica, generation, scope, Some(asked)).await?;
+    let mut times = Ends { replica, ends: sought(&listed.objects), known: HashMap::new() };
     let place = times.newest_at(asked).await?;
     let point = times.ends[place].0;
     let mut merged = None;
     let after = match times.ends.get(place + 1).map(|end| end.0) {
         // Where something is missing between the point and the next one, the state asked for may be among it.
         Some(next) => {
-            let chain = join(&**store, &listed.objects, next)?;
+            let chain = join(&**replica, &listed.objects, next)?;
             let behind = times.summary(place + 1).await?;
             let passed = place_after(next) - place_after(point) > 1;
             if let (true, Some(&(name, size))) = (passed, chain.last()) {
                 let here = times.summary(place).await?.last_time;
-                let over = ObjectReader::open(store, name, size).await?;
+                let over = ObjectReader::open(replica, name, size).await?;
                 if leads_over(over.outline(), point, here, asked) {
                     merged = Some((here, behind.last_time));
                 }
@@ -164,13 +163,13 @@ async fn at_time(store: &Arc<dyn Store>, asked: Timestamp, scope: Scope) -> Resu
             };
             if passed && listed.hinted.is_some_and(|whole| !known(whole)) {
                 // The manifest's times led astray: what lies between may be there after all.
-                return Box::pin(at_time(store, asked, Scope::Whole)).await;
+                return Box::pin(at_time(replica, asked, Scope::Whole)).await;
             }
             let after = Survivor { generation, point: next, at: behind.last_time };
             Gap::closed_by(&behind).map(|gap| (gap, after))
         }
         None => {
-            listed.end(&**store)?;
+            listed.end(&**replica)?;
             match following {
                 Some(Following { id, summary, previous }) => {
                     let end = times.summary(place).await?.last_time;
@@ -203,16 +202,16 @@ struct Following {
 /// one.
 ///
 /// The moment in a generation's id is about that of its snapshot: few snapshots are looked at, however many there are.
-async fn generation_at(store: &Arc<dyn Store>, asked: Timestamp) -> Result<(GenerationId, Option<Following>), Error> {
-    let hint = hint(&**store).await?;
-    let ids = generations(&**store).await?;
+async fn generation_at(replica: &Replica, asked: Timestamp) -> Result<(GenerationId, Option<Following>), Error> {
+    let hint = hint(replica).await?;
+    let ids = generations(&**replica).await?;
     if let Some(promised) = hint.filter(|hint| ids.last() < Some(hint) && hint.at() <= asked) {
-        return Err(missing(&**store, Name::Snapshot(promised)));
+        return Err(missing(&**replica, Name::Snapshot(promised)));
     }
     let (before, behind) = ids.split_at(ids.partition_point(|id| id.at() <= asked));
     let (mut chosen, mut following) = (None, None);
     for &id in behind {
-        match snapshot(store, id).await {
+        match snapshot(replica, id).await {
             Ok(Some(found)) if found.summary.last_time <= asked => chosen = Some(id),
             Ok(Some(found)) => {
                 following = Some(found);
@@ -228,30 +227,32 @@ async fn generation_at(store: &Arc<dyn Store>, asked: Timestamp) -> Result<(Gene
         return Ok((chosen, following));
     }
     for &id in before.iter().rev() {
-        match snapshot(store, id).await? {
+        match snapshot(replica, id).await? {
             Some(found) if found.summary.last_time <= asked => return Ok((id, following)),
             Some(found) => following = Some(found),
             None => {
-                let objects = Objects::list(&**store, id, None).await?;
+                let objects = Objects::list(&**replica, id, None).await?;
                 // What is left of one that was deleted: the next one says that it was there.
                 if following.is_none() || !objects.is_remnant() {
-                    refuse_headless(&**store, &objects)?;
+                    refuse_headless(&**replica, &objects)?;
                 }
             }
         }
     }
     Err(match following {
-        Some(earliest) => Error::BeforeAll { location: store.location(), asked, earliest: earliest.summary.last_time },
-        None => Error::NoBackup { location: store.location() },
+        Some(earliest) => {
+            Error::BeforeAll { location: replica.location(), asked, earliest: earliest.summary.last_time }
+        }
+        None => Error::NoBackup { location: replica.location() },
     })
 }
 
 /// A generation's snapshot, if there is one.
-async fn snapshot(store: &Arc<dyn Store>, id: GenerationId) -> Result<Option<Following>, replica::Error> {
+async fn snapshot(replica: &Replica, id: GenerationId) -> Result<Option<Following>, replica::Error> {
     let name = Name::Snapshot(id);
-    match store.head(&name.key()).await {
+    match replica.head(&name.key()).await {
         Ok(meta) => {
-            let reader = ObjectReader::open(store, name, meta.size).await?;
+            let reader = ObjectReader::open(replica, name, meta.size).await?;
             let outline = reader.outline();
             Ok(Some(Following { id, summary: outline.summary.clone(), previous: outline.header.previous }))
         }
@@ -273,7 +274,7 @@ fn leads_over(merged: &Outline, point: Point, here: Timestamp, asked: Timestamp)
 
 /// The times of the ends of a generation, read as far as they are needed.
 struct Ends<'a> {
-    store: &'a Arc<dyn Store>,
+    replica: &'a Replica,
     ends: Vec<(Point, Name, u64)>,
     known: HashMap<usize, Summary>,
 }
@@ -284,7 +285,7 @@ impl Ends<'_> {
             return Ok(summary.clone());
         }
         let (_, name, size) = self.ends[place];
-        let summary = ObjectReader::open(self.store, name, size).await?.outline().summary.clone();
+        let summary = ObjectReader::open(self.replica, name, size).await?.outline().summary.clone();
         self.known.insert(place, summary.clone());
         Ok(summary)
     }

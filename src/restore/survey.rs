@@ -1,7 +1,5 @@
 //! What can be restored from a replica: its generations, told from listings and the outlines of few objects.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Serialize, Serializer};
 
@@ -10,8 +8,7 @@ use super::gap::Absence;
 use super::{Error, Gap, Point, cover};
 use crate::format::{Outline, Reason};
 use crate::ids::{Digest, GenerationId};
-use crate::replica::{self, Inventory, Name, ObjectReader, Objects, read_manifest};
-use crate::storage::Store;
+use crate::replica::{self, Inventory, Name, ObjectReader, Objects, Replica, read_manifest};
 use crate::units::Timestamp;
 
 /// Generations that are looked at at the same time.
@@ -125,8 +122,8 @@ pub struct Generation {
 /// # Errors
 ///
 /// [`Error::NoBackup`] if there is no generation; those of the store. Damage is no error, it is told.
-pub async fn survey(store: &Arc<dyn Store>) -> Result<Survey, Error> {
-    let inventory = Inventory::list(&**store).await?;
+pub async fn survey(replica: &Replica) -> Result<Survey, Error> {
+    let inventory = Inventory::list(&**replica).await?;
     let stored_bytes = inventory.generations.iter().map(Objects::stored_bytes).sum();
     let encrypted = inventory.keys;
     let newest = inventory.generations.iter().rev().find(|objects| objects.snapshot.is_some()).map(|it| it.generation);
@@ -135,15 +132,15 @@ pub async fn survey(store: &Arc<dyn Store>) -> Result<Survey, Error> {
         true => Some(objects.generation) > newest && objects.last().is_some(),
         false => objects.snapshot.is_some() || objects.last().is_some(),
     });
-    let looked = stream::iter(began).map(|objects| async move { survey_generation(store, &objects).await });
+    let looked = stream::iter(began).map(|objects| async move { survey_generation(replica, &objects).await });
     let mut generations: Vec<Generation> = looked.buffered(CONCURRENCY).try_collect().await?;
-    let Some(latest) = generations.last_mut() else { return Err(Error::NoBackup { location: store.location() }) };
+    let Some(latest) = generations.last_mut() else { return Err(Error::NoBackup { location: replica.location() }) };
     latest.latest = true;
     let mut covers = generations.iter().filter_map(|generation| generation.covers);
     let first = covers.next();
     let restorable = first.map(|first| Interval { from: first.from, to: covers.next_back().unwrap_or(first).to });
     let gaps = gaps(&generations);
-    Ok(Survey { source: store.location(), encrypted, generations, gaps, restorable, stored_bytes })
+    Ok(Survey { source: replica.location(), encrypted, generations, gaps, restorable, stored_bytes })
 }
 
 /// The gaps between generations and within them.
@@ -167,8 +164,8 @@ fn gaps(generations: &[Generation]) -> Vec<Gap> {
 /// # Errors
 ///
 /// Those of the store. Damage is no error, it is told.
-pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Result<Generation, Error> {
-    let manifest = told(read_manifest(&**store, objects.generation).await)?.ok().flatten();
+pub async fn survey_generation(replica: &Replica, objects: &Objects) -> Result<Generation, Error> {
+    let manifest = told(read_manifest(replica, objects.generation).await)?.ok().flatten();
     let (last, mut problem) = last_point(objects);
     let promised = manifest.as_ref().map_or(0, |manifest| manifest.next_index);
     if problem.is_none() && objects.last().map_or(0, |last| last.get() + 1) < promised {
@@ -194,8 +191,8 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
         gaps: Vec::new(),
     };
     let (Some(snapshot), Some((point, name, size))) = (objects.snapshot, last) else { return Ok(generation) };
-    let first = told(outline(store, Name::Snapshot(objects.generation), snapshot).await)?;
-    let newest = told(outline(store, name, size).await)?;
+    let first = told(outline(replica, Name::Snapshot(objects.generation), snapshot).await)?;
+    let newest = told(outline(replica, name, size).await)?;
     match (first, newest) {
         (Ok(first), Ok(newest)) => {
             generation.state = if generation.problem.is_some() { State::Partial } else { State::Ok };
@@ -216,7 +213,7 @@ pub async fn survey_generation(store: &Arc<dyn Store>, objects: &Objects) -> Res
             });
             generation.gaps = listed.chain(Gap::closed_by(&newest.summary)).collect();
         }
-        (Err(error), _) | (_, Err(error)) => generation.problem = Some(told_here(store, &error)),
+        (Err(error), _) | (_, Err(error)) => generation.problem = Some(told_here(replica, &error)),
     }
     Ok(generation)
 }
@@ -279,12 +276,12 @@ pub struct ObjectInfo {
 /// # Errors
 ///
 /// Those of the store. Damage is no error, it is told.
-pub async fn survey_objects(store: &Arc<dyn Store>, objects: &Objects) -> Result<Vec<ObjectInfo>, Error> {
-    let looked = stream::iter(objects.names()).map(|(name, size)| async move { object(store, name, size).await });
+pub async fn survey_objects(replica: &Replica, objects: &Objects) -> Result<Vec<ObjectInfo>, Error> {
+    let looked = stream::iter(objects.names()).map(|(name, size)| async move { object(replica, name, size).await });
     looked.buffered(CONCURRENCY).try_collect().await
 }
 
-async fn object(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<ObjectInfo, Error> {
+async fn object(replica: &Replica, name: Name, size: u64) -> Result<ObjectInfo, Error> {
     let (kind, first_index, last_index) = match name {
         Name::Manifest(_) => ("manifest", None, None),
         Name::Snapshot(_) => ("snapshot", None, None),
@@ -307,7 +304,7 @@ async fn object(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<ObjectI
     if matches!(name, Name::Manifest(_)) {
         return Ok(info);
     }
-    match told(outline(store, name, size).await)? {
+    match told(outline(replica, name, size).await)? {
         Ok(outline) => {
             info.at = Some(outline.summary.last_time);
             info.commits = Some(outline.summary.transactions);
@@ -316,18 +313,18 @@ async fn object(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<ObjectI
             let predecessor = outline.header.predecessor;
             info.prev_sha256 = Some((predecessor != Digest::NONE).then(|| predecessor.to_string()));
         }
-        Err(error) => info.problem = Some(told_here(store, &error)),
+        Err(error) => info.problem = Some(told_here(replica, &error)),
     }
     Ok(info)
 }
 
-async fn outline(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<Outline, replica::Error> {
-    Ok(ObjectReader::open(store, name, size).await?.outline().clone())
+async fn outline(replica: &Replica, name: Name, size: u64) -> Result<Outline, replica::Error> {
+    Ok(ObjectReader::open(replica, name, size).await?.outline().clone())
 }
 
 /// The error without the location of the store, which is told once.
-fn told_here(store: &Arc<dyn Store>, error: &replica::Error) -> String {
-    replica::without_location(&**store, &error.to_string())
+fn told_here(replica: &Replica, error: &replica::Error) -> String {
+    replica::without_location(&**replica, &error.to_string())
 }
 
 /// Damage is something to tell; what kept us from looking is an error.

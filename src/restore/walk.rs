@@ -12,8 +12,7 @@ use super::Error;
 
 use crate::format::{self, ChunkEntry, Outline, PageHasher};
 use crate::progress::Progress;
-use crate::replica::{self, Claimed, Name, ObjectReader};
-use crate::storage::Store;
+use crate::replica::{self, Claimed, Name, ObjectReader, Replica};
 use crate::units::{DbChecksum, PageNo};
 
 /// Neighbouring chunks are fetched in one request of up to this many bytes. With eight of them on their way, and as many
@@ -48,7 +47,7 @@ pub(crate) struct Failed {
 
 /// Opens objects in order, several ahead. Each is a task, so that they go on while earlier ones are worked on.
 pub(crate) struct Opening {
-    store: Arc<dyn Store>,
+    replica: Replica,
     lanes: Arc<Semaphore>,
     ahead: usize,
     names: std::vec::IntoIter<(Name, u64)>,
@@ -56,9 +55,9 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    pub(crate) fn new(store: &Arc<dyn Store>, names: Vec<(Name, u64)>, walk: &Walk) -> Opening {
+    pub(crate) fn new(replica: &Replica, names: Vec<(Name, u64)>, walk: &Walk) -> Opening {
         Opening {
-            store: store.clone(),
+            replica: replica.clone(),
             lanes: walk.lanes.clone(),
             ahead: walk.concurrency,
             names: names.into_iter(),
@@ -70,10 +69,10 @@ impl Opening {
     pub(crate) async fn next(&mut self) -> Option<(Name, Result<ObjectReader, replica::Error>)> {
         while self.queue.len() < self.ahead {
             let Some((name, size)) = self.names.next() else { break };
-            let (store, lanes) = (self.store.clone(), self.lanes.clone());
+            let (replica, lanes) = (self.replica.clone(), self.lanes.clone());
             let opening = tokio::spawn(async move {
                 let _lane = lanes.acquire().await;
-                ObjectReader::open(&store, name, size).await
+                ObjectReader::open(&replica, name, size).await
             });
             self.queue.push_back((name, AbortOnDropHandle::new(opening)));
         }

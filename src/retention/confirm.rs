@@ -6,9 +6,8 @@ use super::Error;
 use super::holdings::Began;
 use crate::format::Reason;
 use crate::ids::GenerationId;
-use crate::replica::{Objects, confirmation, generations, read_manifest};
+use crate::replica::{Objects, Replica, confirmation, generations, read_manifest};
 use crate::restore;
-use crate::storage::Store;
 
 /// A generation that replaced another database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,12 +26,12 @@ pub struct Replacement {
 ///
 /// [`Error::NotReplaced`] for a generation that was begun for another reason, [`Error::NothingBefore`] for the oldest;
 /// [`restore::Error::NoSuchGeneration`]; those of the store.
-pub async fn replacement(store: &dyn Store, generation: GenerationId) -> Result<Replacement, Error> {
-    let no_such = || restore::Error::NoSuchGeneration { id: generation.to_string(), location: store.location() };
-    if Objects::list(store, generation, None).await?.snapshot.is_none() {
+pub async fn replacement(replica: &Replica, generation: GenerationId) -> Result<Replacement, Error> {
+    let no_such = || restore::Error::NoSuchGeneration { id: generation.to_string(), location: replica.location() };
+    if Objects::list(&**replica, generation, None).await?.snapshot.is_none() {
         return Err(no_such().into());
     }
-    let began = match read_manifest(store, generation).await {
+    let began = match read_manifest(replica, generation).await {
         Ok(Some(manifest)) => Began::Read(manifest.reason, manifest.snapshot.at),
         Ok(None) => Began::Missing,
         Err(error) if error.is_damage() => Began::Unreadable,
@@ -42,13 +41,13 @@ pub async fn replacement(store: &dyn Store, generation: GenerationId) -> Result<
         Began::Read(Reason::Replaced | Reason::Other, _) | Began::Missing | Began::Unreadable => {}
         Began::Read(reason, _) => return Err(Error::NotReplaced { generation, reason }),
     }
-    let confirmed = match store.head(&confirmation(generation)).await {
+    let confirmed = match replica.head(&confirmation(generation)).await {
         Ok(_) => true,
         Err(error) if error.is_not_found() => false,
         Err(error) => return Err(error.into()),
     };
-    for before in generations(store).await?.into_iter().rev().filter(|&before| before < generation) {
-        if Objects::list(store, before, None).await?.snapshot.is_some() {
+    for before in generations(&**replica).await?.into_iter().rev().filter(|&before| before < generation) {
+        if Objects::list(&**replica, before, None).await?.snapshot.is_some() {
             return Ok(Replacement { generation, before, confirmed });
         }
     }
@@ -64,12 +63,12 @@ pub async fn replacement(store: &dyn Store, generation: GenerationId) -> Result<
 /// # Errors
 ///
 /// Those of [`replacement`].
-pub async fn confirm_replacement(store: &dyn Store, generation: GenerationId) -> Result<Replacement, Error> {
-    let found = replacement(store, generation).await?;
+pub async fn confirm_replacement(replica: &Replica, generation: GenerationId) -> Result<Replacement, Error> {
+    let found = replacement(replica, generation).await?;
     if !found.confirmed {
         let text = format!("generation {generation} rightly replaced {}\n", found.before);
         // Whoever was first has said the same.
-        let _ = store.put_if_absent(&confirmation(generation), Bytes::from(text)).await?;
+        let _ = replica.put_if_absent(&confirmation(generation), Bytes::from(text)).await?;
     }
     Ok(Replacement { confirmed: true, ..found })
 }

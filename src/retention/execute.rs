@@ -1,13 +1,11 @@
 //! Doing what was planned.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::plan::{GenerationPlan, Plan};
 use super::remove::{Objects, confirm, remove};
 use super::{Error, Holdings, Policy, Report, plan, survivors};
-use crate::replica::{Name, confirmation};
+use crate::replica::{Name, Replica, confirmation};
 use crate::restore;
 use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
@@ -18,10 +16,10 @@ impl Plan {
     /// # Errors
     ///
     /// [`restore::Error::NoBackup`] if there is no generation at all; those of the store.
-    pub async fn of(store: &Arc<dyn Store>, policy: &Policy, now: Timestamp) -> Result<Plan, Error> {
-        let holdings = Holdings::gather(store, policy, now).await?;
+    pub async fn of(replica: &Replica, policy: &Policy, now: Timestamp) -> Result<Plan, Error> {
+        let holdings = Holdings::gather(replica, policy, now).await?;
         if holdings.generations.is_empty() {
-            return Err(restore::Error::NoBackup { location: store.location() }.into());
+            return Err(restore::Error::NoBackup { location: replica.location() }.into());
         }
         Ok(plan(&holdings, policy))
     }
@@ -33,9 +31,9 @@ impl Plan {
 /// # Errors
 ///
 /// As [`Plan::of`] and [`execute`].
-pub async fn enforce(store: &Arc<dyn Store>, policy: &Policy, now: Timestamp) -> Result<Report, Error> {
-    let plan = Plan::of(store, policy, now).await?;
-    execute(store, &plan).await
+pub async fn enforce(replica: &Replica, policy: &Policy, now: Timestamp) -> Result<Report, Error> {
+    let plan = Plan::of(replica, policy, now).await?;
+    execute(replica, &plan).await
 }
 
 /// Does what was planned: verifies what stays, deletes what goes, and lists it again.
@@ -47,17 +45,17 @@ pub async fn enforce(store: &Arc<dyn Store>, policy: &Policy, now: Timestamp) ->
 ///
 /// [`Error::Unverified`] if what stays cannot be restored: nothing was deleted then. Those of the store, before or while
 /// deleting; a store that refuses to delete is no error, but reported.
-pub async fn execute(store: &Arc<dyn Store>, plan: &Plan) -> Result<Report, Error> {
+pub async fn execute(replica: &Replica, plan: &Plan) -> Result<Report, Error> {
     let began = Instant::now();
     let mut report = Report::default();
     if !plan.is_empty() {
-        survivors::verify(store, plan).await?;
+        survivors::verify(replica, plan).await?;
         for generation in plan.generations.iter().filter(|generation| generation.fate.is_deleted()) {
-            remove_generation(&**store, generation, &mut report).await?;
+            remove_generation(&**replica, generation, &mut report).await?;
         }
         for generation in plan.generations.iter().filter(|generation| !generation.fate.is_deleted()) {
-            let gone = remove(&**store, superseded(generation), &mut report).await?;
-            confirm(&**store, gone, &mut report).await?;
+            let gone = remove(&**replica, superseded(generation), &mut report).await?;
+            confirm(&**replica, gone, &mut report).await?;
         }
     }
     report.duration = began.elapsed();

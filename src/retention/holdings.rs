@@ -1,14 +1,13 @@
 //! What a replica holds, as far as retention wants to know.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Ladder, Policy};
 use crate::format::Reason;
 use crate::ids::GenerationId;
-use crate::replica::{self, LATEST, Name, ObjectReader, Objects, REPLICA, confirmation, read_manifest};
+use crate::replica::{self, LATEST, Name, ObjectReader, Objects, REPLICA, Replica, confirmation, read_manifest};
 use crate::restore::Interval;
 use crate::storage::{Store, list_all};
 use crate::units::Timestamp;
@@ -116,9 +115,9 @@ impl Holdings {
     /// # Errors
     ///
     /// Those of the store. Damage is no error: what cannot be read counts as not there to stand for anything else.
-    pub async fn gather(store: &Arc<dyn Store>, policy: &Policy, now: Timestamp) -> Result<Holdings, Error> {
-        let mut holdings = Holdings::list(&**store, now).await?;
-        let manifests: Vec<_> = holdings.generations.iter().map(|held| manifest(&**store, held.id())).collect();
+    pub async fn gather(replica: &Replica, policy: &Policy, now: Timestamp) -> Result<Holdings, Error> {
+        let mut holdings = Holdings::list(&**replica, now).await?;
+        let manifests: Vec<_> = holdings.generations.iter().map(|held| manifest(replica, held.id())).collect();
         let manifests: Vec<(Began, u64)> = stream::iter(manifests).buffered(CONCURRENCY).try_collect().await?;
         for (held, (began, promised)) in holdings.generations.iter_mut().zip(manifests) {
             (held.began, held.promised) = (began, promised);
@@ -126,7 +125,7 @@ impl Holdings {
         let Some(ladder) = Ladder::of(policy, holdings.now) else { return Ok(holdings) };
         for held in &mut holdings.generations {
             for some in ladder.substitutes(held).chunks(AT_A_TIME) {
-                let some: Vec<_> = some.iter().map(|&(name, size)| span(store, name, size)).collect();
+                let some: Vec<_> = some.iter().map(|&(name, size)| span(replica, name, size)).collect();
                 let spans: Vec<_> = stream::iter(some).buffer_unordered(CONCURRENCY).try_collect().await?;
                 held.spans.extend(spans.into_iter().flatten());
             }
@@ -163,8 +162,8 @@ fn confirmed(key: &str) -> Option<GenerationId> {
 }
 
 /// What a manifest says, and how many segments it knows of.
-async fn manifest(store: &dyn Store, id: GenerationId) -> Result<(Began, u64), Error> {
-    match read_manifest(store, id).await {
+async fn manifest(replica: &Replica, id: GenerationId) -> Result<(Began, u64), Error> {
+    match read_manifest(replica, id).await {
         Ok(Some(manifest)) => Ok((Began::Read(manifest.reason, manifest.snapshot.at), manifest.next_index)),
         Ok(None) => Ok((Began::Missing, 0)),
         Err(replica::Error::Store(error)) if !error.is_not_found() => Err(error.into()),
@@ -176,8 +175,8 @@ async fn manifest(store: &dyn Store, id: GenerationId) -> Result<(Began, u64), E
 }
 
 /// The times of a merged segment; `None` if it is not whole.
-async fn span(store: &Arc<dyn Store>, name: Name, size: u64) -> Result<Option<(Name, Interval)>, Error> {
-    match ObjectReader::open(store, name, size).await {
+async fn span(replica: &Replica, name: Name, size: u64) -> Result<Option<(Name, Interval)>, Error> {
+    match ObjectReader::open(replica, name, size).await {
         Ok(reader) => {
             let outline = reader.outline();
             Ok(Some((name, Interval { from: outline.header.first_time, to: outline.summary.last_time })))

@@ -1,32 +1,30 @@
 //! Whether what stays can be restored: asked before anything is deleted.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Error;
 use super::holdings::CONCURRENCY;
 use super::plan::{GenerationPlan, Plan};
-use crate::replica::{self, Name, ObjectReader, Objects, read_latest};
+use crate::replica::{self, Name, ObjectReader, Objects, Replica, read_latest};
 use crate::restore::{Point, Uncovered, cover};
 use crate::storage::Store;
 
 /// Checks what stays: every generation joins from its snapshot to its end and has what its manifest knows of, its first
 /// and its last object open, and `latest` names one that is there. Nothing else is read.
-pub(super) async fn verify(store: &Arc<dyn Store>, plan: &Plan) -> Result<(), Error> {
+pub(super) async fn verify(replica: &Replica, plan: &Plan) -> Result<(), Error> {
     let stay = plan.generations.iter().filter(|it| it.has_snapshot && !it.fate.is_deleted());
-    let looked: Vec<_> = stay.map(|generation| look(store, generation)).collect();
+    let looked: Vec<_> = stay.map(|generation| look(replica, generation)).collect();
     let found: Vec<Vec<String>> = stream::iter(looked).buffered(CONCURRENCY).try_collect().await?;
     let mut problems: Vec<String> = found.into_iter().flatten().collect();
-    problems.extend(latest(&**store, plan).await?);
+    problems.extend(latest(replica, plan).await?);
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(Error::Unverified { location: store.location(), problems }),
+        false => Err(Error::Unverified { location: replica.location(), problems }),
     }
 }
 
 /// What is wrong with a generation that stays.
-async fn look(store: &Arc<dyn Store>, generation: &GenerationPlan) -> Result<Vec<String>, Error> {
+async fn look(replica: &Replica, generation: &GenerationPlan) -> Result<Vec<String>, Error> {
     let (mut before, mut left) = (Objects::none(generation.generation), Objects::none(generation.generation));
     for object in &generation.objects {
         before.add(object.name, object.bytes);
@@ -53,9 +51,9 @@ async fn look(store: &Arc<dyn Store>, generation: &GenerationPlan) -> Result<Vec
     };
     let (first, last) = (chain.first().copied(), chain.last().copied().filter(|_| chain.len() > 1));
     for (name, size) in first.into_iter().chain(last) {
-        match ObjectReader::open(store, name, size).await {
+        match ObjectReader::open(replica, name, size).await {
             Ok(_) => {}
-            Err(error) if error.is_damage() => problems.push(told(&**store, &error)),
+            Err(error) if error.is_damage() => problems.push(told(&**replica, &error)),
             Err(error) => return Err(error.into()),
         }
     }
@@ -63,8 +61,8 @@ async fn look(store: &Arc<dyn Store>, generation: &GenerationPlan) -> Result<Vec
 }
 
 /// A generation that `latest` names was there: if it is not listed, the newest state is lost.
-async fn latest(store: &dyn Store, plan: &Plan) -> Result<Option<String>, Error> {
-    let latest = match read_latest(store).await {
+async fn latest(replica: &Replica, plan: &Plan) -> Result<Option<String>, Error> {
+    let latest = match read_latest(replica).await {
         Ok(latest) => latest,
         // A hint: a restore does without it.
         Err(error) if error.is_damage() => None,
@@ -76,7 +74,7 @@ async fn latest(store: &dyn Store, plan: &Plan) -> Result<Option<String>, Error>
         return Ok(None);
     }
     let name = Name::Snapshot(latest.generation);
-    match store.head(&name.key()).await {
+    match replica.head(&name.key()).await {
         Ok(_) => Ok(None),
         Err(error) if error.is_not_found() => Ok(Some(format!("{name} is missing, which latest names"))),
         Err(error) => Err(error.into()),

@@ -7,9 +7,8 @@ use super::{Finding, Options, Severity};
 use crate::format::{Kind, Manifest, PageHasher};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::chain::{Link, breaks};
-use crate::replica::{Name, Objects};
+use crate::replica::{Name, Objects, Replica};
 use crate::restore::{Error, Opening, Pages, Take, Walk, cover};
-use crate::storage::Store;
 use crate::units::{DbChecksum, PageNo, SegmentIndex};
 
 /// Takes pages and forgets them: that they are right is seen before.
@@ -23,7 +22,7 @@ impl Pages for Nowhere {
 
 /// Reads objects, and collects what is wrong with them.
 pub(super) struct Reading<'a> {
-    store: &'a Arc<dyn Store>,
+    replica: &'a Replica,
     /// Without it, it is only proven that objects are as they were written.
     hasher: Option<PageHasher>,
     options: &'a Options,
@@ -42,8 +41,8 @@ pub(super) struct Read {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(store: &'a Arc<dyn Store>, hasher: Option<PageHasher>, options: &'a Options) -> Reading<'a> {
-        Reading { store, hasher, options, findings: Vec::new(), bytes_read: 0 }
+    pub(super) fn new(replica: &'a Replica, hasher: Option<PageHasher>, options: &'a Options) -> Reading<'a> {
+        Reading { replica, hasher, options, findings: Vec::new(), bytes_read: 0 }
     }
 
     /// Reads what a restore of the newest state of a generation reads.
@@ -75,7 +74,7 @@ impl<'a> Reading<'a> {
         let (length, newest) = (chain.len(), chain.last().map(|&(name, _)| name));
         let names: Vec<(Name, u64)> = chain.into_iter().rev().chain(rest).collect();
         let (mut read, mut failed, mut expected) = (Read::default(), HashSet::new(), None);
-        let mut opening = Opening::new(self.store, names, &walk);
+        let mut opening = Opening::new(self.replica, names, &walk);
         let mut place = 0;
         while let Some((name, reader)) = opening.next().await {
             let in_chain = place < length;
@@ -127,7 +126,7 @@ impl<'a> Reading<'a> {
                 name,
                 error.code(),
                 Severity::Damaged,
-                Finding::message(&**self.store, &error),
+                Finding::message(&**self.replica, &error),
             ));
         }
         Ok(())

@@ -3,13 +3,12 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::{Check, Finding, Options, Severity};
 use crate::clock;
 use crate::progress::{During, Phase};
+use crate::replica::Replica;
 use crate::restore::{self, Error, Output, Report, Target};
-use crate::storage::Store;
 
 /// A directory for its owner only, gone when this is dropped.
 struct Scratch(PathBuf);
@@ -34,7 +33,7 @@ impl Drop for Scratch {
 
 /// Restores the newest state and has SQLite check it.
 pub(super) async fn restored(
-    store: &Arc<dyn Store>,
+    replica: &Replica,
     check: Check,
     options: &Options,
 ) -> Result<(Report, Vec<Finding>), Error> {
@@ -46,7 +45,7 @@ pub(super) async fn restored(
         ..restore::Options::default()
     };
     let output = Output::new(scratch.0.join("restored.db"));
-    let report = restore::restore(store, Target::Latest, &output, &restoring).await?;
+    let report = restore::restore(replica, Target::Latest, &output, &restoring).await?;
     let _bar = During::begin(&*options.progress, Phase::Check, None);
     // The directory stays with this future, so that it goes with it.
     let checking = tokio::task::spawn_blocking(move || restore::problems(&output.path, check == Check::Full));

@@ -1,13 +1,12 @@
 //! Whether a replica is level with the database itself: then it is fresh, however long ago the last commit was.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::db::{self, Ignore, Live};
 use crate::format::PageHasher;
+use crate::replica::Replica;
 use crate::restore::{Error, Plan, Target, hash_key, plan};
 use crate::state::Acknowledged;
-use crate::storage::Store;
 use crate::units::{DbChecksum, PageNo};
 
 /// Pages read at a time.
@@ -33,9 +32,9 @@ impl Database {
     /// # Errors
     ///
     /// Those of the replica: there is no newest state.
-    pub async fn is_level(&self, store: &Arc<dyn Store>) -> Result<bool, Error> {
-        let newest = plan(store, Target::Latest).await?;
-        let ids = hash_key(&**store).await?;
+    pub async fn is_level(&self, replica: &Replica) -> Result<bool, Error> {
+        let newest = plan(replica, Target::Latest).await?;
+        let ids = hash_key(replica).await?;
         let noted = Acknowledged::read(&self.state_dir).filter(|noted| {
             noted.replica == ids.replica
                 && noted.generation == newest.generation

@@ -1,31 +1,29 @@
 //! What damage takes away: which states can be restored without the objects that are not as they were written.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::{Finding, Severity};
 use crate::ids::GenerationId;
-use crate::replica::{self, Name, ObjectReader, Objects};
+use crate::replica::{self, Name, ObjectReader, Objects, Replica};
 use crate::restore::{Error, Interval, Point, ends, reachable};
-use crate::storage::Store;
 use crate::units::Timestamp;
 
 /// The times of the last transactions of objects, each read once.
 pub(super) struct Times<'a> {
-    store: &'a Arc<dyn Store>,
+    replica: &'a Replica,
     known: HashMap<Name, Option<Timestamp>>,
     /// Bytes read for it.
     pub(super) bytes_read: u64,
 }
 
 impl<'a> Times<'a> {
-    pub(super) fn new(store: &'a Arc<dyn Store>) -> Times<'a> {
-        Times { store, known: HashMap::new(), bytes_read: 0 }
+    pub(super) fn new(replica: &'a Replica) -> Times<'a> {
+        Times { replica, known: HashMap::new(), bytes_read: 0 }
     }
 
     /// The time of an object, or why it cannot be read.
     pub(super) async fn open(&mut self, name: Name, size: u64) -> Result<Timestamp, replica::Error> {
-        let opened = ObjectReader::open(self.store, name, size).await;
+        let opened = ObjectReader::open(self.replica, name, size).await;
         self.known.insert(name, opened.as_ref().ok().map(|reader| reader.outline().summary.last_time));
         let reader = opened?;
         self.bytes_read += reader.fetched();

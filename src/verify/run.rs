@@ -14,9 +14,8 @@ use crate::clock::{self, Clock};
 use crate::format::{Manifest, PageHasher};
 use crate::ids::GenerationId;
 use crate::progress::{During, Phase, Progress, Silent};
-use crate::replica::{Inventory, LATEST, Name, Objects, REPLICA, read_latest, read_manifest};
+use crate::replica::{Inventory, LATEST, Name, Objects, REPLICA, Replica, read_latest, read_manifest};
 use crate::restore::{Error, cover, ends, hash_key};
-use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
 
 /// What it means that `latest` or a manifest is not as it should be.
@@ -56,15 +55,15 @@ impl Default for Options {
 ///
 /// What keeps it from being checked: [`Error::NoBackup`], a store that fails, a missing key. What is wrong with the
 /// replica is not an error, but a finding in the report.
-pub async fn verify(store: &Arc<dyn Store>, level: Level, options: &Options) -> Result<Report, Error> {
+pub async fn verify(replica: &Replica, level: Level, options: &Options) -> Result<Report, Error> {
     let began = Instant::now();
-    let inventory = Inventory::list(&**store).await?;
+    let inventory = Inventory::list(&**replica).await?;
     if inventory.generations.iter().all(|objects| objects.snapshot.is_none() && objects.last().is_none()) {
-        return Err(Error::NoBackup { location: store.location() });
+        return Err(Error::NoBackup { location: replica.location() });
     }
     let total = to_read(&inventory, level).map(|names| names.iter().map(|&(_, size)| size).sum());
     let bar = During::begin(&*options.progress, Phase::Verify, total);
-    let mut checking = Checking::new(store, level, options, inventory);
+    let mut checking = Checking::new(replica, level, options, inventory);
     checking.run().await?;
     drop(bar);
     let mut report = checking.report;
@@ -90,7 +89,7 @@ fn to_read(inventory: &Inventory, level: Level) -> Option<Vec<(Name, u64)>> {
 }
 
 struct Checking<'a> {
-    store: &'a Arc<dyn Store>,
+    replica: &'a Replica,
     options: &'a Options,
     inventory: Inventory,
     times: Times<'a>,
@@ -100,10 +99,10 @@ struct Checking<'a> {
 }
 
 impl Checking<'_> {
-    fn new<'a>(store: &'a Arc<dyn Store>, level: Level, options: &'a Options, inventory: Inventory) -> Checking<'a> {
+    fn new<'a>(replica: &'a Replica, level: Level, options: &'a Options, inventory: Inventory) -> Checking<'a> {
         let small = u64::from(inventory.replica.is_some()) + u64::from(inventory.latest.is_some());
         let report = Report {
-            source: store.location(),
+            source: replica.location(),
             level,
             findings: Vec::new(),
             generations: inventory.generations.iter().filter(|objects| objects.snapshot.is_some()).count(),
@@ -115,12 +114,12 @@ impl Checking<'_> {
             checksum: None,
             duration: Duration::ZERO,
         };
-        Checking { store, options, inventory, times: Times::new(store), promised: HashMap::new(), report }
+        Checking { replica, options, inventory, times: Times::new(replica), promised: HashMap::new(), report }
     }
 
     async fn run(&mut self) -> Result<(), Error> {
         let generations = std::mem::take(&mut self.inventory.generations);
-        let hasher = match hash_key(&**self.store).await {
+        let hasher = match hash_key(self.replica).await {
             Ok(ids) => Some(PageHasher::new(&ids.hash_key)),
             Err(error) => {
                 let told =
@@ -141,7 +140,7 @@ impl Checking<'_> {
         let restores = hasher.is_some();
         self.proof(&generations, hasher).await?;
         let findings = &mut self.report.findings;
-        since::take_back(&**self.store, &generations, findings).await?;
+        since::take_back(&**self.replica, &generations, findings).await?;
         let restorable = lost::weigh(&mut self.times, &generations, &self.promised, findings).await?;
         self.report.restorable = restorable.filter(|_| restores);
         self.report.bytes_read += self.times.bytes_read;
@@ -173,13 +172,13 @@ impl Checking<'_> {
             Level::ReadData(subset) => {
                 self.newest(newest, hasher.clone()).await?;
                 let names = generations.iter().flat_map(page_files).filter(|&(name, _)| subset.has(name)).collect();
-                let mut reading = Reading::new(self.store, hasher, self.options);
+                let mut reading = Reading::new(self.replica, hasher, self.options);
                 reading.some(names).await?;
                 self.take(reading);
             }
             // The listing told it already.
             Level::Restore(_) if newest.is_none() => {}
-            Level::Restore(check) => match integrity::restored(self.store, check, self.options).await {
+            Level::Restore(check) => match integrity::restored(self.replica, check, self.options).await {
                 Ok((restored, findings)) => {
                     findings.into_iter().for_each(|finding| self.report.findings.push(finding));
                     self.report.bytes_read += restored.downloaded_bytes;
@@ -200,7 +199,7 @@ impl Checking<'_> {
 
     async fn newest(&mut self, newest: Option<&Objects>, hasher: Option<PageHasher>) -> Result<(), Error> {
         let Some(newest) = newest else { return Ok(()) };
-        let mut reading = Reading::new(self.store, hasher, self.options);
+        let mut reading = Reading::new(self.replica, hasher, self.options);
         self.report.checksum = reading.newest(newest).await?.checksum;
         self.take(reading);
         Ok(())
@@ -215,7 +214,7 @@ impl Checking<'_> {
         let mut before: Option<(GenerationId, Read)> = None;
         for objects in all {
             let manifest = self.manifest(objects).await?;
-            let mut reading = Reading::new(self.store, hasher.clone(), self.options);
+            let mut reading = Reading::new(self.replica, hasher.clone(), self.options);
             let read = reading.everything(objects).await?;
             if let Some(before) = &before {
                 reading.follows(before, &read);
@@ -247,7 +246,7 @@ impl Checking<'_> {
 
     /// `latest` is whole, and the generation that it names is there.
     async fn latest(&mut self, generations: &[Objects]) -> Result<(), Error> {
-        let latest = match read_latest(&**self.store).await {
+        let latest = match read_latest(self.replica).await {
             Ok(latest) => latest,
             Err(error) => {
                 return self.finding(error.into(), |code, text| {
@@ -274,7 +273,7 @@ impl Checking<'_> {
     /// The manifest is whole, and every segment that it knows of is there.
     async fn manifest(&mut self, objects: &Objects) -> Result<Option<Manifest>, Error> {
         let name = Name::Manifest(objects.generation);
-        let manifest = match read_manifest(&**self.store, objects.generation).await {
+        let manifest = match read_manifest(self.replica, objects.generation).await {
             Ok(Some(manifest)) => manifest,
             Ok(None) => {
                 if objects.snapshot.is_some() {
@@ -294,7 +293,7 @@ impl Checking<'_> {
         let next = objects.last().map_or(0, |last| last.get() + 1);
         if let Some(index) = SegmentIndex::new(next).filter(|_| next < manifest.next_index) {
             // They may have been written since the listing.
-            let now = Objects::list(&**self.store, objects.generation, objects.last()).await?;
+            let now = Objects::list(&**self.replica, objects.generation, objects.last()).await?;
             let reached = now.last().max(objects.last()).map_or(0, |last| last.get() + 1);
             if reached < manifest.next_index || now.segments.first().is_none_or(|&(first, _)| first != index) {
                 let name = Name::Segment(objects.generation, index);
@@ -317,7 +316,7 @@ impl Checking<'_> {
     }
 
     async fn is_missing(&self, name: Name) -> Result<bool, Error> {
-        match self.store.head(&name.key()).await {
+        match self.replica.head(&name.key()).await {
             Ok(_) => Ok(false),
             Err(error) if error.is_not_found() => Ok(true),
             Err(error) => Err(error.into()),
@@ -339,7 +338,7 @@ impl Checking<'_> {
         if !error.is_damage() {
             return Err(error);
         }
-        let message = Finding::message(&**self.store, &error);
+        let message = Finding::message(&**self.replica, &error);
         self.add(finding(error.code(), message));
         Ok(())
     }

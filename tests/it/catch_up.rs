@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use waloy::engine::{Event, Hooks, Replicator};
-use waloy::replica::{self, Name, ObjectReader, Objects};
-use waloy::storage::{ErrorKind, MemoryStore, Store};
+use waloy::replica::{self, Name, ObjectReader, Objects, Replica};
+use waloy::storage::{ErrorKind, MemoryStore};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 
 use crate::engine::{application, listening, manual};
@@ -19,7 +19,7 @@ use crate::model;
 struct Left {
     _dir: tempfile::TempDir,
     db: PathBuf,
-    store: Arc<dyn Store>,
+    replica: Replica,
 }
 
 impl Left {
@@ -30,7 +30,7 @@ impl Left {
         for _ in 0..100 {
             app.execute("INSERT INTO t(x) VALUES (randomblob(20000))", []).unwrap();
         }
-        let left = Left { _dir: dir, db, store: Arc::new(MemoryStore::new()) };
+        let left = Left { _dir: dir, db, replica: Replica::plain(Arc::new(MemoryStore::new())) };
         let mut replicator = left.start(Hooks::default()).await;
         replicator.sync().await.unwrap();
         app.execute("INSERT INTO t(x) VALUES (randomblob(20000))", []).unwrap();
@@ -40,7 +40,7 @@ impl Left {
     }
 
     async fn start(&self, hooks: Hooks) -> Replicator {
-        Replicator::start(manual(&self.db), self.store.clone(), hooks).await.unwrap()
+        Replicator::start(manual(&self.db), self.replica.clone(), hooks).await.unwrap()
     }
 
     fn open(&self) -> Connection {
@@ -61,8 +61,8 @@ impl Left {
     }
 
     async fn segments(&self) -> Vec<(Name, u64)> {
-        let generation = replica::generations(&*self.store).await.unwrap().pop().unwrap();
-        let objects = Objects::list(&*self.store, generation, None).await.unwrap();
+        let generation = replica::generations(&*self.replica).await.unwrap().pop().unwrap();
+        let objects = Objects::list(&*self.replica, generation, None).await.unwrap();
         objects.segments.iter().map(|&(index, size)| (Name::Segment(generation, index), size)).collect()
     }
 }
@@ -92,11 +92,11 @@ async fn what_changed_while_nobody_watched_becomes_one_segment_of_the_same_gener
         let (pages, differing) = compared.expect("the WAL did not hold the place");
         assert!(differing > 0 && differing < pages / 4, "{differing} of {pages} pages of {page_size}");
         assert!(sent < 400_000, "{sent} bytes");
-        assert_eq!(model::restore(&left.store).await, model::pages_of(&app));
+        assert_eq!(model::restore(&left.replica).await, model::pages_of(&app));
         let segments = left.segments().await;
         assert_eq!(segments.len(), before + 1);
         let (name, size) = *segments.last().unwrap();
-        let reader = ObjectReader::open(&left.store, name, size).await.unwrap();
+        let reader = ObjectReader::open(&left.replica, name, size).await.unwrap();
         let summary = &reader.outline().summary;
         assert!(summary.flags.catch_up);
         let (from, to) = summary.unobserved.expect("nobody watched for a while");
@@ -105,7 +105,7 @@ async fn what_changed_while_nobody_watched_becomes_one_segment_of_the_same_gener
         app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
         let (compared, _) = left.again().await;
         assert_eq!(compared, None);
-        assert_eq!(model::restore(&left.store).await, model::pages_of(&app));
+        assert_eq!(model::restore(&left.replica).await, model::pages_of(&app));
     }
 }
 
@@ -131,7 +131,7 @@ async fn a_database_that_did_not_change_is_uploaded_by_nothing() {
     replicator.shutdown().await.unwrap();
     let (compared, _) = left.again().await;
     assert_eq!(compared, None);
-    assert_eq!(model::restore(&left.store).await, model::pages_of(&app));
+    assert_eq!(model::restore(&left.replica).await, model::pages_of(&app));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +145,7 @@ async fn a_database_that_shrank_grew_or_went_back_is_followed() {
     restart_log(&app);
     let (compared, _) = left.again().await;
     assert!(compared.expect("compared").1 >= 5);
-    assert_eq!(model::restore(&left.store).await, model::pages_of(&app));
+    assert_eq!(model::restore(&left.replica).await, model::pages_of(&app));
     // Rows at the end go, and the file with them.
     app.execute_batch("DELETE FROM t WHERE id > 80; VACUUM").unwrap();
     restart_log(&app);
@@ -153,7 +153,7 @@ async fn a_database_that_shrank_grew_or_went_back_is_followed() {
     let mut replicator = left.start(hooks).await;
     replicator.sync().await.unwrap();
     replicator.shutdown().await.unwrap();
-    assert_eq!(model::restore(&left.store).await, model::pages_of(&app));
+    assert_eq!(model::restore(&left.replica).await, model::pages_of(&app));
     // It grows again.
     for _ in 0..20 {
         app.execute("INSERT INTO t(x) VALUES (randomblob(20000))", []).unwrap();
@@ -161,7 +161,7 @@ async fn a_database_that_shrank_grew_or_went_back_is_followed() {
     restart_log(&app);
     let (compared, _) = left.again().await;
     assert!(compared.expect("compared").1 >= 100);
-    assert_eq!(model::restore(&left.store).await, model::pages_of(&app));
+    assert_eq!(model::restore(&left.replica).await, model::pages_of(&app));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +173,7 @@ async fn where_most_pages_differ_only_they_are_uploaded() {
     let (pages, differing) = compared.unwrap();
     assert!(differing > pages / 2, "{differing} of {pages} pages");
     assert!(sent < u64::from(differing) * 4096 * 11 / 10, "{sent} bytes for {differing} pages");
-    assert_eq!(model::restore(&left.store).await, model::pages_of(&app));
+    assert_eq!(model::restore(&left.replica).await, model::pages_of(&app));
 }
 
 /// The application writes and checkpoints as fast as it can while its pages are compared and collected.
@@ -207,8 +207,9 @@ async fn writers_at_work_do_not_disturb_the_comparison() {
             let app = written.lock().unwrap();
             let expected = model::pages_of(&app);
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(replicator.sync())).unwrap();
-            let restored =
-                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(model::restore(&left.store)));
+            let restored = tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(model::restore(&left.replica))
+            });
             assert!(restored == expected, "a page differs");
         }
         replicator.shutdown().await.unwrap();
@@ -231,16 +232,16 @@ async fn a_comparison_that_is_interrupted_is_made_again() {
             let (left, app) = Left::new(4096).await;
             restart_log(&app);
             app.execute("UPDATE t SET x = randomblob(20000) WHERE id IN (5, 50)", []).unwrap();
-            let faulty = Arc::new(FaultyStore::new(left.store.clone()));
+            let faulty = Arc::new(FaultyStore::new(left.replica.store().clone()));
             faulty.fail_nth_of(operation, 0, when, ErrorKind::Unavailable);
-            let store: Arc<dyn Store> = faulty;
+            let store = Replica::plain(faulty);
             if let Ok(replicator) = Replicator::start(manual(&left.db), store, Hooks::default()).await {
                 let _ = replicator.sync().await;
                 // Dropped: as if the process had ended here.
                 replicator.release().await;
             }
             left.again().await;
-            assert_eq!(model::restore(&left.store).await, model::pages_of(&app), "{operation:?} {when:?}");
+            assert_eq!(model::restore(&left.replica).await, model::pages_of(&app), "{operation:?} {when:?}");
         }
     }
 }
@@ -253,7 +254,7 @@ async fn a_file_that_is_replaced_under_the_replicator_is_followed() {
     let mut options = manual(&left.db);
     options.automatic = true;
     options.sync_interval = Duration::from_millis(20);
-    let mut replicator = Replicator::start(options, left.store.clone(), hooks).await.unwrap();
+    let mut replicator = Replicator::start(options, left.replica.clone(), hooks).await.unwrap();
     replicator.sync().await.unwrap();
     // As `cp` and `mv` do it: a copy with one row changed takes the place of the file.
     drop(app);
@@ -263,7 +264,7 @@ async fn a_file_that_is_replaced_under_the_replicator_is_followed() {
     replicator.sync().await.unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     app.execute("INSERT INTO t(x) VALUES ('after')", []).unwrap();
-    let restored = || async { model::restore(&left.store).await == model::pages_of(&app) };
+    let restored = || async { model::restore(&left.replica).await == model::pages_of(&app) };
     for _ in 0..100 {
         let _ = replicator.sync().await;
         if restored().await {
@@ -274,7 +275,7 @@ async fn a_file_that_is_replaced_under_the_replicator_is_followed() {
     assert!(restored().await, "the file that is there now is what is restored");
     replicator.shutdown().await.unwrap();
     assert!(compared(&events.lock().unwrap()).is_some());
-    assert_eq!(replica::generations(&*left.store).await.unwrap().len(), 1);
+    assert_eq!(replica::generations(&*left.replica).await.unwrap().len(), 1);
 }
 
 fn replace_by_a_copy(db: &Path, copy: &Path) {

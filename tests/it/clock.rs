@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rusqlite::Connection;
 use waloy::clock::Clock;
 use waloy::engine::{self, Hooks, Replicator};
-use waloy::replica::{self, Name};
+use waloy::replica::{self, Name, Replica};
 use waloy::restore::{self, Options, Output, Target};
-use waloy::storage::{MemoryStore, Store};
+use waloy::storage::MemoryStore;
 use waloy::units::{SegmentIndex, Timestamp};
 
 use crate::engine::{application, manual};
@@ -33,7 +33,7 @@ struct Scene {
     dir: tempfile::TempDir,
     app: Connection,
     clock: Arc<Dial>,
-    store: Arc<dyn Store>,
+    store: Replica,
     /// Every state that was uploaded, with the time that it was given.
     states: Vec<(Timestamp, Vec<u8>)>,
 }
@@ -43,7 +43,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let app = application(&dir.path().join("a.db"), 512);
         let clock = Arc::new(Dial(AtomicI64::new(TODAY)));
-        Scene { dir, app, clock, store: Arc::new(MemoryStore::new()), states: Vec::new() }
+        Scene { dir, app, clock, store: Replica::plain(Arc::new(MemoryStore::new())), states: Vec::new() }
     }
 
     fn db(&self) -> PathBuf {

@@ -9,9 +9,9 @@ use waloy::compact::{self, Error, Level, Levels, Options, Plan, Report};
 use waloy::compress::Compression;
 use waloy::error::{Error as PublicError, Kind};
 use waloy::format::{Flags, Outline};
-use waloy::replica::{Name, ObjectReader, Objects, chain};
+use waloy::replica::{Name, ObjectReader, Objects, Replica, chain};
 use waloy::restore::{self, Output, Point, Target};
-use waloy::storage::{ErrorKind, MemoryStore, Store};
+use waloy::storage::{ErrorKind, MemoryStore};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 use waloy::units::{SegmentIndex, Timestamp};
 use waloy::verify::{self, Level as Depth, Subset};
@@ -24,38 +24,38 @@ fn small() -> Options {
     Options { levels: Levels::new([level(4, 4), level(12, 3), level(24, 2)]), ..Options::default() }
 }
 
-async fn compacted(store: &Arc<dyn Store>, options: &Options) -> (Plan, Report) {
+async fn compacted(store: &Replica, options: &Options) -> (Plan, Report) {
     let plan = compact::plan(store, options).await.unwrap();
     let report = compact::compact(store, &plan, options).await.unwrap();
     (plan, report)
 }
 
-async fn restored(store: &Arc<dyn Store>, target: Target) -> Result<(restore::Report, Vec<u8>), restore::Error> {
+async fn restored(store: &Replica, target: Target) -> Result<(restore::Report, Vec<u8>), restore::Error> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("restored.db");
     let report = restore::restore(store, target, &Output::new(&path), &restore::Options::default()).await?;
     Ok((report, std::fs::read(path).unwrap()))
 }
 
-async fn expect(store: &Arc<dyn Store>, target: Target, state: &State) -> restore::Report {
+async fn expect(store: &Replica, target: Target, state: &State) -> restore::Report {
     let (report, bytes) = restored(store, target).await.unwrap();
     assert_eq!((report.plan.point, report.plan.at), (state.point, state.at), "{target:?}");
     assert!(bytes == **state.bytes, "{target:?} gives another database");
     report
 }
 
-async fn outline(store: &Arc<dyn Store>, name: Name) -> Outline {
+async fn outline(store: &Replica, name: Name) -> Outline {
     let size = store.head(&name.key()).await.unwrap().size;
     ObjectReader::open(store, name, size).await.unwrap().outline().clone()
 }
 
-async fn prove(store: &Arc<dyn Store>) {
+async fn prove(store: &Replica) {
     let report = verify::verify(store, Depth::ReadData(Subset::All), &verify::Options::default()).await.unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
 /// Takes away every segment and merged segment that lies within a longer one, as retention does.
-async fn only_the_outermost(store: &Arc<dyn Store>, made: &Handmade) -> Objects {
+async fn only_the_outermost(store: &Replica, made: &Handmade) -> Objects {
     let generation = made.last().generation;
     let objects = Objects::list(&**store, generation, None).await.unwrap();
     let ranges: Vec<(SegmentIndex, SegmentIndex)> = objects.merged.iter().map(|&(a, b, _)| (a, b)).collect();
@@ -224,7 +224,7 @@ async fn what_is_planned_again_is_nothing() {
 
 #[tokio::test]
 async fn where_there_is_no_backup_there_is_nothing_to_merge() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let error = compact::plan(&store, &small()).await.unwrap_err();
     assert_eq!(PublicError::from(error).kind(), Kind::NoBackup);
 }
@@ -256,7 +256,7 @@ async fn objects_that_do_not_join_are_not_merged() {
     let (store, generation) = (made.copy().await, made.last().generation);
     assert_eq!(generation, other.last().generation);
     let key = Name::Segment(generation, index(2)).key();
-    store.put(&key, other.store.get(&key, u64::MAX).await.unwrap()).await.unwrap();
+    store.put(&key, other.replica.get(&key, u64::MAX).await.unwrap()).await.unwrap();
     let plan = compact::plan(&store, &small()).await.unwrap();
     let error = compact::compact(&store, &plan, &small()).await.unwrap_err();
     assert!(matches!(error, Error::Broken { .. }), "{error}");
@@ -287,18 +287,18 @@ async fn what_is_there_under_the_name_is_never_replaced() {
 #[tokio::test]
 async fn a_merged_segment_that_does_not_read_back_counts_for_nothing() {
     let made = Handmade::random(512, Compression::None, 16, 1, 8).await;
-    let plan = compact::plan(&made.store, &small()).await.unwrap();
+    let plan = compact::plan(&made.replica, &small()).await.unwrap();
     let plan = Plan { merges: plan.merges[..1].to_vec(), ..plan };
     let reads = {
-        let counting = FaultyStore::new(made.copy().await);
-        let store: Arc<dyn Store> = Arc::new(counting.clone());
+        let counting = FaultyStore::new(made.copy().await.store().clone());
+        let store = Replica::plain(Arc::new(counting.clone()));
         compact::compact(&store, &plan, &small()).await.unwrap();
         counting.requests_of(Operation::GetRange)
     };
     // The last read is that of what was written. The flipped bit is in the middle: in a page.
-    let faulty = FaultyStore::new(made.copy().await);
+    let faulty = FaultyStore::new(made.copy().await.store().clone());
     faulty.flip_nth_of(Operation::GetRange, reads, 300, 4);
-    let store: Arc<dyn Store> = Arc::new(faulty.clone());
+    let store = Replica::plain(Arc::new(faulty.clone()));
     let error = compact::compact(&store, &plan, &small()).await.unwrap_err();
     assert_eq!((faulty.pending(), PublicError::from(error).kind()), (0, Kind::Damaged));
 }
@@ -307,15 +307,15 @@ async fn a_merged_segment_that_does_not_read_back_counts_for_nothing() {
 async fn any_request_that_fails_leaves_a_whole_replica_and_the_next_run_goes_on() {
     let made = Handmade::random(512, Compression::None, 17, 1, 14).await;
     let total = {
-        let counting = FaultyStore::new(made.copy().await);
-        let store: Arc<dyn Store> = Arc::new(counting.clone());
+        let counting = FaultyStore::new(made.copy().await.store().clone());
+        let store = Replica::plain(Arc::new(counting.clone()));
         compacted(&store, &small()).await;
         counting.requests()
     };
     for when in [When::Before, When::After] {
         for nth in 1..=total {
-            let faulty = FaultyStore::new(made.copy().await);
-            let store: Arc<dyn Store> = Arc::new(faulty.clone());
+            let faulty = FaultyStore::new(made.copy().await.store().clone());
+            let store = Replica::plain(Arc::new(faulty.clone()));
             faulty.fail_nth_of_any(nth, when, ErrorKind::Unavailable);
             let plan = compact::plan(&store, &small()).await;
             if let Ok(plan) = plan {

@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use waloy::engine::{self, Event, Hooks, Options, Replicator};
 use waloy::error::Kind;
 use waloy::format::Reason;
-use waloy::replica;
-use waloy::storage::{DirStore, MemoryStore, Store};
+use waloy::replica::{self, Replica};
+use waloy::storage::{DirStore, MemoryStore};
 use waloy::testing::faulty::{FaultyStore, When};
 
 use crate::model;
@@ -54,7 +54,7 @@ async fn what_was_synced_is_the_database() {
         let dir = tempfile::tempdir().unwrap();
         let db = dir.path().join("a.db");
         let app = application(&db, page_size);
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let store = Replica::plain(Arc::new(MemoryStore::new()));
         let (hooks, events) = listening();
         let mut replicator = Replicator::start(manual(&db), store.clone(), hooks).await.unwrap();
         assert_eq!(replicator.sync().await.unwrap(), None, "the snapshot had it all");
@@ -80,7 +80,7 @@ async fn a_restart_goes_on_in_the_same_generation() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let (hooks, events) = listening();
     for round in 0..5 {
         let mut replicator = Replicator::start(manual(&db), store.clone(), hooks.clone()).await.unwrap();
@@ -108,7 +108,7 @@ async fn another_process_asks_for_a_sync_through_the_socket() {
     let db = dir.path().join("d".repeat(120)).join("a.db");
     std::fs::create_dir(db.parent().unwrap()).unwrap();
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let state = engine::default_state_dir(&db);
     assert_eq!(engine::control::request_sync(&state).await.unwrap(), None);
     let mut replicator = Replicator::start(manual(&db), store.clone(), Hooks::default()).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_second_replicator_is_told_who_has_the_database() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let _app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let _first = Replicator::start(manual(&db), store.clone(), Hooks::default()).await.unwrap();
     let second = Replicator::start(manual(&db), store, Hooks::default()).await.unwrap_err();
     assert_eq!((second.kind(), second.code()), (Kind::Locked, "state.locked"));
@@ -141,11 +141,11 @@ async fn another_destination_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let _app = application(&db, 4096);
-    let first: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let first = Replica::plain(Arc::new(MemoryStore::new()));
     let mut replicator = Replicator::start(manual(&db), first, Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     replicator.shutdown().await.unwrap();
-    let other: Arc<dyn Store> = Arc::new(DirStore::new(dir.path().join("other")));
+    let other = Replica::plain(Arc::new(DirStore::new(dir.path().join("other"))));
     let refused = Replicator::start(manual(&db), other, Hooks::default()).await.unwrap_err();
     assert_eq!((refused.kind(), refused.code()), (Kind::Usage, "replica.other"));
     assert!(refused.to_string().contains("memory:") && refused.to_string().contains("other"), "{refused}");
@@ -156,7 +156,7 @@ async fn a_commit_is_uploaded_by_itself_and_soon() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let mut options = Options::new(&db);
     options.sync_interval = Duration::from_millis(100);
     let mut replicator = Replicator::start(options, store.clone(), Hooks::default()).await.unwrap();
@@ -180,7 +180,7 @@ async fn a_transaction_larger_than_memory_becomes_one_segment() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let mut replicator = Replicator::start(manual(&db), store.clone(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     app.execute_batch("BEGIN").unwrap();
@@ -207,7 +207,7 @@ async fn a_new_generation_begins_under_writers_where_the_old_one_ends() {
     for _ in 0..30 {
         app.execute("INSERT INTO t(x) VALUES (randomblob(1000000))", []).unwrap();
     }
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let mut options = Options::new(&db);
     options.sync_interval = Duration::from_millis(20);
     let (hooks, events) = listening();
@@ -252,9 +252,9 @@ async fn session_with_one_fault(n: u64, when: When, crash: bool) -> u64 {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let faulty = Arc::new(FaultyStore::new(memory.clone()));
-    let store: Arc<dyn Store> = faulty.clone();
+    let memory = Replica::plain(Arc::new(MemoryStore::new()));
+    let faulty = Arc::new(FaultyStore::new(memory.store().clone()));
+    let store = Replica::plain(faulty.clone());
     faulty.fail_nth(n, when);
     let (hooks, events) = listening();
     // A small budget, so that one of the segments does not fit into memory.
@@ -336,14 +336,14 @@ async fn a_database_that_is_refused_leaves_nothing_behind() {
     let db = dir.path().join("a.db");
     Connection::open(&db).unwrap().execute_batch("CREATE TABLE t(x)").unwrap();
     let memory = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
-    let refused = Replicator::start(manual(&db), memory.clone(), Hooks::default()).await.unwrap_err();
+    let refused = Replicator::start(manual(&db), Replica::plain(memory.clone()), Hooks::default()).await.unwrap_err();
     assert_eq!((refused.kind(), refused.code()), (Kind::Database, "db.not_wal"));
     assert_eq!(memory.requests(), 0);
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["a.db"]);
     let mut converting = manual(&db);
     converting.set_wal = true;
-    let mut replicator = Replicator::start(converting, memory, Hooks::default()).await.unwrap();
+    let mut replicator = Replicator::start(converting, Replica::plain(memory), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     replicator.shutdown().await.unwrap();
 }
@@ -354,7 +354,8 @@ async fn an_idle_database_asks_the_store_for_nothing() {
     let db = dir.path().join("a.db");
     let _app = application(&db, 4096);
     let counted = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
-    let mut replicator = Replicator::start(Options::new(&db), counted.clone(), Hooks::default()).await.unwrap();
+    let mut replicator =
+        Replicator::start(Options::new(&db), Replica::plain(counted.clone()), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     let before = counted.requests();
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -368,7 +369,7 @@ async fn a_new_generation_begins_by_itself_when_the_segments_outweigh_the_snapsh
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let (hooks, events) = listening();
     let mut replicator = Replicator::start(manual(&db), store.clone(), hooks).await.unwrap();
     replicator.sync().await.unwrap();
@@ -390,7 +391,7 @@ async fn a_new_generation_begins_on_schedule_if_anything_changed() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let (hooks, events) = listening();
     let mut options = manual(&db);
     options.snapshot_interval = Some(Duration::from_millis(50));
@@ -416,7 +417,7 @@ async fn a_database_does_not_take_the_place_of_another() {
     for _ in 0..20 {
         app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
     }
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let mut first = Replicator::start(manual(&one), store.clone(), Hooks::default()).await.unwrap();
     first.sync().await.unwrap();
     first.shutdown().await.unwrap();

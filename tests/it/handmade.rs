@@ -12,7 +12,7 @@ use waloy::format::{
     ReplicaIds, Summary, WalMark,
 };
 use waloy::ids::{DatabaseId, Digest, GenerationId, HashKey, ReplicaId, WriterId};
-use waloy::replica::{self, Name};
+use waloy::replica::{self, Name, Replica};
 use waloy::restore::Point;
 use waloy::storage::{Depth, MemoryStore, Store};
 use waloy::units::{DbChecksum, PageNo, PageSize, SegmentIndex, Timestamp};
@@ -56,7 +56,7 @@ pub(crate) struct State {
 
 pub(crate) struct Handmade {
     pub(crate) memory: MemoryStore,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) replica: Replica,
     pub(crate) page_size: PageSize,
     pub(crate) states: Vec<State>,
     hasher: PageHasher,
@@ -81,9 +81,10 @@ impl Handmade {
     pub(crate) async fn new(page_size: u32, compression: Compression) -> Handmade {
         let memory = MemoryStore::new();
         let ids = ReplicaIds { replica: ReplicaId([1; 16]), database: DatabaseId([2; 16]), hash_key: HashKey([3; 32]) };
-        assert_eq!(replica::claim_ids(&memory, &ids).await.unwrap(), ids);
+        let replica = Replica::plain(Arc::new(memory.clone()));
+        assert_eq!(replica::claim_ids(&replica, &ids).await.unwrap(), ids);
         Handmade {
-            store: Arc::new(memory.clone()),
+            replica,
             memory,
             page_size: PageSize::new(page_size).unwrap(),
             states: Vec::new(),
@@ -201,7 +202,7 @@ impl Handmade {
         self.states.push(State { digest, ..state });
         self.counter += 1;
         let latest = Latest { generation, counter: self.counter };
-        replica::write_latest(&*self.store, &latest).await.unwrap();
+        replica::write_latest(&self.replica, &latest).await.unwrap();
         self.write_manifest().await;
         generation
     }
@@ -310,26 +311,26 @@ impl Handmade {
             }
             writer.flush().unwrap();
         }
-        let mut bytes = replica::envelope(name).to_vec();
-        bytes.extend(writer.take());
+        let mut sealing = self.replica.sealing(name);
+        let mut bytes = sealing.add(writer.take());
         let finished = writer.finish(summary).unwrap();
-        bytes.extend(finished.bytes);
+        bytes.extend(sealing.finish(finished.bytes));
         let size = bytes.len() as u64;
-        self.store.put(&name.key(), Bytes::from(bytes)).await.unwrap();
+        self.replica.put(&name.key(), Bytes::from(bytes)).await.unwrap();
         (size, finished.digest)
     }
 
     async fn write_manifest(&self) {
-        replica::write_manifest(&*self.store, self.manifest.as_ref().unwrap()).await.unwrap();
+        replica::write_manifest(&self.replica, self.manifest.as_ref().unwrap()).await.unwrap();
     }
 
     /// Every object.
     pub(crate) async fn objects(&self) -> Vec<(String, Bytes)> {
-        objects(&*self.store).await
+        objects(&*self.replica).await
     }
 
     /// The same replica in a store of its own, to be damaged.
-    pub(crate) async fn copy(&self) -> Arc<dyn Store> {
+    pub(crate) async fn copy(&self) -> Replica {
         store_of(self.objects().await).await
     }
 
@@ -349,12 +350,12 @@ pub(crate) async fn objects(store: &dyn Store) -> Vec<(String, Bytes)> {
     objects
 }
 
-pub(crate) async fn store_of(objects: impl IntoIterator<Item = (String, Bytes)>) -> Arc<dyn Store> {
+pub(crate) async fn store_of(objects: impl IntoIterator<Item = (String, Bytes)>) -> Replica {
     let store = MemoryStore::new();
     for (key, bytes) in objects {
         store.put(&key, bytes).await.unwrap();
     }
-    Arc::new(store)
+    Replica::plain(Arc::new(store))
 }
 
 /// The objects with one bit of one of them the other way, the key of that one, and which byte it is.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use waloy::engine::{Hooks, Replicator};
+use waloy::replica::Replica;
 use waloy::restore::{self, Output, Target};
-use waloy::storage::{DirStore, Store};
+use waloy::storage::DirStore;
 
 use crate::engine::{application, manual};
 
@@ -29,7 +30,7 @@ fn assert_same(a: &Path, b: &Path) {
 }
 
 /// Replicates, restores, and compares with the file that SQLite leaves after a checkpoint.
-async fn assert_round_trip(app: Connection, db: &Path, restored: &Path, store: Arc<dyn Store>) {
+async fn assert_round_trip(app: Connection, db: &Path, restored: &Path, store: Replica) {
     let mut replicator = Replicator::start(manual(db), store.clone(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     app.execute("INSERT INTO t(x) VALUES (randomblob(100000))", []).unwrap();
@@ -57,7 +58,7 @@ async fn a_database_beyond_the_lock_page_comes_back_page_for_page() {
         })
         .unwrap();
     assert!(pages > 16_385 && freelist < 10, "{pages} pages, {freelist} free: the lock page is 16,385");
-    let store: Arc<dyn Store> = Arc::new(DirStore::new(dir.path().join("replica")));
+    let store = Replica::plain(Arc::new(DirStore::new(dir.path().join("replica"))));
     assert_round_trip(app, &db, &dir.path().join("restored.db"), store).await;
 }
 
@@ -71,6 +72,6 @@ async fn a_wal_that_carries_everything_is_a_database_all_the_same() {
         app.execute("INSERT INTO t(x) VALUES (randomblob(40000))", []).unwrap();
     }
     assert!(std::fs::metadata(&db).unwrap().len() <= 4096, "nothing is in the file yet");
-    let store: Arc<dyn Store> = Arc::new(DirStore::new(dir.path().join("replica")));
+    let store = Replica::plain(Arc::new(DirStore::new(dir.path().join("replica"))));
     assert_round_trip(app, &db, &dir.path().join("restored.db"), store).await;
 }

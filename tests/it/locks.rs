@@ -11,7 +11,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use waloy::db::{self, Ignore, Live, beside};
 use waloy::engine::{Hooks, Options, Replicator};
-use waloy::storage::{DirStore, Store};
+use waloy::replica::Replica;
+use waloy::storage::DirStore;
 use waloy::units::PageNo;
 
 use crate::workload::Place;
@@ -127,7 +128,7 @@ pub(crate) fn a_pool_of_connections(place: &Place) {
 
     // The same with all of the library: snapshot, segment, an end without notice, a restart, an end with a last sync.
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let store: Arc<dyn Store> = Arc::new(DirStore::new(path.with_extension("replica")));
+    let store = Replica::plain(Arc::new(DirStore::new(path.with_extension("replica"))));
     for round in 0..3 {
         runtime.block_on(async {
             let mut options = Options::new(&path);

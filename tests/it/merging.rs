@@ -14,9 +14,9 @@ use waloy::compact::{Level, Levels};
 use waloy::engine::{Event, Hooks, Options, Replicator};
 use waloy::format::Outline;
 use waloy::ids::GenerationId;
-use waloy::replica::{self, Name, ObjectReader, Objects};
+use waloy::replica::{self, Name, ObjectReader, Objects, Replica};
 use waloy::restore::{self, Output, Point, Target};
-use waloy::storage::{MemoryStore, Store};
+use waloy::storage::MemoryStore;
 use waloy::units::{SegmentIndex, Timestamp};
 use waloy::verify::{self, Level as Depth, Subset};
 
@@ -57,33 +57,33 @@ fn with(merge: Option<Levels>, mut options: Options) -> Options {
     options
 }
 
-async fn restored(store: &Arc<dyn Store>, target: Target) -> (restore::Report, Vec<u8>) {
+async fn restored(store: &Replica, target: Target) -> (restore::Report, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("restored.db");
     let report = restore::restore(store, target, &Output::new(&path), &restore::Options::default()).await.unwrap();
     (report, std::fs::read(path).unwrap())
 }
 
-async fn prove(store: &Arc<dyn Store>) {
+async fn prove(store: &Replica) {
     let report = verify::verify(store, Depth::ReadData(Subset::All), &verify::Options::default()).await.unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
-async fn newest(store: &Arc<dyn Store>) -> GenerationId {
+async fn newest(store: &Replica) -> GenerationId {
     replica::generations(&**store).await.unwrap().pop().unwrap()
 }
 
-async fn objects(store: &Arc<dyn Store>) -> Objects {
+async fn objects(store: &Replica) -> Objects {
     Objects::list(&**store, newest(store).await, None).await.unwrap()
 }
 
-async fn outline(store: &Arc<dyn Store>, name: Name) -> Outline {
+async fn outline(store: &Replica, name: Name) -> Outline {
     let size = store.head(&name.key()).await.unwrap().size;
     ObjectReader::open(store, name, size).await.unwrap().outline().clone()
 }
 
 /// Waits until what is on its way has been put: merging holds up no sync, and a test has to wait for it.
-async fn settled(store: &Arc<dyn Store>, merged: usize) {
+async fn settled(store: &Replica, merged: usize) {
     for _ in 0..500 {
         if objects(store).await.merged.len() >= merged {
             return;
@@ -94,8 +94,8 @@ async fn settled(store: &Arc<dyn Store>, merged: usize) {
 }
 
 /// The state that each segment led to, made from segments alone.
-async fn by_segments(store: &Arc<dyn Store>, objects: &Objects, last: SegmentIndex) -> Vec<u8> {
-    let only = MemoryStore::new();
+async fn by_segments(store: &Replica, objects: &Objects, last: SegmentIndex) -> Vec<u8> {
+    let only = Replica::plain(Arc::new(MemoryStore::new()));
     let mut keys = vec![replica::REPLICA.to_owned(), Name::Snapshot(objects.generation).key()];
     keys.extend(
         objects
@@ -107,11 +107,11 @@ async fn by_segments(store: &Arc<dyn Store>, objects: &Objects, last: SegmentInd
     for key in keys {
         only.put(&key, store.get(&key, u64::MAX).await.unwrap()).await.unwrap();
     }
-    model::restore(&(Arc::new(only) as Arc<dyn Store>)).await
+    model::restore(&only).await
 }
 
 /// Every merged segment leads to what its segments led to, and only what is merged is left.
-async fn compare_and_thin(store: &Arc<dyn Store>) -> Objects {
+async fn compare_and_thin(store: &Replica) -> Objects {
     let all = objects(store).await;
     let generation = all.generation;
     let mut expected = BTreeMap::new();
@@ -140,7 +140,7 @@ async fn merged_segments_lead_where_their_segments_led() {
         let dir = tempfile::tempdir().unwrap();
         let db = dir.path().join("a.db");
         let app = application(&db, page_size);
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let store = Replica::plain(Arc::new(MemoryStore::new()));
         let clock = Hand::new();
         let options = with(levels([(4000, 4), (12_000, 3), (36_000, 3)]), manual(&db));
         let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
@@ -185,7 +185,7 @@ async fn a_page_written_during_a_merge_has_in_it_the_image_of_its_end() {
         INSERT INTO t(x) SELECT randomblob(3000) FROM n",
     )
     .unwrap();
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let mut options = with(levels([(150, 1000), (600, 1000), (1800, 1000)]), Options::new(&db));
     options.sync_interval = Duration::from_millis(20);
     options.checkpoint_threshold = 1 << 20;
@@ -222,7 +222,7 @@ async fn a_merged_segment_is_put_after_its_last_segment_and_read_back() {
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
     let logged = Logged::new();
-    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let store = Replica::plain(Arc::new(logged.clone()));
     let clock = Hand::new();
     let options = with(levels([(3000, 3), (9000, 3), (27_000, 3)]), manual(&db));
     let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
@@ -260,7 +260,7 @@ async fn a_merged_segment_has_the_times_of_its_range() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let clock = Hand::new();
     let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
     let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
@@ -296,7 +296,7 @@ async fn what_the_database_has_left_behind_is_not_merged_from_it() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let clock = Hand::new();
     let mut replicator = Replicator::start(manual(&db), store.clone(), hooks(&clock)).await.unwrap();
     replicator.sync().await.unwrap();
@@ -333,7 +333,7 @@ async fn the_manifest_does_not_grow_without_end_and_is_not_written_at_each_sync(
     let db = dir.path().join("a.db");
     let app = application(&db, 512);
     let logged = Logged::new();
-    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let store = Replica::plain(Arc::new(logged.clone()));
     let clock = Hand::new();
     let options = with(levels([(10_000, 10), (50_000, 5), (200_000, 4)]), manual(&db));
     let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
@@ -347,7 +347,7 @@ async fn the_manifest_does_not_grow_without_end_and_is_not_written_at_each_sync(
     let key = Name::Manifest(generation).key();
     let written = logged.log().iter().filter(|entry| **entry == format!("put {key}")).count();
     assert!(written <= 7, "{written} times for 1200 segments");
-    let manifest = replica::read_manifest(&*store, generation).await.unwrap().unwrap();
+    let manifest = replica::read_manifest(&store, generation).await.unwrap().unwrap();
     let longest = manifest.merged.iter().map(|merged| merged.last.get() - merged.first.get() + 1).max();
     assert!(longest >= Some(150), "{longest:?}");
     assert!(manifest.merged.len() < 40, "what a longer one stands for is not listed: {}", manifest.merged.len());
@@ -370,7 +370,7 @@ async fn a_merge_that_fails_holds_up_nothing() {
     let app = application(&db, 4096);
     let logged = Logged::new();
     logged.refuse(|key| key.contains('-'));
-    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let store = Replica::plain(Arc::new(logged.clone()));
     let clock = Hand::new();
     let options = with(levels([(3000, 3), (9000, 3), (27_000, 3)]), manual(&db));
     let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
@@ -391,7 +391,7 @@ async fn another_merged_segment_under_the_name_stays() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let clock = Hand::new();
     let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
     let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
@@ -424,7 +424,7 @@ async fn an_idle_database_is_merged_once_and_then_costs_nothing() {
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
     let logged = Logged::new();
-    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let store = Replica::plain(Arc::new(logged.clone()));
     let mut options = with(levels([(400, 100), (800, 100), (1200, 100)]), Options::new(&db));
     options.sync_interval = Duration::from_millis(20);
     let mut replicator = Replicator::start(options, store.clone(), Hooks::default()).await.unwrap();
@@ -448,7 +448,7 @@ async fn a_segment_too_large_for_memory_is_merged_too() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let clock = Hand::new();
     let mut options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
     options.memory_budget = 100_000;
@@ -478,7 +478,7 @@ async fn a_restart_goes_on_though_the_newest_segment_was_merged_and_is_gone() {
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
     let logged = Logged::new();
-    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let store = Replica::plain(Arc::new(logged.clone()));
     let clock = Hand::new();
     let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
     for round in 0..3 {
@@ -506,7 +506,7 @@ async fn a_restart_goes_on_with_the_ranges_that_were_open() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let clock = Hand::new();
     let options = with(levels([(60_000, 4), (600_000, 3), (6_000_000, 100)]), manual(&db));
     let write = |round: i64| {
@@ -535,7 +535,7 @@ async fn a_restart_goes_on_with_the_ranges_that_were_open() {
 }
 
 /// Takes every segment away that was merged.
-async fn thin(store: &Arc<dyn Store>) {
+async fn thin(store: &Replica) {
     let all = objects(store).await;
     for &(at, _) in &all.segments {
         assert!(all.merged.iter().any(|&(first, last, _)| first <= at && at <= last), "{at} was not merged");
@@ -552,7 +552,7 @@ async fn merging_can_be_turned_off() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let options = with(None, manual(&db));
     let mut replicator = Replicator::start(options, store.clone(), Hooks::default()).await.unwrap();
     for _ in 0..40 {

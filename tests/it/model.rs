@@ -1,21 +1,18 @@
 //! The simplest restore there is: every object in order, every page as it comes.
 
-use std::sync::Arc;
-
 use rusqlite::Connection;
 use waloy::format::PageHasher;
 use waloy::ids::GenerationId;
-use waloy::replica::{self, Name, ObjectReader, Objects};
-use waloy::storage::Store;
+use waloy::replica::{self, Name, ObjectReader, Objects, Replica};
 
 /// The pages of the newest state in the store.
-pub(crate) async fn restore(store: &Arc<dyn Store>) -> Vec<u8> {
+pub(crate) async fn restore(store: &Replica) -> Vec<u8> {
     let generation = replica::generations(&**store).await.unwrap().pop().unwrap();
     restore_generation(store, generation).await
 }
 
 /// The pages at the end of a generation.
-pub(crate) async fn restore_generation(store: &Arc<dyn Store>, generation: GenerationId) -> Vec<u8> {
+pub(crate) async fn restore_generation(store: &Replica, generation: GenerationId) -> Vec<u8> {
     let objects = Objects::list(&**store, generation, None).await.unwrap();
     let mut names = vec![(Name::Snapshot(generation), objects.snapshot.unwrap())];
     names.extend(objects.segments.iter().map(|&(index, size)| (Name::Segment(generation, index), size)));
@@ -23,13 +20,13 @@ pub(crate) async fn restore_generation(store: &Arc<dyn Store>, generation: Gener
 }
 
 /// The pages of a snapshot.
-pub(crate) async fn snapshot(store: &Arc<dyn Store>, generation: GenerationId) -> Vec<u8> {
+pub(crate) async fn snapshot(store: &Replica, generation: GenerationId) -> Vec<u8> {
     let size = store.head(&Name::Snapshot(generation).key()).await.unwrap().size;
     put_together(store, vec![(Name::Snapshot(generation), size)]).await
 }
 
-async fn put_together(store: &Arc<dyn Store>, names: Vec<(Name, u64)>) -> Vec<u8> {
-    let ids = replica::read_ids(&**store).await.unwrap().unwrap();
+async fn put_together(store: &Replica, names: Vec<(Name, u64)>) -> Vec<u8> {
+    let ids = replica::read_ids(store).await.unwrap().unwrap();
     let hasher = PageHasher::new(&ids.hash_key);
     let mut pages = Vec::new();
     for (name, size) in names {

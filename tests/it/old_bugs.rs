@@ -12,9 +12,9 @@ use waloy::compress::Compression;
 use waloy::db::{self, Ignore, Live, Reclaimed, beside};
 use waloy::engine::{Hooks, Options, Replicator};
 use waloy::format::Manifest;
-use waloy::replica::{self, read_manifest};
+use waloy::replica::{self, Replica, read_manifest};
 use waloy::restore::{self, Output, Target};
-use waloy::storage::{ErrorKind, MemoryStore, Store};
+use waloy::storage::{ErrorKind, MemoryStore};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 use waloy::wal::{ByteOrder, FRAME_HEADER_LEN};
 
@@ -116,7 +116,7 @@ fn attached_to_a_wholly_backfilled_log_the_restart_that_follows_is_seen() {
 async fn a_file_that_is_no_database_in_wal_mode_is_not_locked_for_its_application() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.db");
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     // With 0 bytes: it is waited for, and meanwhile the application makes its database in its own time.
     std::fs::write(&path, b"").unwrap();
     let mut options = manual(&path);
@@ -144,7 +144,7 @@ async fn an_application_that_truncates_the_log_is_let_through() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.db");
     let app = application(&path, 4096);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let mut replicator = Replicator::start(Options::new(&path), store.clone(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     for round in 0..4 {
@@ -169,11 +169,12 @@ async fn a_first_snapshot_slower_than_the_writers_ends_and_the_log_stays_short()
     for _ in 0..60 {
         app.execute("INSERT INTO t(x) VALUES (randomblob(1000000))", []).unwrap();
     }
-    let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let faulty = Arc::new(FaultyStore::new(honest.clone()));
+    let honest = Replica::plain(Arc::new(MemoryStore::new()));
+    let faulty = Arc::new(FaultyStore::new(honest.store().clone()));
     // A megabyte in 100 ms; the writer changes one in 25.
     faulty.set_delay(Duration::from_millis(100));
-    let mut replicator = Replicator::start(Options::new(&path), faulty.clone(), Hooks::default()).await.unwrap();
+    let mut replicator =
+        Replicator::start(Options::new(&path), Replica::plain(faulty.clone()), Hooks::default()).await.unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let writing = {
         let (path, stop) = (path.clone(), stop.clone());
@@ -211,7 +212,7 @@ async fn a_database_without_a_table_is_backed_up() {
     let path = dir.path().join("a.db");
     let app = Connection::open(&path).unwrap();
     app.execute_batch("PRAGMA journal_mode = WAL; PRAGMA user_version = 7").unwrap();
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let mut replicator = Replicator::start(manual(&path), store.clone(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     assert!(model::restore(&store).await == model::pages_of(&app));
@@ -230,9 +231,9 @@ async fn an_error_at_any_read_of_a_restore_never_gives_an_older_state() {
     for kind in [ErrorKind::Unavailable, ErrorKind::Denied, ErrorKind::NoBucket, ErrorKind::Other, ErrorKind::NotFound]
     {
         for n in 1.. {
-            let faulty = Arc::new(FaultyStore::new(made.store.clone()));
+            let faulty = Arc::new(FaultyStore::new(made.replica.store().clone()));
             faulty.fail_nth_of_any(n, When::Before, kind);
-            let store: Arc<dyn Store> = faulty.clone();
+            let store = Replica::plain(faulty.clone());
             let restored =
                 restore::restore(&store, Target::Latest, &Output::new(&path), &restore::Options::default()).await;
             if restored.is_ok() {
@@ -255,10 +256,12 @@ async fn an_error_at_any_read_of_a_restore_never_gives_an_older_state() {
 async fn the_manifest_is_not_written_at_each_sync_and_does_not_grow_without_end() {
     let dir = tempfile::tempdir().unwrap();
     let app = application(&dir.path().join("a.db"), 512);
-    let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let faulty = Arc::new(FaultyStore::new(honest.clone()));
+    let honest = Replica::plain(Arc::new(MemoryStore::new()));
+    let faulty = Arc::new(FaultyStore::new(honest.store().clone()));
     let mut replicator =
-        Replicator::start(manual(&dir.path().join("a.db")), faulty.clone(), Hooks::default()).await.unwrap();
+        Replicator::start(manual(&dir.path().join("a.db")), Replica::plain(faulty.clone()), Hooks::default())
+            .await
+            .unwrap();
     replicator.sync().await.unwrap();
     let before = faulty.requests_of(Operation::Put);
     for _ in 0..600 {
@@ -268,7 +271,7 @@ async fn the_manifest_is_not_written_at_each_sync_and_does_not_grow_without_end(
     let written = faulty.requests_of(Operation::Put) - before;
     assert!(written <= 600 / 100, "{written} times");
     let generation = replica::generations(&*honest).await.unwrap()[0];
-    let manifest = read_manifest(&*honest, generation).await.unwrap().unwrap();
+    let manifest = read_manifest(&honest, generation).await.unwrap().unwrap();
     assert!(manifest.next_index >= 512 && manifest.segments.len() <= Manifest::LISTED);
     replicator.shutdown().await.unwrap();
 }

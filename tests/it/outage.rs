@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use waloy::engine::{Event, Hooks, Options, Replicator};
 use waloy::format::Reason;
-use waloy::replica::{self, Name, ObjectReader};
+use waloy::replica::{self, Name, ObjectReader, Replica};
 use waloy::restore::{self, Absence, Error, Target};
-use waloy::storage::{ErrorKind, MemoryStore, PartSize, Retry, S3Options, S3Store, Store};
+use waloy::storage::{ErrorKind, MemoryStore, PartSize, Retry, S3Options, S3Store};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 use waloy::units::{SegmentIndex, Timestamp};
 
@@ -52,12 +52,12 @@ fn retries(events: &Mutex<Vec<Event>>) -> usize {
 }
 
 /// A server with retries that end soon, so that the replicator is told.
-async fn open(server: &S3Server) -> Arc<dyn Store> {
+async fn open(server: &S3Server) -> Replica {
     let part_size = PartSize { first: 5 << 20, ..PartSize::default() };
     let retry = Retry { tries: 3, first: Duration::from_millis(5), ..Retry::default() };
     let options = S3Options { part_size, retry, ..server.options() };
     let store = S3Store::open(&server.bucket, "app", &options).await.unwrap();
-    Arc::new(waloy::storage::Retrying::new(Arc::new(store), retry))
+    Replica::plain(Arc::new(waloy::storage::Retrying::new(Arc::new(store), retry)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,10 +65,10 @@ async fn what_came_together_in_an_outage_goes_up_as_one_segment_that_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let faulty = Arc::new(FaultyStore::new(honest.clone()));
+    let honest = Replica::plain(Arc::new(MemoryStore::new()));
+    let faulty = Arc::new(FaultyStore::new(honest.store().clone()));
     let (hooks, events) = listening();
-    let mut replicator = Replicator::start(quick(&db), faulty.clone(), hooks).await.unwrap();
+    let mut replicator = Replicator::start(quick(&db), Replica::plain(faulty.clone()), hooks).await.unwrap();
     replicator.sync().await.unwrap();
     faulty.set_down(true);
     // The first one was sealed before it was known that the store is away.
@@ -118,12 +118,12 @@ async fn in_an_outage_nothing_is_made_that_cannot_be_sent() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
     let app = application(&db, 4096);
-    let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let faulty = Arc::new(FaultyStore::new(honest.clone()));
+    let honest = Replica::plain(Arc::new(MemoryStore::new()));
+    let faulty = Arc::new(FaultyStore::new(honest.store().clone()));
     let mut options = quick(&db);
     options.memory_budget = 100_000;
     let (hooks, events) = listening();
-    let mut replicator = Replicator::start(options, faulty.clone(), hooks).await.unwrap();
+    let mut replicator = Replicator::start(options, Replica::plain(faulty.clone()), hooks).await.unwrap();
     replicator.sync().await.unwrap();
     let uploads = faulty.requests_of(Operation::Upload);
     faulty.set_down(true);
@@ -148,7 +148,7 @@ async fn a_store_that_does_not_answer_is_told_of_before_it_fails() {
     let app = application(&db, 4096);
     let faulty = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
     let (hooks, events) = listening();
-    let mut replicator = Replicator::start(quick(&db), faulty.clone(), hooks).await.unwrap();
+    let mut replicator = Replicator::start(quick(&db), Replica::plain(faulty.clone()), hooks).await.unwrap();
     replicator.sync().await.unwrap();
     faulty.set_delay(Duration::from_secs(3));
     insert(&app, 9000);
@@ -285,10 +285,11 @@ async fn a_snapshot_goes_on_after_an_error_at_any_of_its_writes() {
             let db = dir.path().join("a.db");
             let app = application(&db, 4096);
             insert(&app, 3_000_000);
-            let honest: Arc<dyn Store> = Arc::new(MemoryStore::new());
-            let faulty = Arc::new(FaultyStore::new(honest.clone()));
+            let honest = Replica::plain(Arc::new(MemoryStore::new()));
+            let faulty = Arc::new(FaultyStore::new(honest.store().clone()));
             faulty.fail_nth_of(Operation::Write, n, when, kind);
-            let mut replicator = Replicator::start(quick(&db), faulty.clone(), Hooks::default()).await.unwrap();
+            let mut replicator =
+                Replicator::start(quick(&db), Replica::plain(faulty.clone()), Hooks::default()).await.unwrap();
             until("there is a snapshot", || replicator.status().snapshots > 0).await;
             insert(&app, 5000);
             replicator.shutdown().await.unwrap();

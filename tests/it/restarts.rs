@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use waloy::db::beside;
 use waloy::engine::{self, Event, Hooks, Options, Replicator};
 use waloy::format::Reason;
+use waloy::replica::Replica;
 use waloy::restore::{self, Output, Target};
 use waloy::storage::{ErrorKind, MemoryStore, Store};
 use waloy::testing::faulty::{FaultyStore, When};
@@ -53,8 +54,8 @@ impl Scene {
         self.dir.path().join("a.db")
     }
 
-    fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
+    fn replica(&self) -> Replica {
+        Replica::plain(self.store.clone())
     }
 
     fn options(&self) -> Options {
@@ -66,7 +67,7 @@ impl Scene {
 
     async fn restored(&self, target: Target) -> Vec<u8> {
         let path = self.dir.path().join("restored.db");
-        restore::restore(&self.store(), target, &Output::new(&path), &restore::Options::default()).await.unwrap();
+        restore::restore(&self.replica(), target, &Output::new(&path), &restore::Options::default()).await.unwrap();
         let pages = std::fs::read(&path).unwrap();
         std::fs::remove_file(path).unwrap();
         pages
@@ -157,7 +158,7 @@ async fn happen(what: Meanwhile, scene: &Scene, app: Connection) -> Connection {
             remove(&db);
             std::fs::remove_dir_all(engine::default_state_dir(&db)).unwrap();
             let options = restore::Options::default();
-            restore::restore(&scene.store(), Target::Latest, &Output::new(&db), &options).await.unwrap();
+            restore::restore(&scene.replica(), Target::Latest, &Output::new(&db), &options).await.unwrap();
             return Connection::open(db).unwrap();
         }
     }
@@ -169,7 +170,7 @@ async fn row(end: End, what: Meanwhile) {
     let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
     let app = application(&scene.db(), 4096);
     insert(&app, 150);
-    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+    let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     let first = model::pages_of(&app);
     insert(&app, 5);
@@ -188,7 +189,7 @@ async fn row(end: End, what: Meanwhile) {
     scene.store.written();
 
     if what == Meanwhile::Stranger {
-        let refused = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap_err();
+        let refused = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap_err();
         assert_eq!((refused.kind(), refused.code()), (waloy::Kind::Usage, "replica.replaced"));
         assert!(scene.restored(Target::Latest).await == before, "nothing was touched");
         scene.store.written();
@@ -196,7 +197,7 @@ async fn row(end: End, what: Meanwhile) {
     let mut options = scene.options();
     options.adopt = what == Meanwhile::Stranger;
     let (hooks, events) = listening();
-    let mut replicator = Replicator::start(options, scene.store(), hooks).await.unwrap();
+    let mut replicator = Replicator::start(options, scene.replica(), hooks).await.unwrap();
     replicator.sync().await.unwrap();
     let after = model::pages_of(&app);
     let written = scene.store.written();
@@ -261,7 +262,7 @@ async fn a_database_that_was_set_back_goes_on_in_the_same_generation() {
     let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
     let app = application(&scene.db(), 4096);
     insert(&app, 150);
-    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+    let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
     replicator.sync().await.unwrap();
     insert(&app, 2);
     let early = replicator.sync().await.unwrap().unwrap();
@@ -277,10 +278,10 @@ async fn a_database_that_was_set_back_goes_on_in_the_same_generation() {
     remove(&scene.db());
     let target = Target::Time(early.at);
     let options = restore::Options { state_dir: Some(engine::default_state_dir(&scene.db())), ..Default::default() };
-    restore::restore(&scene.store(), target, &Output::new(scene.db()), &options).await.unwrap();
+    restore::restore(&scene.replica(), target, &Output::new(scene.db()), &options).await.unwrap();
     let app = Connection::open(scene.db()).unwrap();
     scene.store.written();
-    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+    let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
     let again = replicator.sync().await.unwrap().unwrap();
     assert_eq!((again.generation, again.index.get()), (late.generation, late.index.get() + 1));
     let (written, difference) = (scene.store.written(), difference(&given_up, &then));
@@ -290,7 +291,7 @@ async fn a_database_that_was_set_back_goes_on_in_the_same_generation() {
 
     let name = waloy::replica::Name::Segment(again.generation, again.index);
     let size = scene.store.head(&name.key()).await.unwrap().size;
-    let reader = waloy::replica::ObjectReader::open(&scene.store(), name, size).await.unwrap();
+    let reader = waloy::replica::ObjectReader::open(&scene.replica(), name, size).await.unwrap();
     let summary = &reader.outline().summary;
     assert!(summary.flags.rewind && summary.flags.catch_up);
     assert!(summary.unobserved.is_some_and(|(from, _)| from == late.at));
@@ -314,7 +315,7 @@ async fn an_empty_database_in_the_place_of_a_full_one_is_not_backed_up_until_som
     let (hooks, events) = listening();
     let mut options = scene.options();
     options.automatic = true;
-    let mut replicator = Replicator::start(options, scene.store(), hooks).await.unwrap();
+    let mut replicator = Replicator::start(options, scene.replica(), hooks).await.unwrap();
     replicator.sync().await.unwrap();
     let full = model::pages_of(&app);
     truncate(&app);
@@ -355,8 +356,8 @@ async fn an_empty_database_in_the_place_of_a_full_one_is_not_backed_up_until_som
 async fn any_sequence(seed: u64, steps: u32) {
     let dir = tempfile::tempdir().unwrap();
     let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
-    let faulty = Arc::new(FaultyStore::new(scene.store()));
-    let store = || -> Arc<dyn Store> { faulty.clone() };
+    let faulty = Arc::new(FaultyStore::new(scene.store.clone()));
+    let store = || Replica::plain(faulty.clone());
     let mut rng = Rng(seed * 2 + 1);
     let mut app = Some(application(&scene.db(), 4096));
     insert(app.as_ref().unwrap(), 40);
@@ -386,7 +387,7 @@ async fn any_sequence(seed: u64, steps: u32) {
                     ..restore::Options::default()
                 };
                 let target = Target::Time(at);
-                restore::restore(&scene.store(), target, &Output::new(scene.db()), &options).await.unwrap();
+                restore::restore(&scene.replica(), target, &Output::new(scene.db()), &options).await.unwrap();
                 Connection::open(scene.db()).unwrap()
             }
             6 => happen(Meanwhile::Nothing, &scene, db).await,
@@ -465,7 +466,7 @@ async fn a_database_that_was_set_back_far_is_known_by_the_note_of_the_restore() 
         let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
         let app = application(&scene.db(), 4096);
         insert(&app, 5);
-        let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+        let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
         replicator.sync().await.unwrap();
         insert(&app, 1);
         let early = replicator.sync().await.unwrap().unwrap();
@@ -483,9 +484,9 @@ async fn a_database_that_was_set_back_far_is_known_by_the_note_of_the_restore() 
         }
         let (target, note) = (Target::Time(early.at), Some(state_dir));
         let options = restore::Options { state_dir: note, ..restore::Options::default() };
-        restore::restore(&scene.store(), target, &Output::new(scene.db()), &options).await.unwrap();
+        restore::restore(&scene.replica(), target, &Output::new(scene.db()), &options).await.unwrap();
         let app = Connection::open(scene.db()).unwrap();
-        let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+        let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
         replicator.sync().await.unwrap();
         assert_eq!(replicator.status().generation, Some(early.generation), "lost: {lost}");
         assert!(scene.restored(Target::Latest).await == then);
@@ -506,7 +507,7 @@ async fn a_damaged_replica_is_not_given_to_whoever_comes() {
             let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
             let app = application(&scene.db(), 4096);
             insert(&app, 100);
-            let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
+            let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
             replicator.sync().await.unwrap();
             for _ in 0..3 {
                 insert(&app, 1);
@@ -536,7 +537,7 @@ async fn a_damaged_replica_is_not_given_to_whoever_comes() {
                     stranger
                 }
             };
-            let started = Replicator::start(scene.options(), scene.store(), Hooks::default()).await;
+            let started = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await;
             let expected = match (lost, stranger) {
                 ("snapshot", _) => Some("replica.cannot_tell"),
                 (_, true) => Some("replica.another_database"),
@@ -549,7 +550,7 @@ async fn a_damaged_replica_is_not_given_to_whoever_comes() {
                     assert_eq!(error.code(), code, "{what}");
                     let mut options = scene.options();
                     options.adopt = true;
-                    Replicator::start(options, scene.store(), Hooks::default()).await.unwrap()
+                    Replicator::start(options, scene.replica(), Hooks::default()).await.unwrap()
                 }
                 (started, expected) => panic!("{what}: {expected:?}, {started:?}"),
             };
@@ -567,27 +568,28 @@ async fn hints_that_were_never_written_are_made_good() {
     use waloy::testing::faulty::Operation;
     let dir = tempfile::tempdir().unwrap();
     let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
-    let faulty = Arc::new(FaultyStore::new(scene.store()));
+    let faulty = Arc::new(FaultyStore::new(scene.store.clone()));
     let app = application(&scene.db(), 4096);
     insert(&app, 10);
-    let mut replicator = Replicator::start(scene.options(), faulty.clone(), Hooks::default()).await.unwrap();
+    let mut replicator =
+        Replicator::start(scene.options(), Replica::plain(faulty.clone()), Hooks::default()).await.unwrap();
     // The snapshot's object is there, and neither its manifest nor `latest`.
     faulty.fail_nth_of(Operation::Put, 1, When::Before, ErrorKind::Unavailable);
     faulty.fail_nth_of(Operation::Put, 2, When::Before, ErrorKind::Unavailable);
     replicator.sync().await.unwrap();
     assert_eq!(faulty.pending(), 0);
-    assert!(waloy::replica::read_latest(&*scene.store).await.unwrap().is_none());
+    assert!(waloy::replica::read_latest(&scene.replica()).await.unwrap().is_none());
     let generation = replicator.status().generation.unwrap();
     // In the same run, with the next segment.
     insert(&app, 1);
     replicator.sync().await.unwrap();
-    assert_eq!(waloy::replica::read_latest(&*scene.store).await.unwrap().unwrap().generation, generation);
+    assert_eq!(waloy::replica::read_latest(&scene.replica()).await.unwrap().unwrap().generation, generation);
     replicator.shutdown().await.unwrap();
-    let manifest = waloy::replica::read_manifest(&*scene.store, generation).await.unwrap().unwrap();
+    let manifest = waloy::replica::read_manifest(&scene.replica(), generation).await.unwrap().unwrap();
     assert_eq!((manifest.reason, manifest.segments.len()), (Reason::First, 1));
     // Or in the next one.
     scene.store.delete("latest").await.unwrap();
-    let mut replicator = Replicator::start(scene.options(), scene.store(), Hooks::default()).await.unwrap();
-    assert_eq!(waloy::replica::read_latest(&*scene.store).await.unwrap().unwrap().generation, generation);
+    let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
+    assert_eq!(waloy::replica::read_latest(&scene.replica()).await.unwrap().unwrap().generation, generation);
     replicator.shutdown().await.unwrap();
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use waloy::ids::GenerationId;
-use waloy::replica::Name;
+use waloy::replica::{Name, Replica};
 use waloy::restore::{self, Target};
 use waloy::retention::{Plan, Policy};
 use waloy::storage::{Depth, Error, Listing, Meta, Put, Store, Upload};
@@ -48,7 +48,8 @@ struct Dated {
 
 impl Dated {
     /// Every page file came when its last transaction was committed, everything else at the beginning.
-    fn of(made: &Handmade, store: Arc<dyn Store>) -> Arc<Dated> {
+    fn of(made: &Handmade, replica: &Replica) -> Arc<Dated> {
+        let store = replica.store().clone();
         let mut times = HashMap::new();
         for state in &made.states {
             let name = match state.point.index() {
@@ -139,7 +140,7 @@ fn true_state(made: &Handmade, at: Timestamp) -> Option<&State> {
 }
 
 /// What a restore of this moment would give.
-async fn planned<'a>(made: &'a Handmade, store: &Arc<dyn Store>, at: Timestamp) -> Result<&'a State, restore::Error> {
+async fn planned<'a>(made: &'a Handmade, store: &Replica, at: Timestamp) -> Result<&'a State, restore::Error> {
     let plan = restore::plan(store, Target::Time(at)).await?;
     let is_it = |state: &&State| (state.generation, state.point) == (plan.generation, plan.point);
     let state = made.states.iter().find(is_it).unwrap();

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use waloy::engine::{Event, Hooks, Options, Replicator};
 use waloy::error::Kind;
 use waloy::ids::GenerationId;
+use waloy::replica;
 use waloy::restore::{self, Output, Point, Target};
-use waloy::storage::{DirStore, Store};
+use waloy::storage::DirStore;
 use waloy::units::Timestamp;
 
 use crate::workload::{Copy, Oracle, Place, Rng};
@@ -22,7 +23,7 @@ type Points = Arc<Mutex<Vec<(GenerationId, Point, Timestamp)>>>;
 struct Replica {
     place: Place,
     dir: PathBuf,
-    store: Arc<dyn Store>,
+    store: replica::Replica,
     replicator: Option<Replicator>,
     points: Points,
     rng: Rng,
@@ -33,7 +34,7 @@ struct Replica {
 impl Replica {
     async fn new(dir: &Path, seed: u64) -> Replica {
         let place = Place::new(dir);
-        let store: Arc<dyn Store> = Arc::new(DirStore::new(dir.join("replica")));
+        let store = replica::Replica::plain(Arc::new(DirStore::new(dir.join("replica"))));
         let points = Arc::default();
         let replicator = Some(start(&place, &store, &points).await);
         let rng = Rng::new(seed);
@@ -104,7 +105,7 @@ impl Replica {
 }
 
 /// Starts a replicator that is in a hurry. One that was dropped may still be on its way out.
-async fn start(place: &Place, store: &Arc<dyn Store>, points: &Points) -> Replicator {
+async fn start(place: &Place, store: &replica::Replica, points: &Points) -> Replicator {
     let mut options = Options::new(place.database());
     options.sync_interval = Duration::from_millis(50);
     options.checkpoint_threshold = 1 << 20;

@@ -9,9 +9,9 @@ use rusqlite::Connection;
 use waloy::clock::Clock;
 use waloy::compress::Compression;
 use waloy::error::Kind;
-use waloy::replica::Name;
+use waloy::replica::{Name, Replica};
 use waloy::restore::Error;
-use waloy::storage::{MemoryStore, Store};
+use waloy::storage::MemoryStore;
 use waloy::units::Timestamp;
 use waloy::verify::{Check, Level, Options, Report, Severity, Subset, verify};
 
@@ -21,7 +21,7 @@ use super::watched::Watched;
 const ALL: Level = Level::ReadData(Subset::All);
 const LEVELS: [Level; 4] = [Level::Quick, Level::Default, ALL, Level::ReadData(Subset::Part { part: 1, of: 2 })];
 
-async fn check(store: &Arc<dyn Store>, level: Level) -> Report {
+async fn check(store: &Replica, level: Level) -> Report {
     verify(store, level, &Options::default()).await.unwrap()
 }
 
@@ -40,7 +40,7 @@ async fn a_whole_replica_is_found_whole_at_every_level() {
         made.merge(0, 3).await;
         made.merge(2, 5).await;
         for level in LEVELS {
-            let report = check(&made.store, level).await;
+            let report = check(&made.replica, level).await;
             assert_eq!(report.findings, [], "{level:?}");
             assert!(report.ok());
             assert_eq!((report.generations, report.objects_checked), (3, 2 + 3 * 10 + 2));
@@ -126,9 +126,9 @@ async fn a_generation_that_does_not_begin_where_the_one_before_it_was_is_reporte
     // Without manifest and last segment the older generation is whole by itself.
     let made = Handmade::random(512, Compression::None, 57, 2, 3).await;
     let (old, new) = (made.states[0].generation, made.last().generation);
-    made.store.delete(&Name::Segment(old, index(2)).key()).await.unwrap();
-    made.store.delete(&Name::Manifest(old).key()).await.unwrap();
-    let report = check(&made.store, ALL).await;
+    made.replica.delete(&Name::Segment(old, index(2)).key()).await.unwrap();
+    made.replica.delete(&Name::Manifest(old).key()).await.unwrap();
+    let report = check(&made.replica, ALL).await;
     let finding = report.findings.iter().find(|f| f.severity == Severity::Damaged).unwrap();
     assert_eq!((finding.code, finding.object.clone()), ("chain.broken", Some(Name::Snapshot(new).key())));
 }
@@ -138,7 +138,7 @@ async fn whole_objects_that_are_not_the_replicated_database_are_reported() {
     let mut made = Handmade::random(512, Compression::None, 62, 1, 2).await;
     made.segment(vec![5; 512 * 3], |summary| summary.checksum_after.0 ^= 1).await;
     for level in [Level::Default, ALL] {
-        let report = check(&made.store, level).await;
+        let report = check(&made.replica, level).await;
         assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
         assert_eq!((report.findings[0].code, report.checksum), ("chain.checksum", None));
     }
@@ -148,14 +148,14 @@ async fn whole_objects_that_are_not_the_replicated_database_are_reported() {
 async fn all_problems_are_reported_not_only_the_first() {
     let made = Handmade::random(512, Compression::None, 58, 2, 8).await;
     let (old, new) = (made.states[0].generation, made.last().generation);
-    made.store.delete(&Name::Segment(old, index(3)).key()).await.unwrap();
-    made.store.delete(&Name::Segment(new, index(2)).key()).await.unwrap();
-    made.store.put(&Name::Segment(new, index(5)).key(), "garbage".into()).await.unwrap();
-    let mut snapshot = made.store.get(&Name::Snapshot(old).key(), u64::MAX).await.unwrap().to_vec();
+    made.replica.delete(&Name::Segment(old, index(3)).key()).await.unwrap();
+    made.replica.delete(&Name::Segment(new, index(2)).key()).await.unwrap();
+    made.replica.put(&Name::Segment(new, index(5)).key(), "garbage".into()).await.unwrap();
+    let mut snapshot = made.replica.get(&Name::Snapshot(old).key(), u64::MAX).await.unwrap().to_vec();
     snapshot[400] ^= 1;
-    made.store.put(&Name::Snapshot(old).key(), snapshot.into()).await.unwrap();
-    made.store.put("latest", "garbage".into()).await.unwrap();
-    let report = check(&made.store, ALL).await;
+    made.replica.put(&Name::Snapshot(old).key(), snapshot.into()).await.unwrap();
+    made.replica.put("latest", "garbage".into()).await.unwrap();
+    let report = check(&made.replica, ALL).await;
     let mut found: Vec<(&str, String)> = report.findings.iter().map(|f| (f.code, f.object.clone().unwrap())).collect();
     found.sort();
     let mut expected = vec![
@@ -168,7 +168,7 @@ async fn all_problems_are_reported_not_only_the_first() {
     expected.sort();
     assert_eq!(found, expected, "{:#?}", report.findings);
     // The listing tells of what is missing at the lowest level, too.
-    let quick = check(&made.store, Level::Quick).await;
+    let quick = check(&made.replica, Level::Quick).await;
     assert_eq!(quick.findings.iter().filter(|f| f.code == "object.missing").count(), 2);
 }
 
@@ -178,14 +178,14 @@ async fn what_is_there_is_read_whatever_is_missing() {
     let made = Handmade::random(512, Compression::None, 64, 1, 3).await;
     let id = made.last().generation;
     let bytes = |name: Name| {
-        let store = made.store.clone();
+        let store = made.replica.clone();
         async move { store.get(&name.key(), u64::MAX).await.unwrap().to_vec() }
     };
     let (cut, mut flipped) = (bytes(Name::Segment(id, index(0))).await, bytes(Name::Segment(id, index(1))).await);
-    made.store.put(&Name::Segment(id, index(0)).key(), cut[..cut.len() / 2].to_vec().into()).await.unwrap();
+    made.replica.put(&Name::Segment(id, index(0)).key(), cut[..cut.len() / 2].to_vec().into()).await.unwrap();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
-    made.store.put(&Name::Segment(id, index(1)).key(), flipped.into()).await.unwrap();
+    made.replica.put(&Name::Segment(id, index(1)).key(), flipped.into()).await.unwrap();
     for gone in [Name::Snapshot(id).key(), "replica".to_owned()] {
         let store = made.copy().await;
         store.delete(&gone).await.unwrap();
@@ -264,16 +264,16 @@ async fn every_problem_tells_what_cannot_be_restored_for_it() {
 #[tokio::test]
 async fn the_levels_read_what_they_say() {
     let made = Handmade::random(512, Compression::None, 59, 2, 8).await;
-    let counting = Arc::new(Watched::new(&made.store));
-    let store: Arc<dyn Store> = counting.clone();
+    let counting = Arc::new(Watched::new(&made.replica));
+    let store = Replica::plain(counting.clone());
     check(&store, Level::Quick).await;
     assert!(counting.requests() <= 8, "{} requests", counting.requests());
     // Damage in what the newest state does not need is for the levels that read it.
     let key = Name::Segment(made.states[0].generation, index(4)).key();
-    let mut damaged = made.store.get(&key, u64::MAX).await.unwrap().to_vec();
+    let mut damaged = made.replica.get(&key, u64::MAX).await.unwrap().to_vec();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
-    made.store.put(&key, damaged.into()).await.unwrap();
+    made.replica.put(&key, damaged.into()).await.unwrap();
     assert!(check(&store, Level::Default).await.ok());
     assert!(!check(&store, ALL).await.ok());
     let mut reported = 0;
@@ -300,7 +300,7 @@ async fn a_restored_database_is_looked_at_by_sqlite() {
     let mut made = Handmade::new(4096, Compression::Zstd(3)).await;
     made.begin(good.clone()).await;
     for level in [Level::Restore(Check::Quick), Level::Restore(Check::Full)] {
-        let report = verify(&made.store, level, &options).await.unwrap();
+        let report = verify(&made.replica, level, &options).await.unwrap();
         assert_eq!(report.findings, []);
         assert_eq!(report.checksum, Some(made.last().checksum));
     }
@@ -308,13 +308,13 @@ async fn a_restored_database_is_looked_at_by_sqlite() {
     let mut broken = good;
     broken[4096 * 3 + 200..4096 * 4].fill(0xff);
     made.commit(broken).await;
-    let report = verify(&made.store, Level::Restore(Check::Full), &options).await.unwrap();
+    let report = verify(&made.replica, Level::Restore(Check::Full), &options).await.unwrap();
     assert!(report.findings.iter().any(|f| f.code == "database.corrupt"), "{:?}", report.findings);
     assert_eq!(report.kind(), Some(Kind::Damaged));
     // And a replica that cannot be restored.
     let key = Name::Snapshot(made.last().generation).key();
-    made.store.put(&key, "garbage".into()).await.unwrap();
-    let report = verify(&made.store, Level::Restore(Check::Full), &options).await.unwrap();
+    made.replica.put(&key, "garbage".into()).await.unwrap();
+    let report = verify(&made.replica, Level::Restore(Check::Full), &options).await.unwrap();
     assert!(report.findings.iter().any(|f| f.object.as_deref() == Some(&key)), "{:?}", report.findings);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing is left behind");
 }
@@ -336,18 +336,18 @@ async fn an_old_newest_state_is_stale_and_damage_outweighs_it() {
         max_age: Some(Duration::from_secs(900)),
         ..Options::default()
     };
-    assert!(verify(&made.store, Level::Quick, &aged(900)).await.unwrap().ok());
-    let report = verify(&made.store, Level::Quick, &aged(902)).await.unwrap();
+    assert!(verify(&made.replica, Level::Quick, &aged(900)).await.unwrap().ok());
+    let report = verify(&made.replica, Level::Quick, &aged(902)).await.unwrap();
     assert_eq!((report.kind(), report.findings[0].code), (Some(Kind::Stale), "stale"));
-    made.store.delete(&Name::Segment(made.last().generation, index(0)).key()).await.unwrap();
-    assert_eq!(verify(&made.store, Level::Quick, &aged(902)).await.unwrap().kind(), Some(Kind::Damaged));
+    made.replica.delete(&Name::Segment(made.last().generation, index(0)).key()).await.unwrap();
+    assert_eq!(verify(&made.replica, Level::Quick, &aged(902)).await.unwrap().kind(), Some(Kind::Damaged));
 }
 
 #[tokio::test]
 async fn what_keeps_a_check_from_being_made_is_no_finding() {
-    let empty: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let empty = Replica::plain(Arc::new(MemoryStore::new()));
     assert!(matches!(verify(&empty, Level::Default, &Options::default()).await, Err(Error::NoBackup { .. })));
     let made = Handmade::random(512, Compression::None, 61, 1, 2).await;
-    let store: Arc<dyn Store> = Arc::new(Watched::new(&made.store).down());
+    let store = Replica::plain(Arc::new(Watched::new(&made.replica).down()));
     assert!(matches!(verify(&store, Level::Default, &Options::default()).await, Err(Error::Store(_))));
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use waloy::replica::Replica;
 use waloy::storage::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload};
 
 pub(crate) struct Watched {
@@ -22,10 +23,10 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn new(store: &Arc<dyn Store>) -> Watched {
+    pub(crate) fn new(replica: &Replica) -> Watched {
         let (reads, writes) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (act, vanishing) = (Mutex::new(None), Mutex::default());
-        Watched { store: store.clone(), act, vanishing, hang: false, down: false, reads, writes }
+        Watched { store: replica.store().clone(), act, vanishing, hang: false, down: false, reads, writes }
     }
 
     /// Deletes one of these objects after each listing, as if somebody else did.

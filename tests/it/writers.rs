@@ -9,8 +9,9 @@ use rusqlite::Connection;
 use waloy::Kind;
 use waloy::engine::{Event, Hooks, OnConflict, Options, Replicator, Synced};
 use waloy::format::Reason;
+use waloy::replica::Replica;
 use waloy::restore::{self, Output, Point, Target};
-use waloy::storage::{MemoryStore, Store};
+use waloy::storage::MemoryStore;
 
 use crate::engine::{application, listening, manual};
 use crate::metered::Metered;
@@ -40,8 +41,8 @@ impl Prefix {
         Prefix { dir: tempfile::tempdir().unwrap(), store, conditional, acknowledged: Vec::new() }
     }
 
-    fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
+    fn replica(&self) -> Replica {
+        Replica::plain(self.store.clone())
     }
 
     fn options(&self, db: &Path) -> Options {
@@ -59,7 +60,7 @@ impl Prefix {
         for _ in 0..40 {
             insert(&app);
         }
-        let replicator = Replicator::start(self.options(&db), self.store(), Hooks::default()).await.unwrap();
+        let replicator = Replicator::start(self.options(&db), self.replica(), Hooks::default()).await.unwrap();
         replicator.sync().await.unwrap();
         let mut host = Host { db, app, replicator };
         self.sync(&mut host).await;
@@ -86,7 +87,7 @@ impl Prefix {
 
     async fn restored(&self, target: Target) -> Vec<u8> {
         let path = self.dir.path().join("restored.db");
-        restore::restore(&self.store(), target, &Output::new(&path), &restore::Options::default()).await.unwrap();
+        restore::restore(&self.replica(), target, &Output::new(&path), &restore::Options::default()).await.unwrap();
         let pages = std::fs::read(&path).unwrap();
         std::fs::remove_file(path).unwrap();
         pages
@@ -132,7 +133,7 @@ async fn a_host_that_knows_nothing_of_a_prefix_in_use_is_refused() {
 async fn refused_meanwhile(prefix: &Prefix, db: &Path, one: &mut Host) -> waloy::Error {
     let mut options = prefix.options(db);
     options.quiet = Duration::from_secs(1);
-    let starting = Replicator::start(options, prefix.store(), Hooks::default());
+    let starting = Replicator::start(options, prefix.replica(), Hooks::default());
     let writing = async {
         loop {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -158,7 +159,7 @@ async fn a_host_that_takes_over_goes_on_in_the_same_generation_and_the_first_one
         let (db, app) = prefix.copy(&one, "two.db");
         // The first one is idle: nothing tells that it is still there.
         let (hooks, events) = listening();
-        let replicator = Replicator::start(prefix.options(&db), prefix.store(), hooks).await.unwrap();
+        let replicator = Replicator::start(prefix.options(&db), prefix.replica(), hooks).await.unwrap();
         let mut two = Host { db, app, replicator };
         prefix.sync(&mut two).await;
         prefix.sync(&mut two).await;
@@ -168,7 +169,7 @@ async fn a_host_that_takes_over_goes_on_in_the_same_generation_and_the_first_one
         prefix.prove(&two).await;
         // Started again, it is told at once.
         one.replicator.release().await;
-        let again = Replicator::start(prefix.options(&one.db), prefix.store(), Hooks::default()).await;
+        let again = Replicator::start(prefix.options(&one.db), prefix.replica(), Hooks::default()).await;
         assert_eq!(again.unwrap_err().code(), "replica.overtaken");
         prefix.prove(&two).await;
     }
@@ -186,7 +187,7 @@ async fn copies_of_one_state_directory_do_not_overwrite_each_other() {
         for file in ["position.json", "hashes", "writer"] {
             std::fs::copy(from.join(file), to.join(file)).unwrap();
         }
-        let start = |db: &Path| Replicator::start(prefix.options(db), prefix.store(), Hooks::default());
+        let start = |db: &Path| Replicator::start(prefix.options(db), prefix.replica(), Hooks::default());
         one.replicator = start(&one.db).await.unwrap();
         let mut two = Host { replicator: start(&db).await.unwrap(), db, app };
         prefix.sync(&mut two).await;
@@ -207,11 +208,11 @@ async fn a_writer_that_wakes_after_a_takeover_damages_nothing() {
             let mut options = prefix.options(&one.db);
             options.on_conflict = on_conflict;
             let (hooks, events) = listening();
-            one.replicator = Replicator::start(options, prefix.store(), hooks).await.unwrap();
+            one.replicator = Replicator::start(options, prefix.replica(), hooks).await.unwrap();
             prefix.sync(&mut one).await;
 
             let (db, app) = prefix.copy(&one, "two.db");
-            let replicator = Replicator::start(prefix.options(&db), prefix.store(), Hooks::default()).await.unwrap();
+            let replicator = Replicator::start(prefix.options(&db), prefix.replica(), Hooks::default()).await.unwrap();
             let mut two = Host { db, app, replicator };
             two.replicator.snapshot().await.unwrap();
             prefix.sync(&mut two).await;
@@ -241,7 +242,7 @@ async fn a_writer_that_wakes_after_a_takeover_damages_nothing() {
             let mut options = prefix.options(&db);
             options.adopt = true;
             let mut three = Host {
-                replicator: Replicator::start(options, prefix.store(), Hooks::default()).await.unwrap(),
+                replicator: Replicator::start(options, prefix.replica(), Hooks::default()).await.unwrap(),
                 db,
                 app,
             };
@@ -252,7 +253,7 @@ async fn a_writer_that_wakes_after_a_takeover_damages_nothing() {
             one.replicator.release().await;
             let mut options = prefix.options(&one.db);
             options.on_conflict = on_conflict;
-            let again = Replicator::start(options, prefix.store(), Hooks::default()).await;
+            let again = Replicator::start(options, prefix.replica(), Hooks::default()).await;
             assert_eq!(again.unwrap_err().code(), "replica.overtaken");
             prefix.prove(&three).await;
         }
@@ -268,9 +269,9 @@ async fn a_replicator_that_nobody_asks_ends_or_takes_the_prefix_back() {
         one.replicator.shutdown().await.unwrap();
         let mut options = prefix.options(&one.db);
         (options.automatic, options.on_conflict) = (true, on_conflict);
-        one.replicator = Replicator::start(options, prefix.store(), Hooks::default()).await.unwrap();
+        one.replicator = Replicator::start(options, prefix.replica(), Hooks::default()).await.unwrap();
         let (db, app) = prefix.copy(&one, "two.db");
-        let replicator = Replicator::start(prefix.options(&db), prefix.store(), Hooks::default()).await.unwrap();
+        let replicator = Replicator::start(prefix.options(&db), prefix.replica(), Hooks::default()).await.unwrap();
         let mut two = Host { db, app, replicator };
         prefix.sync(&mut two).await;
         insert(&one.app);
@@ -304,7 +305,7 @@ async fn of_two_databases_that_begin_together_one_goes_on_and_the_other_is_told(
             let db = prefix.dir.path().join(name);
             let app = application(&db, 4096);
             (0..20).for_each(|_| insert(&app));
-            let (options, store) = (prefix.options(&db), prefix.store());
+            let (options, store) = (prefix.options(&db), prefix.replica());
             async move {
                 // What a replicator that cannot begin says is what an operator reads.
                 let replicator = Replicator::start(options, store, Hooks::default()).await?;

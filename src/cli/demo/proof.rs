@@ -1,7 +1,6 @@
 //! A restore, and whether it is what was there.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
@@ -11,8 +10,8 @@ use crate::cli::render::json::text;
 use crate::cli::render::seconds;
 use crate::error::{Error, Kind, Result};
 use crate::ids::GenerationId;
+use crate::replica::Replica;
 use crate::restore::{Options, Output, Point, Target, restore};
-use crate::storage::Store;
 use crate::units::Timestamp;
 
 /// A restored database beside the copy that was taken of the original.
@@ -50,7 +49,7 @@ impl Proof {
 /// Restores a state, and compares it page by page with the copy; then asks SQLite.
 pub(super) async fn prove(
     what: &'static str,
-    replica: &Arc<dyn Store>,
+    replica: &Replica,
     target: Target,
     output: &Path,
     expected: &Copy,

@@ -16,9 +16,10 @@ use crate::cli::exit::Exit;
 use crate::cli::signal::Asked;
 use crate::engine::{Hooks, Options, Replicator};
 use crate::error::{Error, Kind, Result};
+use crate::replica::Replica;
 use crate::restore::{self, Output, Target};
 use crate::state::Acknowledged;
-use crate::storage::{Location, Store};
+use crate::storage::Location;
 
 /// How often the line on a terminal is drawn again.
 const TICK: Duration = Duration::from_millis(250);
@@ -110,13 +111,13 @@ impl One {
     }
 
     async fn start(&self, context: &Context) -> Result<Replicator> {
-        let store = context.open(&self.database.destination).await?;
+        let replica = context.open(&self.database.destination).await?;
         let mut options = self.options.clone();
         if self.restore_if_missing && !self.database.path.exists() {
-            let restored = self.restore(context, &store).await?;
+            let restored = self.restore(context, &replica).await?;
             if !restored && !options.automatic {
                 let db = self.database.path.display();
-                let message = format!("there is neither {db} nor a backup of it at {}", store.location());
+                let message = format!("there is neither {db} nor a backup of it at {}", replica.location());
                 return Err(Error::new(Kind::NoBackup, "restore.no_backup", message)
                     .hint("nothing was done: --once does not wait for a database"));
             }
@@ -128,7 +129,7 @@ impl One {
             events: Arc::new(move |event| reporter.tell(&event)),
             ..Hooks::default()
         };
-        let started = Replicator::start(options, store, hooks).await;
+        let started = Replicator::start(options, replica, hooks).await;
         let replicator = started.map_err(|error| self.explain(error))?;
         self.remember(context);
         self.warn_of_same_device(context);
@@ -208,7 +209,7 @@ impl One {
     }
 
     /// Restores the newest state to where the database belongs. `false`: the store has answered that it has no backup.
-    async fn restore(&self, context: &Context, store: &Arc<dyn Store>) -> Result<bool> {
+    async fn restore(&self, context: &Context, replica: &Replica) -> Result<bool> {
         let options = restore::Options {
             concurrency: usize::from(context.global.s3.concurrency),
             progress: context.progress(),
@@ -216,7 +217,7 @@ impl One {
             ..restore::Options::default()
         };
         let output = Output::new(&self.database.path);
-        match restore::restore(store, Target::Latest, &output, &options).await {
+        match restore::restore(replica, Target::Latest, &output, &options).await {
             Ok(report) => {
                 self.reporter.restored(&report);
                 Ok(true)

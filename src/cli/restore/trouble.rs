@@ -1,7 +1,6 @@
 //! What to do about a restore that failed, as commands that can be pasted.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::args::What;
 use crate::cli::destination::{Source, quoted};
@@ -10,8 +9,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::time::{self, Time};
 use crate::error::{Error, Kind};
 use crate::ids::GenerationId;
+use crate::replica::Replica;
 use crate::restore::{self, Absence, Point, Survivor, survivor};
-use crate::storage::Store;
 use crate::units::Timestamp;
 
 /// Explains errors to who gave this source and these options.
@@ -26,7 +25,7 @@ pub(super) struct Trouble<'a> {
 
 impl Trouble<'_> {
     /// The error of the command line for an error of the library; for damage, with what can still be restored.
-    pub(super) async fn explain(&self, store: &Arc<dyn Store>, error: restore::Error) -> Error {
+    pub(super) async fn explain(&self, replica: &Replica, error: restore::Error) -> Error {
         match &error {
             restore::Error::Merged { generation, before, .. } => {
                 let command = self.command(*generation, *before);
@@ -85,7 +84,7 @@ impl Trouble<'_> {
                 Error::new(Kind::Database, error.code(), message)
                     .hint(format!("restore to another disk:  {}", self.at(self.state, " -o FILE")))
             }
-            _ if error.is_damage() => self.damage(store, error).await,
+            _ if error.is_damage() => self.damage(replica, error).await,
             _ => self.source.explain(error, self.ui),
         }
     }
@@ -96,8 +95,8 @@ impl Trouble<'_> {
         format!("the first state after it, of {}:  {command}", self.ui.time(state.at))
     }
 
-    async fn damage(&self, store: &Arc<dyn Store>, error: restore::Error) -> Error {
-        let survivor = survivor(store, &error).await;
+    async fn damage(&self, replica: &Replica, error: restore::Error) -> Error {
+        let survivor = survivor(replica, &error).await;
         let about = error.about();
         let public = match error {
             restore::Error::Replica(error) => Error::from(error),

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use waloy::compress::Compression;
-use waloy::replica::{Name, Objects};
-use waloy::storage::{DirStore, Store};
+use waloy::replica::{Name, Objects, Replica};
+use waloy::storage::DirStore;
 
 use super::waloy;
 use crate::handmade::Handmade;
 
 /// A minute and a half of segments, a second apart, in a directory.
-async fn replica(dir: &std::path::Path) -> (Arc<dyn Store>, Handmade) {
+async fn replica(dir: &std::path::Path) -> (Replica, Handmade) {
     let made = Handmade::random(512, Compression::None, 21, 1, 90).await;
-    let store = DirStore::new(dir.join("replica"));
+    let store = Replica::plain(Arc::new(DirStore::new(dir.join("replica"))));
     for (key, bytes) in made.objects().await {
         store.put(&key, bytes).await.unwrap();
     }
-    (Arc::new(store), made)
+    (store, made)
 }
 
 #[tokio::test]

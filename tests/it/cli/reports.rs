@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use waloy::engine::{Hooks, Options, Replicator};
+use waloy::replica::Replica;
 use waloy::storage::DirStore;
 use waloy::testing::faulty::FaultyStore;
 
@@ -294,7 +295,8 @@ fn an_outage_of_the_store_is_a_gap_that_is_not_blamed_on_the_replicator() {
         let faulty = Arc::new(FaultyStore::new(Arc::new(DirStore::new(dir.path().join("replica")))));
         let mut options = Options::new(dir.path().join("app.db"));
         options.automatic = false;
-        let mut replicator = Replicator::start(options, faulty.clone(), Hooks::default()).await.unwrap();
+        let mut replicator =
+            Replicator::start(options, Replica::plain(faulty.clone()), Hooks::default()).await.unwrap();
         replicator.sync().await.unwrap();
         faulty.set_down(true);
         for _ in 0..2 {

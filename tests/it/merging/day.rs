@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use waloy::replica::Inventory;
+use waloy::replica::{Inventory, Replica};
 use waloy::retention::Policy;
 
 use super::*;
@@ -59,7 +59,7 @@ async fn day(seconds: u64, filler_mib: u32) {
     let db = dir.path().join("a.db");
     let app = filled(&db, filler_mib);
     let logged = Logged::new();
-    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let store = Replica::plain(Arc::new(logged.clone()));
     let clock = Hand::new();
     let mut replicator = Replicator::start(manual(&db), store.clone(), hooks(&clock)).await.unwrap();
     replicator.sync().await.unwrap();
@@ -164,7 +164,7 @@ async fn a_whole_day_of_one_segment_a_second_costs_little_and_restores_from_few_
 }
 
 /// What the store holds: bytes of snapshots, and of segments, merged or not.
-async fn stored(store: &Arc<dyn Store>) -> (u64, u64) {
+async fn stored(store: &Replica) -> (u64, u64) {
     let all = Inventory::list(&**store).await.unwrap().generations;
     let snapshots = all.iter().filter_map(|generation| generation.snapshot).sum();
     let segments = all.iter().flat_map(|generation| &generation.segments).map(|&(_, size)| size);
@@ -179,7 +179,7 @@ async fn days(days: u64, hours_a_day: u64) {
     let app = filled(&db, (192 * hours_a_day / 24) as u32);
     let clock = Hand::new();
     let logged = Logged::by(&clock);
-    let store: Arc<dyn Store> = Arc::new(logged.clone());
+    let store = Replica::plain(Arc::new(logged.clone()));
     let mut options = manual(&db);
     let grace = Duration::from_secs(hours_a_day * 3600);
     options.retention = Some(Policy { grace, ..Policy::new(Some(Duration::from_secs(30 * 86_400))) });

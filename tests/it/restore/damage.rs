@@ -93,19 +93,19 @@ async fn an_encrypted_replica_asks_for_its_key() {
     let mut sealed = b"WLO1\x02\x06\0\0\0\0\0\0".to_vec();
     sealed.extend(crc32c::crc32c(&sealed).to_be_bytes());
     sealed.resize(400, 2);
-    made.store.put("replica", sealed.into()).await.unwrap();
-    assert_eq!(public(restore(&made.store, Target::Latest).await.unwrap_err()), (Kind::BadKey, "key.missing"));
+    made.replica.put("replica", sealed.into()).await.unwrap();
+    assert_eq!(public(restore(&made.replica, Target::Latest).await.unwrap_err()), (Kind::BadKey, "key.missing"));
 }
 
 #[tokio::test]
 async fn whole_objects_that_are_not_the_replicated_database_fail_its_checksum() {
     let mut made = Handmade::random(512, Compression::None, 27, 1, 2).await;
     made.segment(vec![5; 512 * 3], |summary| summary.checksum_after.0 ^= 1).await;
-    let error = restore(&made.store, Target::Latest).await.unwrap_err();
+    let error = restore(&made.replica, Target::Latest).await.unwrap_err();
     assert_eq!(public(error), (Kind::Damaged, "chain.checksum"));
     // The next one goes on from the right one, and does not join.
     made.commit(vec![6; 512 * 3]).await;
-    let error = restore(&made.store, Target::Latest).await.unwrap_err();
+    let error = restore(&made.replica, Target::Latest).await.unwrap_err();
     assert_eq!(public(error), (Kind::Damaged, "chain.broken"));
 }
 
@@ -118,7 +118,7 @@ async fn an_object_is_opened_under_its_own_name_only() {
     let names: Vec<Name> = names.into_iter().filter(|name| !matches!(name, Name::Manifest(_))).collect();
     for &name in &names {
         for &other in &names {
-            let bytes = made.store.get(&other.key(), u64::MAX).await.unwrap();
+            let bytes = made.replica.get(&other.key(), u64::MAX).await.unwrap();
             let size = bytes.len() as u64;
             let store = store_of([(name.key(), bytes)]).await;
             let opened = ObjectReader::open(&store, name, size).await;

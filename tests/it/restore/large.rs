@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 
 use bytes::Bytes;
+use std::sync::Arc;
 use waloy::format::{Header, Kind, PageFileWriter, PageHasher, Summary, WalMark};
 use waloy::ids::{Digest, GenerationId, HashKey, WriterId};
-use waloy::replica::{Name, WHOLE, envelope};
+use waloy::replica::{Name, Replica, WHOLE};
 use waloy::units::{DbChecksum, PageNo, PageSize, SegmentIndex, Timestamp};
 
 use super::*;
@@ -26,8 +27,8 @@ async fn a_large_object_is_read_in_a_few_ranges() {
         }
         made.commit(pages.concat()).await;
     }
-    let counting = Arc::new(Watched::new(&made.store));
-    let store: Arc<dyn Store> = counting.clone();
+    let counting = Arc::new(Watched::new(&made.replica));
+    let store = Replica::plain(counting.clone());
     let report = expect(&store, Target::Latest, made.last()).await;
     assert!(report.plan.objects.iter().all(|object| object.bytes > WHOLE));
     let requests = counting.requests() as u64;
@@ -48,14 +49,14 @@ async fn a_page_file_with_several_index_records_comes_back() {
         .collect();
     let state = made.commit(changed).await;
     let name = Name::Segment(state.generation, index(0));
-    let size = made.store.head(&name.key()).await.unwrap().size;
-    let header = waloy::replica::ObjectReader::open(&made.store, name, size).await.unwrap().outline().header.clone();
+    let size = made.replica.head(&name.key()).await.unwrap().size;
+    let header = waloy::replica::ObjectReader::open(&made.replica, name, size).await.unwrap().outline().header.clone();
     let stale: BTreeMap<PageNo, Vec<u8>> = made.pages(&vec![9; bytes.len()], |page| page % 2 == 0);
     let newest = made.pages(&state.bytes, |page| page % 2 == 0);
     let (size, _) = made.write(name, &header, &[&stale, &newest], &made.summary(&state)).await;
-    let reader = waloy::replica::ObjectReader::open(&made.store, name, size).await.unwrap();
+    let reader = waloy::replica::ObjectReader::open(&made.replica, name, size).await.unwrap();
     assert!(reader.outline().index.len() > 1 && size > WHOLE, "{} {size}", reader.outline().index.len());
-    expect(&made.store, Target::Latest, &state).await;
+    expect(&made.replica, Target::Latest, &state).await;
 }
 
 #[tokio::test]
@@ -79,14 +80,14 @@ async fn the_lock_page_is_neither_stored_nor_missed() {
     };
     let image = |page: u32| (page % 251) as u8;
     let mut writer = PageFileWriter::new(&header, Compression::Zstd(1)).unwrap();
-    let mut bytes = envelope(Name::Snapshot(generation)).to_vec();
+    let (mut sealing, mut bytes) = (made.replica.sealing(Name::Snapshot(generation)), Vec::new());
     let mut checksum = DbChecksum::default();
     for page in (1..=pages).filter_map(PageNo::new).filter(|&page| page != page_size.lock_page()) {
         let image = vec![image(page.get()); page_size.len()];
         let hash = hasher.hash(page, &image);
         checksum.toggle(hash);
         writer.add(&[(page, hash)], &image).unwrap();
-        bytes.extend(writer.take());
+        bytes.extend(sealing.add(writer.take()));
     }
     let summary = Summary {
         flags: waloy::format::Flags::default(),
@@ -101,12 +102,12 @@ async fn the_lock_page_is_neither_stored_nor_missed() {
         wal: WalMark::default(),
         joins: None,
     };
-    bytes.extend(writer.finish(&summary).unwrap().bytes);
-    made.store.put(&Name::Snapshot(generation).key(), Bytes::from(bytes)).await.unwrap();
+    bytes.extend(sealing.finish(writer.finish(&summary).unwrap().bytes));
+    made.replica.put(&Name::Snapshot(generation).key(), Bytes::from(bytes)).await.unwrap();
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("restored.db");
-    restore::restore(&made.store, Target::Latest, &Output::new(&path), &Options::default()).await.unwrap();
+    restore::restore(&made.replica, Target::Latest, &Output::new(&path), &Options::default()).await.unwrap();
     let file = std::fs::File::open(&path).unwrap();
     assert_eq!(file.metadata().unwrap().len(), u64::from(pages) * 65_536);
     let (mut file, mut found) = (BufReader::with_capacity(1 << 20, file), vec![0; page_size.len()]);

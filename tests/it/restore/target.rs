@@ -4,8 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use rusqlite::Connection;
+use std::sync::Arc;
 use tempfile::TempDir;
+use waloy::replica::Replica;
 use waloy::restore::Existing;
+use waloy::storage::Store;
 
 use super::*;
 use crate::handmade::pages_of;
@@ -51,7 +54,7 @@ fn force(path: &Path) -> Output {
 }
 
 async fn restore_to(made: &Handmade, output: &Output) -> Result<Report, Error> {
-    restore::restore(&made.store, Target::Latest, output, &Options::default()).await
+    restore::restore(&made.replica, Target::Latest, output, &Options::default()).await
 }
 
 fn place() -> (TempDir, std::path::PathBuf) {
@@ -131,9 +134,9 @@ async fn a_restore_that_fails_leaves_the_old_database_to_the_byte() {
     let before: Vec<_> = all().collect();
     assert_eq!(before.len(), 3);
     let key = waloy::replica::Name::Snapshot(made.last().generation).key();
-    let mut damaged = made.store.get(&key, u64::MAX).await.unwrap().to_vec();
+    let mut damaged = made.replica.get(&key, u64::MAX).await.unwrap().to_vec();
     damaged[300] ^= 1;
-    made.store.put(&key, damaged.into()).await.unwrap();
+    made.replica.put(&key, damaged.into()).await.unwrap();
     assert_eq!(public(restore_to(&made, &force(&path)).await.unwrap_err()).0, Kind::Damaged);
     assert!(all().eq(before));
     assert_eq!(rows(&path), ["old", "only in the WAL"]);
@@ -198,7 +201,7 @@ async fn a_file_that_appears_meanwhile_is_not_overwritten() {
     let (made, (dir, path)) = (real().await, place());
     let appears = path.clone();
     let act = move || fs::write(appears, "somebody else's").unwrap();
-    let store: Arc<dyn Store> = Arc::new(Watched::new(&made.store).at_snapshot(act));
+    let store = Replica::plain(Arc::new(Watched::new(&made.replica).at_snapshot(act)));
     let error = restore::restore(&store, Target::Latest, &Output::new(&path), &Options::default()).await.unwrap_err();
     assert_eq!(public(error), (Kind::TargetExists, "restore.target_exists"));
     assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's");
@@ -208,7 +211,7 @@ async fn a_file_that_appears_meanwhile_is_not_overwritten() {
 #[tokio::test]
 async fn a_restore_that_is_given_up_leaves_nothing() {
     let (made, (dir, path)) = (real().await, place());
-    let store: Arc<dyn Store> = Arc::new(Watched::new(&made.store).hanging());
+    let store = Replica::plain(Arc::new(Watched::new(&made.replica).hanging()));
     let output = Output::new(&path);
     let options = Options::default();
     let given_up = tokio::time::timeout(
@@ -227,8 +230,8 @@ async fn an_object_that_was_replaced_meanwhile_is_planned_again() {
     let small: Vec<String> = (0..4).map(|at| waloy::replica::Name::Segment(generation, index(at)).key()).collect();
     let merged = waloy::replica::Name::Merged(generation, index(0), index(3)).key();
     made.merge(0, 3).await;
-    let bytes = made.store.get(&merged, u64::MAX).await.unwrap();
-    made.store.delete(&merged).await.unwrap();
+    let bytes = made.replica.get(&merged, u64::MAX).await.unwrap();
+    made.replica.delete(&merged).await.unwrap();
     let (memory, runtime) = (made.memory.clone(), tokio::runtime::Handle::current());
     let act = move || {
         drop(runtime.spawn(async move {
@@ -238,6 +241,6 @@ async fn an_object_that_was_replaced_meanwhile_is_planned_again() {
             }
         }));
     };
-    let store: Arc<dyn Store> = Arc::new(Watched::new(&made.store).at_snapshot(act));
+    let store = Replica::plain(Arc::new(Watched::new(&made.replica).at_snapshot(act)));
     expect(&store, Target::Latest, made.last()).await;
 }

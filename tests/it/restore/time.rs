@@ -1,7 +1,8 @@
 //! Which point a moment is.
 
+use std::sync::Arc;
 use waloy::ids::GenerationId;
-use waloy::replica::{Latest, Name, write_latest};
+use waloy::replica::{Latest, Name, Replica, write_latest};
 use waloy::restore::{Absence, survey};
 use waloy::storage::MemoryStore;
 use waloy::units::Timestamp;
@@ -15,11 +16,11 @@ async fn a_moment_is_the_newest_point_not_after_it_over_all_generations() {
     let made = Handmade::random(512, Compression::None, 5, 3, 6).await;
     for (place, state) in made.states.iter().enumerate() {
         for later in [0, 1, 999] {
-            let report = expect(&made.store, Target::Time(Timestamp(state.at.0 + later)), state).await;
+            let report = expect(&made.replica, Target::Time(Timestamp(state.at.0 + later)), state).await;
             assert!(!report.plan.in_gap, "{place}");
         }
     }
-    expect(&made.store, Target::Time(Timestamp(i64::MAX)), made.last()).await;
+    expect(&made.replica, Target::Time(Timestamp(i64::MAX)), made.last()).await;
 }
 
 /// Small segments are deleted once a merged one stands for them: one after the other, while somebody plans a restore.
@@ -34,7 +35,7 @@ async fn segments_that_are_let_go_of_while_a_restore_is_planned_do_not_fail_it()
             if order == 1 {
                 keys.reverse();
             }
-            let store: Arc<dyn Store> = Arc::new(Watched::new(&made.copy().await).vanishing(keys));
+            let store = Replica::plain(Arc::new(Watched::new(&made.copy().await).vanishing(keys)));
             let (report, pages) =
                 restore(&store, Target::Time(asked.at)).await.unwrap_or_else(|error| panic!("{error}"));
             let plan = &report.plan;
@@ -48,17 +49,17 @@ async fn segments_that_are_let_go_of_while_a_restore_is_planned_do_not_fail_it()
 async fn a_moment_before_everything_is_not_covered() {
     let made = Handmade::random(512, Compression::None, 5, 2, 2).await;
     for at in [i64::MIN, 0, BEGIN + 999] {
-        let error = restore(&made.store, Target::Time(Timestamp(at))).await.unwrap_err();
+        let error = restore(&made.replica, Target::Time(Timestamp(at))).await.unwrap_err();
         assert!(matches!(error, Error::BeforeAll { earliest, .. } if earliest == made.states[0].at), "{error}");
         assert_eq!(public(error), (Kind::NotCovered, "restore.not_covered"));
     }
     let beyond = Target::Generation(made.last().generation, Some(Point::Index(index(2))));
-    assert_eq!(public(restore(&made.store, beyond).await.unwrap_err()), (Kind::NotCovered, "restore.not_covered"));
+    assert_eq!(public(restore(&made.replica, beyond).await.unwrap_err()), (Kind::NotCovered, "restore.not_covered"));
 }
 
 #[tokio::test]
 async fn a_store_that_answers_and_has_nothing_has_no_backup() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let generation = GenerationId::new(Timestamp(1), [1; 10]);
     for target in [Target::Latest, Target::Time(Timestamp(1)), Target::Generation(generation, None)] {
         let error = restore(&store, target).await.unwrap_err();
@@ -83,14 +84,14 @@ async fn a_moment_at_which_nobody_watched_is_told() {
     .await;
     // What was committed in the gap is in the next segment and in none before, also at a moment between the two.
     for (later, in_gap) in [(0, false), (99, false), (100, true), (899, true), (999, true)] {
-        let report = expect(&made.store, Target::Time(Timestamp(before.at.0 + later)), &before).await;
+        let report = expect(&made.replica, Target::Time(Timestamp(before.at.0 + later)), &before).await;
         assert_eq!(report.plan.in_gap, in_gap, "{later}");
     }
-    assert!(!expect(&made.store, Target::Time(Timestamp(before.at.0 + 1000)), made.last()).await.plan.in_gap);
+    assert!(!expect(&made.replica, Target::Time(Timestamp(before.at.0 + 1000)), made.last()).await.plan.in_gap);
 }
 
 /// Asks strictly for the state of a moment in a gap; the gap and the states around it are those of the error.
-async fn refused(store: &Arc<dyn Store>, at: Timestamp, why: Absence, around: [&State; 2]) {
+async fn refused(store: &Replica, at: Timestamp, why: Absence, around: [&State; 2]) {
     let error = restore(store, Target::StrictTime(at)).await.unwrap_err();
     let Error::InGap { asked, around: between, .. } = &error else { panic!("{error}") };
     let restore::Around { gap, before, after } = &**between;
@@ -119,23 +120,23 @@ async fn asked_strictly_a_moment_in_a_gap_is_refused_with_the_states_around_it()
     for (place, why) in [(1, Absence::NotRunning), (2, Absence::Outage)] {
         let around = [&states[place], &states[place + 1]];
         for later in [100, 899, 900, 999] {
-            refused(&made.store, Timestamp(states[place].at.0 + later), why, around).await;
+            refused(&made.replica, Timestamp(states[place].at.0 + later), why, around).await;
         }
-        expect(&made.store, Target::StrictTime(Timestamp(states[place].at.0 + 99)), &states[place]).await;
+        expect(&made.replica, Target::StrictTime(Timestamp(states[place].at.0 + 99)), &states[place]).await;
     }
     // Between two generations, from the end of the one on; where capture went on there is none.
     for later in [0, 500, 999] {
         let around = [&states[3], &states[4]];
-        refused(&made.store, Timestamp(states[3].at.0 + later), Absence::NotRunning, around).await;
-        expect(&made.store, Target::StrictTime(Timestamp(states[4].at.0 + later)), &states[4]).await;
+        refused(&made.replica, Timestamp(states[3].at.0 + later), Absence::NotRunning, around).await;
+        expect(&made.replica, Target::StrictTime(Timestamp(states[4].at.0 + later)), &states[4]).await;
     }
     // The list has the same ones, but for those that only a segment in the middle of a generation knows of.
-    let listed = survey(&made.store).await.unwrap().gaps;
+    let listed = survey(&made.replica).await.unwrap().gaps;
     let known: Vec<(Timestamp, Absence)> = listed.iter().map(|gap| (gap.from, gap.why)).collect();
     let outage = (Timestamp(states[2].at.0 + 100), Absence::Outage);
     assert_eq!(known, [outage, (states[3].at, Absence::NotRunning)]);
     for target in [Target::StrictTime(Timestamp(i64::MAX)), Target::Latest] {
-        assert_eq!(expect(&made.store, target, made.last()).await.plan.gap, None);
+        assert_eq!(expect(&made.replica, target, made.last()).await.plan.gap, None);
     }
 }
 
@@ -212,10 +213,10 @@ async fn a_damaged_object_after_the_moment_does_not_matter() {
 async fn a_latest_that_lags_or_is_damaged_is_only_a_hint() {
     let made = Handmade::random(512, Compression::None, 9, 2, 2).await;
     let lagging = Latest { generation: made.states[0].generation, counter: 9 };
-    write_latest(&*made.store, &lagging).await.unwrap();
-    expect(&made.store, Target::Latest, made.last()).await;
-    made.store.put("latest", "{}".into()).await.unwrap();
-    expect(&made.store, Target::Latest, made.last()).await;
-    made.store.delete("latest").await.unwrap();
-    expect(&made.store, Target::Latest, made.last()).await;
+    write_latest(&made.replica, &lagging).await.unwrap();
+    expect(&made.replica, Target::Latest, made.last()).await;
+    made.replica.put("latest", "{}".into()).await.unwrap();
+    expect(&made.replica, Target::Latest, made.last()).await;
+    made.replica.delete("latest").await.unwrap();
+    expect(&made.replica, Target::Latest, made.last()).await;
 }

@@ -1,11 +1,9 @@
 //! Histories by chance: whatever a policy promises can be restored from what is left, after every single delete.
 
-use std::sync::Arc;
-
 use waloy::compress::Compression;
+use waloy::replica::Replica;
 use waloy::restore::{Target, restore};
 use waloy::retention::{Keep, Plan, Policy, enforce};
-use waloy::storage::Store;
 use waloy::units::Timestamp;
 
 use super::*;
@@ -54,7 +52,7 @@ async fn history(rng: &mut Rng) -> Handmade {
 }
 
 /// Everything that the policy promises at this time is what a restore gives.
-async fn keeps_its_promise(made: &Handmade, store: &Arc<dyn Store>, policy: &Policy, now: Timestamp, what: &str) {
+async fn keeps_its_promise(made: &Handmade, store: &Replica, policy: &Policy, now: Timestamp, what: &str) {
     let millis = |duration: Duration| duration.as_millis() as i64;
     let (retention, grace) = (millis(policy.retention.unwrap()), millis(policy.grace));
     let begins = Timestamp(now.0 - retention);
@@ -97,9 +95,9 @@ async fn whatever_was_promised_can_be_restored_after_every_single_delete() {
             orphans: rng.below(2) == 0,
         };
         let now = Timestamp(made.last().at.0 + rng.below(10 * DAY as u64) as i64);
-        let dated = Dated::of(&made, made.copy().await);
+        let dated = Dated::of(&made, &made.copy().await);
         dated.now_is(now);
-        let store: Arc<dyn Store> = dated.clone();
+        let store = Replica::plain(dated.clone());
         let plan = Plan::of(&store, &policy, now).await.unwrap();
         let report = enforce(&store, &policy, now).await.unwrap();
         assert!(report.is_complete());
@@ -110,7 +108,7 @@ async fn whatever_was_promised_can_be_restored_after_every_single_delete() {
         generations += gone(&plan).len();
         superseded += plan.generations.iter().map(|it| it.superseded().count()).sum::<usize>();
         // As if the process had died after each of them, and the next one had done the rest.
-        let all = objects(&*made.store).await;
+        let all = objects(&*made.replica).await;
         // A request for many deletes may have done any of them.
         let requests = order.iter().map(|(request, _)| *request).max().map_or(0, |last| last + 1);
         let some = (0..requests).map(|at| -> Vec<&String> {
@@ -122,9 +120,9 @@ async fn whatever_was_promised_can_be_restored_after_every_single_delete() {
         for done in first.into_iter().chain(some.collect::<Vec<_>>()) {
             let what = format!("seed {seed}, {} of {} deleted", done.len(), order.len());
             let left = all.iter().filter(|(key, _)| !done.contains(&key)).cloned();
-            let dated = Dated::of(&made, store_of(left).await);
+            let dated = Dated::of(&made, &store_of(left).await);
             dated.now_is(now);
-            let store: Arc<dyn Store> = dated.clone();
+            let store = Replica::plain(dated.clone());
             keeps_its_promise(&made, &store, &policy, now, &what).await;
             enforce(&store, &policy, now).await.unwrap_or_else(|error| panic!("{what}: {error}"));
             keeps_its_promise(&made, &store, &policy, now, &what).await;
@@ -140,7 +138,7 @@ async fn whatever_was_promised_can_be_restored_after_every_single_delete() {
 }
 
 /// Every point that is left, restored to a file.
-async fn restores_what_it_had(made: &Handmade, store: &Arc<dyn Store>) {
+async fn restores_what_it_had(made: &Handmade, store: &Replica) {
     let (dir, mut restored) = (tempfile::tempdir().unwrap(), 0);
     for (at, state) in made.states.iter().enumerate() {
         let path = dir.path().join(at.to_string());

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use waloy::replica::Name;
+use waloy::replica::{Name, Replica};
 use waloy::retention::{Error, Plan, enforce, execute};
-use waloy::storage::{ErrorKind, Store};
+use waloy::storage::ErrorKind;
 use waloy::testing::faulty::{Deletes, FaultyStore, Operation, When};
 use waloy::units::Timestamp;
 use waloy::verify::{self, Level, Subset};
@@ -16,17 +16,17 @@ use crate::watched::Watched;
 
 const NOW: Timestamp = Timestamp(BEGIN + 10_000 * DAY);
 
-async fn faulty() -> (Handmade, FaultyStore, Arc<dyn Store>) {
+async fn faulty() -> (Handmade, FaultyStore, Replica) {
     let (made, _) = a_generation_a_day(6).await;
-    let faulty = FaultyStore::new(Dated::of(&made, made.store.clone()));
-    let store: Arc<dyn Store> = Arc::new(faulty.clone());
+    let faulty = FaultyStore::new(Dated::of(&made, &made.replica));
+    let store = Replica::plain(Arc::new(faulty.clone()));
     (made, faulty, store)
 }
 
 #[tokio::test]
 async fn a_refused_delete_is_told_and_leaves_the_generation_whole() {
     let (made, faulty, store) = faulty().await;
-    let before = objects(&*made.store).await;
+    let before = objects(&*made.replica).await;
     faulty.set_deletes(Deletes::Refused);
     let report = enforce(&store, &policy(days(1), days(1)), NOW).await.unwrap();
     assert_eq!((report.generations, report.objects, report.freed_bytes), (0, 0, 0));
@@ -34,7 +34,7 @@ async fn a_refused_delete_is_told_and_leaves_the_generation_whole() {
     // Three generations were to go: of each, the snapshot and the manifest were asked for, and no more.
     assert_eq!(report.refused_objects, 6);
     assert!(report.refused[0].key.ends_with("/snapshot") && report.refused[0].why == "refused, as ordered");
-    assert!(objects(&*made.store).await == before);
+    assert!(objects(&*made.replica).await == before);
     let verified = verify::verify(&store, Level::ReadData(Subset::All), &verify::Options::default()).await.unwrap();
     assert!(verified.findings.is_empty(), "{verified:?}");
 }
@@ -42,12 +42,12 @@ async fn a_refused_delete_is_told_and_leaves_the_generation_whole() {
 #[tokio::test]
 async fn a_delete_that_was_only_said_to_be_done_is_found_out() {
     let (made, faulty, store) = faulty().await;
-    let before = objects(&*made.store).await;
+    let before = objects(&*made.replica).await;
     faulty.set_deletes(Deletes::Ignored);
     let report = enforce(&store, &policy(days(1), days(1)), NOW).await.unwrap();
     assert_eq!((report.generations, report.objects, report.refused_objects), (0, 0, 0));
     assert_eq!((report.still_there_objects, report.still_there.len()), (6, 6));
-    assert!(objects(&*made.store).await == before);
+    assert!(objects(&*made.replica).await == before);
     // When it comes to its senses, the next run does what is left.
     faulty.set_deletes(Deletes::Done);
     let report = enforce(&store, &policy(days(1), days(1)), NOW).await.unwrap();
@@ -59,9 +59,9 @@ async fn a_store_that_fails_half_way_is_an_error_and_the_next_run_ends_it() {
     let (made, ..) = faulty().await;
     for n in 1..=6 {
         for when in [When::Before, When::After] {
-            let copy: Arc<dyn Store> = Dated::of(&made, made.copy().await);
-            let faulty = FaultyStore::new(copy.clone());
-            let store: Arc<dyn Store> = Arc::new(faulty.clone());
+            let copy = Replica::plain(Dated::of(&made, &made.copy().await));
+            let faulty = FaultyStore::new(copy.store().clone());
+            let store = Replica::plain(Arc::new(faulty.clone()));
             faulty.fail_nth_of(Operation::DeleteMany, n, when, ErrorKind::Unavailable);
             let error = enforce(&store, &policy(days(1), days(1)), NOW).await.unwrap_err();
             assert!(error.is_transient(), "{error}");
@@ -87,8 +87,8 @@ async fn nothing_is_deleted_when_what_stays_does_not_verify() {
     ] {
         let copy = made.copy().await;
         copy.delete(&name.key()).await.unwrap();
-        let dated = Dated::of(&made, copy);
-        let store: Arc<dyn Store> = dated.clone();
+        let dated = Dated::of(&made, &copy);
+        let store = Replica::plain(dated.clone());
         let error = enforce(&store, &policy(days(1), days(1)), NOW).await.unwrap_err();
         let Error::Unverified { problems, .. } = &error else { panic!("{error}") };
         assert_eq!(problems, &[says]);
@@ -100,8 +100,8 @@ async fn nothing_is_deleted_when_what_stays_does_not_verify() {
     let copy = made.copy().await;
     let bytes = copy.get(&Name::Snapshot(stays).key(), u64::MAX).await.unwrap();
     copy.put(&Name::Snapshot(stays).key(), bytes.slice(..bytes.len() - 9)).await.unwrap();
-    let dated = Dated::of(&made, copy);
-    let store: Arc<dyn Store> = dated.clone();
+    let dated = Dated::of(&made, &copy);
+    let store = Replica::plain(dated.clone());
     let plan = Plan::of(&store, &policy(days(1), days(1)), NOW).await.unwrap();
     assert!(matches!(execute(&store, &plan).await, Err(Error::Unverified { .. })));
     assert!(dated.deleted().is_empty());
@@ -110,7 +110,7 @@ async fn nothing_is_deleted_when_what_stays_does_not_verify() {
 #[tokio::test]
 async fn what_goes_while_it_is_being_verified_is_no_damage() {
     let (made, ids) = a_generation_a_day(4).await;
-    let going: Vec<String> = objects(&*made.store)
+    let going: Vec<String> = objects(&*made.replica)
         .await
         .into_iter()
         .map(|(key, _)| key)
@@ -125,7 +125,7 @@ async fn what_goes_while_it_is_being_verified_is_no_damage() {
             let going = going.iter().filter(|key| !damage || key.contains("/wal/"));
             going.for_each(|key| acting.delete(key).now_or_never().unwrap().unwrap());
         };
-        let store: Arc<dyn Store> = Arc::new(Watched::new(&copy).at_snapshot(gone));
+        let store = Replica::plain(Arc::new(Watched::new(&copy).at_snapshot(gone)));
         let report = verify::verify(&store, everything, &verify::Options::default()).await.unwrap();
         assert_eq!(report.ok(), !damage, "{report:?}");
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use waloy::replica::Name;
+use waloy::replica::{Name, Replica};
 use waloy::restore::{Point, Target, restore};
 use waloy::retention::{Deleted, Fate, Keep, Kept, Period, Plan, Policy, enforce};
-use waloy::storage::{MemoryStore, Store};
+use waloy::storage::MemoryStore;
 use waloy::units::Timestamp;
 use waloy::verify::{self, Level, Subset};
 
@@ -18,8 +18,8 @@ const NOW: Timestamp = Timestamp(BEGIN + 10_000 * DAY);
 #[tokio::test]
 async fn every_moment_of_the_retention_and_the_grace_on_top_stays_covered() {
     let (made, ids) = a_generation_a_day(10).await;
-    let dated = Dated::of(&made, made.store.clone());
-    let store: Arc<dyn Store> = dated.clone();
+    let dated = Dated::of(&made, &made.replica);
+    let store = Replica::plain(dated.clone());
     // The newest object is three hours into the tenth day: its snapshot is what covers nothing older.
     let plan = Plan::of(&store, &policy(days(3), days(1)), NOW).await.unwrap();
     assert_eq!(plan.now, made.last().at);
@@ -46,9 +46,9 @@ async fn every_moment_of_the_retention_and_the_grace_on_top_stays_covered() {
 #[tokio::test]
 async fn the_latest_generation_stays_however_old_and_so_do_as_many_as_were_asked_for() {
     let (made, ids) = a_generation_a_day(6).await;
-    let dated = Dated::of(&made, made.store.clone());
+    let dated = Dated::of(&made, &made.replica);
     dated.now_is(Timestamp(BEGIN + 1000 * DAY));
-    let store: Arc<dyn Store> = dated;
+    let store = Replica::plain(dated);
     let nothing = policy(Duration::ZERO, Duration::ZERO);
     for (min_keep, left) in [(0, 1), (1, 1), (3, 3), (6, 6), (100, 6)] {
         let plan = Plan::of(&store, &Policy { min_keep, ..nothing.clone() }, NOW).await.unwrap();
@@ -62,8 +62,8 @@ async fn the_latest_generation_stays_however_old_and_so_do_as_many_as_were_asked
 #[tokio::test]
 async fn one_clock_that_is_wrong_deletes_nothing() {
     let (made, ids) = a_generation_a_day(6).await;
-    let dated = Dated::of(&made, made.store.clone());
-    let store: Arc<dyn Store> = dated.clone();
+    let dated = Dated::of(&made, &made.replica);
+    let store = Replica::plain(dated.clone());
     let policy = policy(days(30), days(1));
     // Ours is ten thousand days ahead.
     assert!(Plan::of(&store, &policy, NOW).await.unwrap().is_empty());
@@ -77,7 +77,7 @@ async fn one_clock_that_is_wrong_deletes_nothing() {
 #[tokio::test]
 async fn beyond_the_retention_the_last_point_of_a_day_a_week_and_a_month_stays() {
     let (made, ids) = a_generation_a_day(70).await;
-    let store: Arc<dyn Store> = Dated::of(&made, made.store.clone());
+    let store = Replica::plain(Dated::of(&made, &made.replica));
     let keep = Keep { daily: 4, weekly: 3, monthly: 3 };
     let plan = Plan::of(&store, &Policy { keep, ..policy(days(1), Duration::ZERO) }, NOW).await.unwrap();
     let kept = |period| -> Vec<usize> {
@@ -105,7 +105,7 @@ async fn beyond_the_retention_the_last_point_of_a_day_a_week_and_a_month_stays()
 }
 
 /// Thirty-two segments a second apart, merged, and a few more an hour and a half later.
-async fn merged() -> (Handmade, Arc<Dated>, Arc<dyn Store>) {
+async fn merged() -> (Handmade, Arc<Dated>, Replica) {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let mut rng = crate::handmade::Rng(3);
     made.begin(rng.page(512)).await;
@@ -117,8 +117,8 @@ async fn merged() -> (Handmade, Arc<Dated>, Arc<dyn Store>) {
     for _ in 0..4 {
         made.commit(rng.page(512)).await;
     }
-    let dated = Dated::of(&made, made.store.clone());
-    let store: Arc<dyn Store> = dated.clone();
+    let dated = Dated::of(&made, &made.replica);
+    let store = Replica::plain(dated.clone());
     (made, dated, store)
 }
 
@@ -150,10 +150,10 @@ async fn a_merged_segment_that_is_damaged_or_has_just_come_stands_for_nothing() 
     assert!(Plan::of(&store, &policy, NOW).await.unwrap().is_empty());
     dated.times.lock().unwrap().remove(&name.key());
     assert!(!Plan::of(&store, &policy, NOW).await.unwrap().is_empty());
-    let mut bytes = made.store.get(&name.key(), u64::MAX).await.unwrap().to_vec();
+    let mut bytes = made.replica.get(&name.key(), u64::MAX).await.unwrap().to_vec();
     let at = bytes.len() - 40;
     bytes[at] ^= 1;
-    made.store.put(&name.key(), bytes.into()).await.unwrap();
+    made.replica.put(&name.key(), bytes.into()).await.unwrap();
     assert!(Plan::of(&store, &policy, NOW).await.unwrap().is_empty());
 }
 
@@ -168,8 +168,8 @@ async fn a_merged_segment_over_a_longer_time_than_the_ladder_allows_stands_for_n
     }
     made.merge(0, 7).await;
     made.commit(rng.page(512)).await;
-    let dated = Dated::of(&made, made.store.clone());
-    let store: Arc<dyn Store> = dated.clone();
+    let dated = Dated::of(&made, &made.replica);
+    let store = Replica::plain(dated.clone());
     let policy = policy(days(30), hours(24));
     for (age, goes) in [(2 * DAY, 0), (7 * DAY - HOUR, 0), (7 * DAY + HOUR, 8)] {
         dated.now_is(Timestamp(made.last().at.0 + age));
@@ -187,9 +187,9 @@ async fn the_newest_segment_of_the_latest_generation_stays_although_it_was_merge
         made.commit(rng.page(512)).await;
     }
     made.merge(0, 3).await;
-    let dated = Dated::of(&made, made.store.clone());
+    let dated = Dated::of(&made, &made.replica);
     dated.now_is(Timestamp(made.last().at.0 + 2 * DAY));
-    let store: Arc<dyn Store> = dated;
+    let store = Replica::plain(dated);
     let plan = Plan::of(&store, &policy(days(30), hours(24)), NOW).await.unwrap();
     assert_eq!(plan.deleted().count(), 3);
     assert!(plan.deleted().all(|object| object.name != Name::Segment(made.last().generation, index(3))));
@@ -199,13 +199,13 @@ async fn the_newest_segment_of_the_latest_generation_stays_although_it_was_merge
 async fn a_store_without_modification_times_is_judged_by_the_times_in_ids_and_manifests() {
     let (made, ids) = a_generation_a_day(6).await;
     let now = made.last().at;
-    let plan = Plan::of(&made.store, &policy(days(2), days(1)), now).await.unwrap();
+    let plan = Plan::of(&made.replica, &policy(days(2), days(1)), now).await.unwrap();
     assert_eq!(gone(&plan), ids[..2]);
 }
 
 #[tokio::test]
 async fn where_nothing_was_ever_backed_up_there_is_no_backup() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
     let error = Plan::of(&store, &Policy::new(Some(days(1))), NOW).await.unwrap_err();
     assert_eq!(waloy::Error::from(error).kind(), waloy::Kind::NoBackup);
 }
@@ -213,11 +213,11 @@ async fn where_nothing_was_ever_backed_up_there_is_no_backup() {
 #[tokio::test]
 async fn leftovers_go_when_they_are_asked_to_and_strangers_are_only_told() {
     let (made, ids) = a_generation_a_day(3).await;
-    made.store.put("notes.txt", "mine".into()).await.unwrap();
-    made.store.put(&format!("{}/wal/x", ids[1]), "whose?".into()).await.unwrap();
-    made.store.delete(&Name::Snapshot(ids[1]).key()).await.unwrap();
-    let dated = Dated::of(&made, made.store.clone());
-    let store: Arc<dyn Store> = dated;
+    made.replica.put("notes.txt", "mine".into()).await.unwrap();
+    made.replica.put(&format!("{}/wal/x", ids[1]), "whose?".into()).await.unwrap();
+    made.replica.delete(&Name::Snapshot(ids[1]).key()).await.unwrap();
+    let dated = Dated::of(&made, &made.replica);
+    let store = Replica::plain(dated);
     let keeping = policy(days(30), hours(1));
     let plan = Plan::of(&store, &keeping, NOW).await.unwrap();
     assert!(plan.is_empty());
@@ -227,13 +227,13 @@ async fn leftovers_go_when_they_are_asked_to_and_strangers_are_only_told() {
     assert_eq!(gone(&plan), [ids[1]]);
     assert_eq!(plan.generations[1].fate, Fate::Deleted(Deleted::Orphan));
     // Without its manifest it is what is left of a generation that was deleted.
-    made.store.delete(&Name::Manifest(ids[1]).key()).await.unwrap();
+    made.replica.delete(&Name::Manifest(ids[1]).key()).await.unwrap();
     let plan = Plan::of(&store, &keeping, NOW).await.unwrap();
     assert_eq!(plan.generations[1].fate, Fate::Deleted(Deleted::Remnant));
     let verified = verify::verify(&store, Level::Quick, &verify::Options::default()).await.unwrap();
     assert!(verified.ok() && verified.findings.len() == 1, "{verified:?}");
     enforce(&store, &keeping, NOW).await.unwrap();
-    assert!(made.store.get(&format!("{}/wal/x", ids[1]), 100).await.is_ok());
+    assert!(made.replica.get(&format!("{}/wal/x", ids[1]), 100).await.is_ok());
     let verified = verify::verify(&store, Level::Quick, &verify::Options::default()).await.unwrap();
     assert!(verified.findings.is_empty(), "{verified:?}");
 }
@@ -242,11 +242,11 @@ async fn leftovers_go_when_they_are_asked_to_and_strangers_are_only_told() {
 async fn segments_of_the_newest_generation_without_its_snapshot_never_go() {
     let (made, ids) = a_generation_a_day(3).await;
     for name in [Name::Snapshot(ids[2]), Name::Manifest(ids[2])] {
-        made.store.delete(&name.key()).await.unwrap();
+        made.replica.delete(&name.key()).await.unwrap();
     }
-    let dated = Dated::of(&made, made.store.clone());
+    let dated = Dated::of(&made, &made.replica);
     dated.now_is(NOW);
-    let store: Arc<dyn Store> = dated;
+    let store = Replica::plain(dated);
     let policy = Policy { orphans: true, ..policy(days(30), hours(1)) };
     let plan = Plan::of(&store, &policy, NOW).await.unwrap();
     assert_eq!(plan.generations[2].fate, Fate::Kept(Kept::Incomplete));

@@ -1,11 +1,8 @@
 //! A database that was replaced by another one: the last state of before stays until somebody says that it may go.
 
-use std::sync::Arc;
-
 use waloy::format::Reason;
-use waloy::replica::Name;
+use waloy::replica::{Name, Replica};
 use waloy::retention::{Error, Fate, Kept, Plan, confirm_replacement, enforce, replacement};
-use waloy::storage::Store;
 use waloy::units::Timestamp;
 
 use super::*;
@@ -13,7 +10,7 @@ use super::*;
 const NOW: Timestamp = Timestamp(BEGIN + 10_000 * DAY);
 
 /// Eight days, and on the fourth another database took the place of the one before.
-async fn replaced(reason: Reason) -> (Handmade, Vec<GenerationId>, Arc<dyn Store>) {
+async fn replaced(reason: Reason) -> (Handmade, Vec<GenerationId>, Replica) {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let (mut ids, mut rng) = (Vec::new(), crate::handmade::Rng(7));
     for day in 0..8 {
@@ -24,7 +21,7 @@ async fn replaced(reason: Reason) -> (Handmade, Vec<GenerationId>, Arc<dyn Store
         made.commit(rng.page(512)).await;
         made.wait(DAY - 2 * SECOND);
     }
-    let store: Arc<dyn Store> = Dated::of(&made, made.store.clone());
+    let store = Replica::plain(Dated::of(&made, &made.replica));
     (made, ids, store)
 }
 
@@ -41,10 +38,10 @@ async fn the_last_state_before_a_replacement_stays_until_that_is_confirmed() {
     assert!(Plan::of(&store, &policy, NOW).await.unwrap().is_empty());
     let good = made.states.iter().rfind(|state| state.generation == ids[2]).unwrap();
     assert_eq!(planned(&made, &store, good.at).await.unwrap().point, good.point);
-    let found = confirm_replacement(&*store, ids[3]).await.unwrap();
+    let found = confirm_replacement(&store, ids[3]).await.unwrap();
     assert_eq!((found.before, found.confirmed), (ids[2], true));
-    assert!(replacement(&*store, ids[3]).await.unwrap().confirmed);
-    confirm_replacement(&*store, ids[3]).await.unwrap();
+    assert!(replacement(&store, ids[3]).await.unwrap().confirmed);
+    confirm_replacement(&store, ids[3]).await.unwrap();
     let report = enforce(&store, &policy, NOW).await.unwrap();
     assert_eq!((report.generations, report.is_complete()), (2, true));
     let left = store.list(&format!("{}/", ids[3]), None, Depth::All).await.unwrap();
@@ -59,12 +56,12 @@ async fn what_might_be_a_replacement_counts_as_one() {
         assert_eq!(gone(&Plan::of(&store, &policy, NOW).await.unwrap()), ids[..5]);
         let manifest = Name::Manifest(ids[3]).key();
         match unreadable {
-            true => made.store.put(&manifest, "{".into()).await.unwrap(),
-            false => made.store.delete(&manifest).await.unwrap(),
+            true => made.replica.put(&manifest, "{".into()).await.unwrap(),
+            false => made.replica.delete(&manifest).await.unwrap(),
         }
         let plan = Plan::of(&store, &policy, NOW).await.unwrap();
         assert_eq!(gone(&plan), [ids[0], ids[1], ids[4]]);
-        confirm_replacement(&*store, ids[3]).await.unwrap();
+        confirm_replacement(&store, ids[3]).await.unwrap();
         assert_eq!(gone(&Plan::of(&store, &policy, NOW).await.unwrap()), ids[..5]);
     }
 }
@@ -72,13 +69,13 @@ async fn what_might_be_a_replacement_counts_as_one() {
 #[tokio::test]
 async fn what_replaced_nothing_cannot_be_confirmed() {
     let (_, ids, store) = replaced(Reason::Replaced).await;
-    let error = confirm_replacement(&*store, ids[4]).await.unwrap_err();
+    let error = confirm_replacement(&store, ids[4]).await.unwrap_err();
     assert!(matches!(error, Error::NotReplaced { .. }), "{error}");
     let nobody = GenerationId::new(Timestamp(BEGIN), [9; 10]);
-    let error = waloy::Error::from(confirm_replacement(&*store, nobody).await.unwrap_err());
+    let error = waloy::Error::from(confirm_replacement(&store, nobody).await.unwrap_err());
     assert_eq!(error.code(), "restore.no_such_generation");
     let (mut made, ids) = a_generation_a_day(1).await;
     made.reason(Reason::Replaced).await;
-    let error = confirm_replacement(&*made.store, ids[0]).await.unwrap_err();
+    let error = confirm_replacement(&made.replica, ids[0]).await.unwrap_err();
     assert!(matches!(error, Error::NothingBefore { .. }), "{error}");
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use waloy::engine::{Event, Options, Replicator};
-use waloy::replica::generations;
+use waloy::replica::{Replica, generations};
 use waloy::restore::{self, Output, Target, restore};
 use waloy::retention::Policy;
-use waloy::storage::{DirStore, Store};
+use waloy::storage::DirStore;
 use waloy::units::Timestamp;
 use waloy::verify::{self, Level, Subset};
 use waloy::{BackupConfig, BackupManager, Destination};
@@ -58,7 +58,7 @@ fn last_commit(db: &Path) -> i64 {
 async fn restores_beside_a_retention_of_seconds_never_fail_and_are_true() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("app.db");
-    let store: Arc<dyn Store> = Arc::new(DirStore::new(dir.path().join("replica")));
+    let store = Replica::plain(Arc::new(DirStore::new(dir.path().join("replica"))));
     let stop = Arc::new(AtomicBool::new(false));
     let writing = writer(&db, stop.clone());
     let (hooks, events) = listening();
@@ -123,7 +123,7 @@ async fn a_replicator_that_is_driven_by_calls_lets_go_of_nothing_by_itself() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("app.db");
     let app = application(&db, 4096);
-    let store: Arc<dyn Store> = Arc::new(DirStore::new(dir.path().join("replica")));
+    let store = Replica::plain(Arc::new(DirStore::new(dir.path().join("replica"))));
     let mut options = manual(&db);
     options.retention = Some(Policy { grace: Duration::ZERO, ..Policy::new(Some(Duration::ZERO)) });
     let mut replicator = Replicator::start(options, store.clone(), Default::default()).await.unwrap();

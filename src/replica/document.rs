@@ -1,0 +1,103 @@
+//! The small objects that are JSON when they are open: `latest`, `replica`, the manifests.
+
+use bytes::Bytes;
+
+use super::{Error, LATEST, Name, REPLICA, Replica};
+use crate::ids::{GenerationId, ObjectKind};
+use crate::storage::Put;
+
+/// What a manifest may be long at most: 1,024 segments of some 200 bytes.
+const MANIFEST_LIMIT: u64 = 1 << 20;
+/// What the others may be long at most: there is room for sealed ones.
+const LIMIT: u64 = 4096;
+
+/// One of these objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Document {
+    /// The ids of the replica.
+    Replica,
+    /// The hint at the current generation.
+    Latest,
+    /// What a generation is.
+    Manifest(GenerationId),
+}
+
+impl Document {
+    /// The document with this key; `None` if the key is none of one.
+    pub fn parse(key: &str) -> Option<Document> {
+        match (key, Name::parse(key)) {
+            (REPLICA, _) => Some(Document::Replica),
+            (LATEST, _) => Some(Document::Latest),
+            (_, Some(Name::Manifest(generation))) => Some(Document::Manifest(generation)),
+            _ => None,
+        }
+    }
+
+    /// The key.
+    pub fn key(self) -> String {
+        match self {
+            Document::Replica => REPLICA.to_owned(),
+            Document::Latest => LATEST.to_owned(),
+            Document::Manifest(generation) => Name::Manifest(generation).key(),
+        }
+    }
+
+    fn kind(self) -> ObjectKind {
+        match self {
+            Document::Replica => ObjectKind::Replica,
+            Document::Latest => ObjectKind::Latest,
+            Document::Manifest(_) => ObjectKind::Manifest,
+        }
+    }
+
+    /// Its content, opened and not parsed; `None` if there is no such object.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, [`Error::Sealed`].
+    pub async fn read(self, replica: &Replica) -> Result<Option<Bytes>, Error> {
+        let limit = if matches!(self, Document::Manifest(_)) { MANIFEST_LIMIT } else { LIMIT };
+        match replica.get(&self.key(), limit).await {
+            Ok(bytes) => self.opened(replica, bytes).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts it over the one that is there. When this returns, it is durable.
+    pub(super) async fn put(self, replica: &Replica, content: Vec<u8>) -> Result<(), Error> {
+        Ok(replica.put(&self.key(), stored(content)).await?)
+    }
+
+    /// Puts it unless there is one. When this returns [`Put::Created`], it is durable.
+    pub(super) async fn put_if_absent(self, replica: &Replica, content: Vec<u8>) -> Result<Put, Error> {
+        Ok(replica.put_if_absent(&self.key(), stored(content)).await?)
+    }
+
+    /// The content of the bytes that are stored.
+    fn opened(self, replica: &Replica, bytes: Bytes) -> Result<Bytes, Error> {
+        Error::refuse_sealed(&**replica, &self.key(), self.kind(), &bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// The bytes to store for this content.
+fn stored(content: Vec<u8>) -> Bytes {
+    Bytes::from(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Timestamp;
+
+    #[test]
+    fn a_document_is_known_by_its_key() {
+        let generation = GenerationId::new(Timestamp(1), [7; 10]);
+        for document in [Document::Replica, Document::Latest, Document::Manifest(generation)] {
+            assert_eq!(Document::parse(&document.key()), Some(document));
+            assert_eq!(Document::parse(&format!("{}x", document.key())), None);
+        }
+        assert_eq!(Document::parse(&Name::Snapshot(generation).key()), None);
+    }
+}
