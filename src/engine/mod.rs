@@ -45,6 +45,7 @@ mod resume;
 mod rollover;
 mod segment;
 mod session;
+mod settle;
 mod spool;
 mod status;
 mod wake;

@@ -3,8 +3,6 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::adopt::{self, Newest, Quiet};
 use super::catch_up::{self, CaughtUp};
 use super::context::Context;
@@ -12,17 +10,16 @@ use super::error::Error;
 use super::kin;
 use super::merging::Merging;
 use super::observer::ObserverThread;
-use super::parcel::{Body, overtaken_by, put, require_ours};
 use super::pending::Boundary;
 use super::segment::{Unwatched, mark};
 use super::session::Session;
+use super::settle::{Begun, is_there, note_ours, settle, younger};
 use crate::db;
 use crate::format::{Latest, Manifest, ManifestSnapshot, Outline, Reason, Summary};
 use crate::ids::{Digest, GenerationId};
-use crate::replica::{self, Name, ObjectReader, Objects};
-use crate::restore;
+use crate::replica::{self, Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored, WalPlace};
-use crate::units::{DbChecksum, PageHash, PageNo, PageSize, SegmentIndex};
+use crate::units::{DbChecksum, PageSize};
 use crate::wal::Position;
 
 impl Session {
@@ -159,15 +156,6 @@ impl Session {
     }
 }
 
-/// A generation that was begun, and not noted.
-struct Begun {
-    generation: GenerationId,
-    /// The size of its snapshot.
-    size: u64,
-    /// Why, if that is known.
-    reason: Option<Reason>,
-}
-
 /// The hint at the current generation may name one before, or one whose objects are gone.
 async fn mend_latest(context: &Context, generation: GenerationId) {
     let names_it = match replica::read_latest(&context.replica).await {
@@ -183,155 +171,6 @@ async fn mend_latest(context: &Context, generation: GenerationId) {
             tracing::warn!(%error, "cannot write the hint at the current generation");
         }
     }
-}
-
-/// Settles the intent of an earlier process: afterwards its object is in the store, or was never visible and is not.
-/// Says which generation was begun by it and how large its snapshot is, if that is what it was.
-async fn settle(context: &Context, known: Option<&Acknowledged>) -> Result<Option<Begun>, Error> {
-    let Some((intent, payload)) = Intent::load(&context.state)? else { return Ok(None) };
-    let name = match intent.index {
-        None => Name::Snapshot(intent.generation),
-        Some(index) => {
-            Name::Segment(intent.generation, SegmentIndex::new(index).ok_or(Error::Full(intent.generation))?)
-        }
-    };
-    let done = known.is_some_and(|known| known.generation == intent.generation && known.index >= intent.index);
-    if done {
-        return Ok(None);
-    }
-    tracing::info!(object = %name, "settling an object that an earlier process had under way");
-    match (intent.digest, payload.is_empty()) {
-        (Some(digest), false) => {
-            put(context, name, digest, &mut Body::Bytes(Bytes::from(payload))).await?;
-            Ok(None)
-        }
-        (digest, _) => {
-            let mut found = size_of(context, name).await?;
-            if let (None, Some(upload)) = (found, intent.upload.filter(|upload| !upload.is_empty())) {
-                match context.replica.abort_upload(&name.key(), &upload).await {
-                    Ok(()) => {}
-                    Err(error) if error.is_transient() => return Err(error.into()),
-                    Err(error) => tracing::warn!(%error, "cannot give up the upload of an earlier process"),
-                }
-                // It may have been finished late, just before.
-                found = size_of(context, name).await?;
-            }
-            let Some(size) = found else { return Ok(None) };
-            let digest = digest.ok_or_else(|| Error::Overtaken { object: name.key() })?;
-            require_ours(context, name, digest).await?;
-            let (generation, reason) = (intent.generation, intent.reason);
-            Ok(intent.index.is_none().then_some(Begun { generation, size, reason }))
-        }
-    }
-}
-
-/// The size of an object; `None` if there is none.
-async fn size_of(context: &Context, name: Name) -> Result<Option<u64>, Error> {
-    match context.replica.head(&name.key()).await {
-        Ok(meta) => Ok(Some(meta.size)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The newest generation, if it is younger than what we know: ours, if a power loss took our note of it. With another
-/// writer's, no restore looks at ours any more.
-async fn younger(context: &Context, known: GenerationId) -> Result<Option<Begun>, Error> {
-    let listed = replica::generations(&*context.replica).await?;
-    for generation in listed.into_iter().rev().take_while(|&generation| generation > known) {
-        let name = Name::Snapshot(generation);
-        let Some(size) = size_of(context, name).await? else { continue };
-        let reader = ObjectReader::open(&context.replica, name, size).await?;
-        if reader.outline().header.writer != context.writer {
-            return Err(overtaken_by(context, generation));
-        }
-        return Ok(Some(Begun { generation, size, reason: None }));
-    }
-    Ok(None)
-}
-
-/// Whether the first and the last object of what we know are in the store. Without them nothing can be restored from
-/// what would be added.
-async fn is_there(context: &Context, known: &Acknowledged) -> Result<bool, Error> {
-    let last = known.index.and_then(SegmentIndex::new).map(|index| Name::Segment(known.generation, index));
-    for name in [Some(Name::Snapshot(known.generation)), last].into_iter().flatten() {
-        if size_of(context, name).await?.is_none() {
-            // A segment may have been merged with others, and taken away since.
-            let objects = Objects::list(&*context.replica, known.generation, None).await?;
-            let end = restore::Point::from(known.index.and_then(SegmentIndex::new));
-            if matches!(name, Name::Segment(..)) && restore::cover(&objects, end).is_ok() {
-                continue;
-            }
-            tracing::warn!(object = %name, "the store has lost an object");
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Takes note of objects that are ours and that nobody noted: the process ended between the store's answer and the
-/// state directory. Then loads the table of page hashes that belongs to the newest of them, or makes it again from the
-/// replica; `None` if neither can be done, which costs a new generation.
-async fn note_ours(context: &Context, known: &mut Acknowledged) -> Result<Option<PageHashes>, Error> {
-    let index = known.index.and_then(SegmentIndex::new);
-    // A snapshot's key is before every segment's, so that "after nothing" lists the snapshot again: passed over below.
-    let objects = Objects::list(&*context.replica, known.generation, index).await?;
-    let mut table = PageHashes::load(&context.state, known.generation, known.objects())?;
-    for (index, size) in objects.segments {
-        let name = Name::Segment(known.generation, index);
-        let overtaken = || Error::Overtaken { object: format!("{}/{name}", context.replica.location()) };
-        if Some(index) != known.next_index() {
-            return Err(overtaken());
-        }
-        let reader = ObjectReader::open(&context.replica, name, size).await?;
-        let header = &reader.outline().header;
-        if header.writer != context.writer || header.predecessor != known.digest {
-            return Err(overtaken());
-        }
-        tracing::info!(object = %name, "the replica has it, and we had not noted it");
-        *known = known.followed_by(&reader.outline().summary, reader.outline().digest, size);
-        table = match PageHashes::load(&context.state, known.generation, known.objects())? {
-            Some(table) => Some(table),
-            None => match table {
-                Some(table) => {
-                    let mut next = table.fork(&context.state)?;
-                    absorb(&mut next, &reader).await?;
-                    Some(next.install(&context.state, known.generation, known.objects())?)
-                }
-                None => None,
-            },
-        };
-    }
-    let fits = |table: &PageHashes| table.checksum().to_string() == known.checksum;
-    if table.as_ref().is_some_and(fits) {
-        return Ok(table);
-    }
-    tracing::warn!("the table of page hashes is lost; making it again from the replica");
-    let objects = Objects::list(&*context.replica, known.generation, None).await?;
-    match adopt::read(context, &objects).await {
-        Ok((Some((held, table)), true)) if held.index == known.index && fits(&table) => Ok(Some(table)),
-        Ok(_) => Ok(None),
-        Err(error) if error.is_transient() => Err(error),
-        Err(error) => {
-            tracing::warn!(%error, "cannot make the table of page hashes again");
-            Ok(None)
-        }
-    }
-}
-
-/// Brings a table that is not in force forward by one object.
-pub(super) async fn absorb(table: &mut PageHashes, reader: &ObjectReader) -> Result<(), Error> {
-    let outline = reader.outline();
-    for place in &outline.index {
-        for entry in reader.index(place).await? {
-            let pages: Vec<(PageNo, PageHash)> = entry.pages().collect();
-            for run in pages.chunk_by(|a, b| a.0.get() + 1 == b.0.get()) {
-                let hashes: Vec<PageHash> = run.iter().map(|page| page.1).collect();
-                table.set_run(run[0].0, &hashes)?;
-            }
-        }
-    }
-    Ok(table.resize(outline.summary.pages_after)?)
 }
 
 /// What the replica holds after a snapshot.
