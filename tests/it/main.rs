@@ -25,6 +25,7 @@ mod restarts;
 mod restore;
 mod retention;
 mod s3_server;
+mod seal;
 mod stores;
 mod stress;
 mod stress_replica;

@@ -1,0 +1,39 @@
+//! From a secret and the slots of a replica to its root key.
+
+use super::{Error, KdfLimit, RootKey, Secret, Slot, SlotId};
+
+/// The most slots that a secret is tried on.
+pub const MAX_TRIES: usize = 16;
+
+/// Tries a secret on the slots of its type: the one that opened last time first, then the cheapest, at most
+/// [`MAX_TRIES`]. Runs Argon2 once for every slot that it tries with a passphrase.
+///
+/// A slot that is tampered with or too costly does not stop it: whoever writes to the bucket could put one there.
+///
+/// # Errors
+///
+/// If none opens: [`Error::Tampered`] or [`Error::Memory`] if one failed so, else [`Error::KdfCost`] if one was not
+/// tried for its cost, else [`Error::WrongSecret`].
+pub fn unlock(
+    secret: &Secret,
+    slots: &[Slot],
+    last: Option<SlotId>,
+    limit: KdfLimit,
+) -> Result<(SlotId, RootKey), Error> {
+    let mut candidates: Vec<&Slot> = slots.iter().filter(|slot| slot.secret_kind() == secret.kind()).collect();
+    candidates.sort_by_key(|slot| {
+        let refused = slot.check_cost(limit).is_err();
+        (refused, Some(slot.id()) != last, slot.cost().map_or(0, |cost| cost.work()), slot.id())
+    });
+    let mut failed = Error::WrongSecret(secret.kind());
+    for slot in candidates.into_iter().take(MAX_TRIES) {
+        match slot.stretch(secret, limit).and_then(|stretched| slot.open(&stretched)) {
+            Ok(root) => return Ok((slot.id(), root)),
+            Err(Error::WrongSecret(_)) => (),
+            // The costly ones come last, and do not hide that another was tampered with.
+            Err(Error::KdfCost { .. }) if !matches!(failed, Error::WrongSecret(_)) => (),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
