@@ -8,6 +8,8 @@ pub const MAX_TRIES: usize = 16;
 /// Tries a secret on the slots of its type: the one that opened last time first, then the cheapest, at most
 /// [`MAX_TRIES`]. Runs Argon2 once for every slot that it tries with a passphrase.
 ///
+/// A recovery kit is no secret of a slot and opens none: see [`Secret::kit`].
+///
 /// A slot that is tampered with or too costly does not stop it: whoever writes to the bucket could put one there.
 ///
 /// # Errors

@@ -1,11 +1,12 @@
 //! Every negative of `tests/golden/encryption_v1.json`: objects, slots and keys changed on purpose, with the error that
 //! each must give. Made by an independent implementation from the text of the format.
+#![expect(clippy::print_stdout, reason = "how much was tried")]
 
 use serde_json::Value;
 use waloy::ids::{DatabaseId, ObjectKind, ReplicaId};
 use waloy::replica::Name;
 use waloy::seal::{
-    Envelope, Epoch, Error, KdfLimit, KeyName, Keyring, Place, RecoveryKit, RootKey, Secret, SecretKind, Slot, What,
+    Envelope, Epoch, Error, KdfLimit, KeyName, Keyring, Place, RecoveryKit, RootKey, Secret, Slot, What,
 };
 
 /// The names of the file for what failed.
@@ -205,5 +206,19 @@ fn open_objects_of_the_known_answers_are_read() {
         assert_eq!(bytes[..16], Envelope { kind }.encode());
         assert_eq!(bytes[16..], hex(object["plaintext"].as_str().unwrap()));
     }
-    assert_eq!(SecretKind::Passphrase.to_string(), "passphrase");
+}
+
+/// The same key under two epochs: only that the epoch is bound tells them apart.
+#[test]
+fn the_epoch_is_bound_even_where_the_key_is_the_same() {
+    let (root, replica, database) = (RootKey::generate(), ReplicaId([1; 16]), DatabaseId([2; 16]));
+    let mut keyring = Keyring::new(&root, replica, database);
+    for epoch in [Epoch(1), Epoch(2)] {
+        keyring.add(&wrapped(&root, replica, epoch, &[5; 32]), epoch).unwrap();
+    }
+    let place = Place::latest();
+    let mut object = keyring.seal(&place, Epoch(1), b"content").unwrap();
+    assert!(keyring.open(&place, object.clone()).is_ok());
+    object[..16].copy_from_slice(&Envelope::encode_sealed(place.kind(), Epoch(2)));
+    assert_eq!(keyring.open(&place, object), Err(Error::Commitment));
 }

@@ -1,4 +1,5 @@
 //! Sealed objects: pieces of any size, cuts, changed bytes, random access, other places.
+#![expect(clippy::print_stdout, reason = "how much was tried")]
 
 use waloy::ids::{DatabaseId, GenerationId, ReplicaId};
 use waloy::seal::{CHUNK_LEN, Epoch, Error, HEAD_LEN, Keyring, Place, RootKey, TAG_LEN, What, content_len, stored_len};
@@ -176,26 +177,46 @@ fn an_object_under_another_epoch_does_not_open() {
     assert!(matches!(keyring.sealer(&place(), Epoch::NONE).map(drop), Err(Error::NoDataKey(Epoch::NONE))));
 }
 
-/// The same key under two epochs: only that the epoch is bound tells them apart.
 #[test]
-fn the_epoch_is_bound_even_where_the_key_is_the_same() {
-    use waloy::seal::RecoveryKit;
+fn a_data_key_under_another_epoch_is_refused() {
+    let mut keyring = Keyring::new(&RootKey::generate(), ReplicaId([1; 16]), DatabaseId([2; 16]));
+    let wrapped = keyring.new_data_key(Epoch(1), Timestamp(0));
+    assert!(matches!(keyring.add(&wrapped, Epoch(2)), Err(Error::Misplaced { .. })));
+    let mut renumbered = wrapped;
+    renumbered[12..16].copy_from_slice(&2u32.to_be_bytes());
+    let checksum = crc32c::crc32c(&renumbered[..108]);
+    renumbered[108..].copy_from_slice(&checksum.to_be_bytes());
+    assert_eq!(keyring.add(&renumbered, Epoch(2)), Err(Error::Tampered { what: What::DataKey }));
+    keyring.add(&wrapped, Epoch(1)).unwrap();
+    keyring.add(&wrapped, Epoch(1)).unwrap();
+    let another = keyring.new_data_key(Epoch(1), Timestamp(0));
+    assert_eq!(keyring.add(&another, Epoch(1)), Err(Error::AnotherDataKey(Epoch(1))));
+    assert_eq!(keyring.data_keys().map(|(epoch, _)| epoch).collect::<Vec<_>>(), [Epoch(1)]);
+}
+
+#[test]
+fn a_data_key_wrapped_anew_opens_under_the_new_root_alone() {
+    let (replica, database) = (ReplicaId([1; 16]), DatabaseId([2; 16]));
+    let (old, new) = (RootKey::generate(), RootKey::generate());
+    let mut before = Keyring::new(&old, replica, database);
+    let wrapped = before.new_data_key(Epoch(1), Timestamp(0));
+    let id = before.add(&wrapped, Epoch(1)).unwrap();
+    let object = before.seal(&place(), Epoch(1), b"content").unwrap();
+    let rewrapped = before.rewrap(Epoch(1), &new, Timestamp(1)).unwrap();
+    let mut after = Keyring::new(&new, replica, database);
+    assert_eq!(after.add(&wrapped, Epoch(1)), Err(Error::Tampered { what: What::DataKey }));
+    assert_eq!(after.add(&rewrapped, Epoch(1)), Ok(id));
+    assert_eq!(after.open(&place(), object), Ok((Epoch(1), b"content".to_vec())));
+}
+
+#[test]
+fn the_ids_of_a_replica_open_under_its_own_key_alone() {
     let (root, replica) = (RootKey::generate(), ReplicaId([1; 16]));
-    let kit = RecoveryKit { replica, root };
-    let database = DatabaseId([2; 16]);
-    let mut one = Keyring::new(&kit.root, replica, database);
-    let wrapped = one.new_data_key(Epoch(1), Timestamp(0));
-    one.add(&wrapped, Epoch(1)).unwrap();
-    // Under the name of another epoch it is misplaced, and its checksum repaired it is tampered with.
-    let mut renamed = wrapped;
-    renamed[12..16].copy_from_slice(&2u32.to_be_bytes());
-    let checksum = crc32c::crc32c(&renamed[..108]);
-    renamed[108..].copy_from_slice(&checksum.to_be_bytes());
-    assert!(matches!(one.add(&wrapped, Epoch(2)), Err(Error::Misplaced { .. })));
-    assert_eq!(one.add(&renamed, Epoch(2)), Err(Error::Tampered { what: What::DataKey }));
-    let another = one.new_data_key(Epoch(1), Timestamp(0));
-    assert_eq!(one.add(&another, Epoch(1)), Err(Error::AnotherDataKey(Epoch(1))));
-    assert_eq!(one.data_keys().count(), 1);
+    let object = root.replica_key(replica).seal(b"ids");
+    assert_eq!(root.replica_key(replica).open(object.clone()), Ok(b"ids".to_vec()));
+    assert_eq!(root.replica_key(ReplicaId([2; 16])).open(object.clone()), Err(Error::Commitment));
+    assert_eq!(RootKey::generate().replica_key(replica).open(object.clone()), Err(Error::Commitment));
+    assert!(matches!(keyring().open(&Place::latest(), object), Err(Error::Misplaced { .. })));
 }
 
 #[test]
