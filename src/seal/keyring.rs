@@ -183,3 +183,10 @@ impl fmt::Debug for Keyring {
         f.debug_struct("Keyring").field("replica", &replica).field("epochs", &epochs).finish_non_exhaustive()
     }
 }
+
+/// Names the replica, and no key.
+impl fmt::Debug for ReplicaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReplicaKey({})", self.replica)
+    }
+}

@@ -181,3 +181,10 @@ impl fmt::Debug for Content {
         f.debug_struct("Content").field("len", &self.len).field("epoch", &self.epoch).finish_non_exhaustive()
     }
 }
+
+/// Names the epoch, and no key; not the length, which nothing has proven.
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}

@@ -1,10 +1,13 @@
 //! Sealing one object, piece by piece.
 
+use std::fmt;
+
+use secrecy::ExposeSecret;
+
 use super::cobblestone::{CHUNK_LEN, Cobblestone, HEAD_LEN, MAX_CHUNKS, SALT_LEN, TAG_LEN};
 use super::kdf::Key;
 use super::{ENVELOPE_LEN, Envelope, Epoch, Error};
 use crate::ids::ObjectKind;
-use secrecy::ExposeSecret;
 
 /// Seals one object: content in, in pieces of any size; stored bytes out. From [`Keyring::sealer`](super::Keyring::sealer).
 ///
@@ -75,5 +78,12 @@ impl Sealer {
         out.extend_from_slice(&tag);
         self.next += 1;
         Ok(())
+    }
+}
+
+/// Names the next chunk, and no key.
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer").field("next", &self.next).finish_non_exhaustive()
     }
 }

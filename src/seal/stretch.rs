@@ -34,6 +34,8 @@ impl Default for Cost {
 }
 
 impl Cost {
+    /// Holds the costs to their limits.
+    ///
     /// # Errors
     ///
     /// [`Error::KdfCost`] unless 19 MiB ≤ memory ≤ the limit, 1 ≤ passes ≤ 16, 1 ≤ lanes ≤ 16.
