@@ -93,7 +93,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `compression-lz4`, `compression-zstd`, `compression` | compression of page files: LZ4, Zstandard, both |
-//! | `encryption` | declared, and not built yet: a sealed replica is refused |
+//! | `encryption` | [`seal`]: sealed objects and their keys; replicas are not sealed yet, and a sealed one is refused |
 //! | `cli` | the command-line tool |
 //! | `full` (default) | all of these |
 //! | `testing` | a conformance suite for stores, and a store with faults made to order |
