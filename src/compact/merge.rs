@@ -42,7 +42,7 @@ pub(super) async fn merge(
     let file = PageFileWriter::new(&header, compression(header.codec))?;
     let mut pages = Newest::new(file, hasher.clone(), &newest);
     let mut summary = Summary { joins: Some(Link::of(newest.outline()).end), ..newest.outline().summary.clone() };
-    let mut sealing = replica.sealing(merge.name);
+    let mut sealing = replica.sealing(merge.name).await?;
     let mut out = Outgoing::new(replica, merge.name);
     let done = async {
         pages.take(&newest).await?;

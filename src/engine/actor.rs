@@ -277,6 +277,7 @@ impl Actor {
         self.close().await;
         Intent::clear(&self.context.state)?;
         Acknowledged::forget(&self.context.state)?;
+        replica.put_keys_back().await?;
         replica::claim_ids(&replica, &self.context.ids).await?;
         Ok(())
     }

@@ -159,7 +159,7 @@ pub(super) async fn close_the_newest(context: &Context) -> Result<(), Error> {
             unwatched: None,
             before: known,
         };
-        let sealing = context.replica.sealing(joint.name());
+        let sealing = context.replica.sealing(joint.name()).await?;
         let sealed = segment::seal(&BTreeMap::new(), span, boundary, &joint, &table, &context.hasher, sealing)?;
         match parcel::put(context, joint.name(), sealed.digest, &mut Body::Bytes(sealed.bytes)).await {
             Ok(()) => {

@@ -77,6 +77,8 @@ impl Collector {
         compression: Compression,
         table: PageHashes,
     ) -> Result<Collector, Error> {
+        let sealing = context.replica.sealing(name).await?;
+        context.note_keys()?;
         let upload = context.replica.upload(&name.key()).await?;
         let file = PageFileWriter::new(header, compression)?;
         let mut collector = Collector {
@@ -85,7 +87,7 @@ impl Collector {
             page_size: header.page_size,
             intended: String::new(),
             upload,
-            work: Some(Work { file, sealing: context.replica.sealing(name), table }),
+            work: Some(Work { file, sealing, table }),
             backlog: Backlog::default(),
             unsent: false,
             round: usize::MAX,

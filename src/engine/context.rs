@@ -61,8 +61,17 @@ impl Context {
     /// On a store that replaces what is there, whoever began in the same moment may have put its own ids over ours. With
     /// those nothing of a generation of ours could be proven; and ours is the newest, so that the other one is told.
     pub(super) async fn keep_ids(&self) -> Result<(), Error> {
-        if self.conditional || replica::read_ids(&self.replica).await? == Some(self.ids) {
+        if self.conditional {
             return Ok(());
+        }
+        match replica::read_ids(&self.replica).await {
+            Ok(Some(ids)) if ids == self.ids => return Ok(()),
+            // Under another root key: what we seal could not be opened by those who know that one.
+            Err(replica::Error::Seal { .. }) => {
+                let object = format!("{}/{}", self.replica.location(), replica::REPLICA);
+                return Err(Error::Overtaken { object });
+            }
+            read => drop(read?),
         }
         tracing::warn!("another writer had put its ids in the place of ours");
         Ok(replica::write_ids(&self.replica, &self.ids).await?)

@@ -41,6 +41,25 @@ pub(super) enum Error {
     /// Nothing here remembers the replica, and somebody writes to it.
     #[error("another waloy is writing to {location}")]
     Busy { location: String },
+    /// The state says that the replica is sealed, and there is no key.
+    #[error("the backup of this database in {destination} is encrypted, and no key is configured")]
+    WasSealed { destination: String },
+    /// The replica is open, and there is a key.
+    #[cfg(feature = "encryption")]
+    #[error("the backup in {location} is not encrypted, and encryption is configured")]
+    NotEncrypted { location: String },
+    /// Not the replica that this state directory knows.
+    #[cfg(feature = "encryption")]
+    #[error("the encrypted backup in {location} is another one than before")]
+    AnotherReplica { location: String },
+    /// The data key that was seen last is not there.
+    #[cfg(feature = "encryption")]
+    #[error("data key {epoch} of {location} is gone: the backup was rolled back, or has lost its keys")]
+    RolledBack { location: String, epoch: u32 },
+    /// The data key that was seen last is another one.
+    #[cfg(feature = "encryption")]
+    #[error("data key {epoch} of {location} is another one than before")]
+    OtherDataKey { location: String, epoch: u32 },
     /// Asked to end in the middle of a snapshot.
     #[error("stopped before the snapshot was complete")]
     Interrupted,
@@ -131,6 +150,22 @@ impl From<Error> for PublicError {
                 .hint("if it is, allow it to be adopted: a new generation begins, and what is there is kept"),
             Error::Busy { .. } => PublicError::new(Kind::Locked, "replica.busy", error.to_string())
                 .hint("stop the other one first; what it has uploaded is gone on with then"),
+            Error::WasSealed { .. } => PublicError::new(Kind::BadKey, "key.missing", error.to_string())
+                .hint("give the key that it was begun with: nothing is replicated in the clear for the lack of one"),
+            #[cfg(feature = "encryption")]
+            Error::NotEncrypted { location } => {
+                let message = format!("the backup in {location} is not encrypted, and encryption is configured");
+                let new = location.trim_end_matches('/');
+                PublicError::new(Kind::Usage, "replica.not_encrypted", message)
+                    .hint(format!("a backup is encrypted from its first object: begin a new one, such as {new}-sealed"))
+                    .hint("what is in the old one stays readable by anyone who can read the bucket; delete it when it may go")
+            }
+            #[cfg(feature = "encryption")]
+            Error::AnotherReplica { .. } | Error::RolledBack { .. } | Error::OtherDataKey { .. } => {
+                PublicError::new(Kind::Damaged, "replica.rolled_back", error.to_string())
+                    .hint("look at older versions of the bucket, and who has written to it; nothing was written now")
+                    .hint("if it is meant, move the local state away: `mv DB.waloy/state DB.waloy/state.old`")
+            }
             Error::Interrupted => PublicError::new(Kind::Unavailable, "engine.interrupted", error.to_string()),
             Error::Full(_) => PublicError::new(Kind::Failure, "replica.full", error.to_string()),
         }

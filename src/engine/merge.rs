@@ -5,7 +5,6 @@
 //! the last round, under one pin, the current segment is closed at the same commit. Only when the store has acknowledged
 //! that segment is the merged one put, by a task of its own: no sync waits for it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +21,7 @@ use super::pending::{Boundary, Pages, Span, Tracker};
 use super::reopen::reopen;
 use super::segment::mark;
 use super::session::Session;
-use super::spool::Spool;
+use super::spool::{Spool, SpoolFile, Spooled};
 use crate::compact::{Found, read_back, settle};
 use crate::db;
 use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Summary, Times};
@@ -111,7 +110,7 @@ impl Merge {
             previous: None,
         };
         let file = PageFileWriter::new(&header, context.options.compression)?;
-        let spool = Spool::new(context.state.file("merge"));
+        let spool = Spool::new(context.state.file("merge"), context.replica.is_sealed());
         let pages = range.pages.clone();
         session.observer.call(move |observer| observer.collect_changed(pages)).await??;
         let work = Some(Work { file, spool });
@@ -199,10 +198,11 @@ impl Merge {
         let done = tokio::task::spawn_blocking(move || {
             let finished = file.finish_merged(&summary, &times)?;
             spool.write(&finished.bytes).map_err(spooling)?;
-            Ok::<_, Error>((spool, finished.digest, summary, times.level))
+            let spooled = spool.finish().map_err(spooling)?;
+            Ok::<_, Error>((spooled, finished.digest, summary, times.level))
         });
-        let (spool, digest, summary, level) = joined(done.await)?;
-        let made = Made { name, digest, spool };
+        let (spooled, digest, summary, level) = joined(done.await)?;
+        let made = Made { name, digest, spooled };
         let (replica, hasher, conditional) = (context.replica.clone(), context.hasher.clone(), context.conditional);
         let putting = tokio::spawn(async move {
             let stored = made.put(&replica, &hasher, conditional).await?;
@@ -269,7 +269,7 @@ struct Made {
     name: Name,
     digest: Digest,
     /// Its page file.
-    spool: Spool,
+    spooled: Spooled,
 }
 
 impl Made {
@@ -291,14 +291,14 @@ impl Made {
     async fn try_put(&self, replica: &Replica, hasher: &PageHasher, conditional: bool) -> Result<Option<u64>, Error> {
         let key = self.name.key();
         let there = !conditional && is_there_in(&**replica, &key).await?;
-        let (put, mut size) = match (there, self.spool.whole(), self.spool.file()) {
-            (true, ..) => (Put::Exists, 0),
-            (_, Some(content), _) => {
-                let bytes = Bytes::from(replica.sealing(self.name).finish(content));
+        let (put, mut size) = match &self.spooled {
+            _ if there => (Put::Exists, 0),
+            Spooled::Memory(content) => {
+                let bytes = Bytes::from(replica.sealing(self.name).await?.finish(content.clone()));
                 let size = bytes.len() as u64;
                 (replica.put_if_absent(&key, bytes).await?, size)
             }
-            (_, None, file) => self.upload(replica, &key, file).await?,
+            Spooled::File(file) => self.upload(replica, &key, file).await?,
         };
         if put == Put::Exists {
             let (found, listed) = settle(replica, self.name, self.digest).await?;
@@ -313,21 +313,16 @@ impl Made {
     }
 
     /// Sends it in parts, and says how many bytes that were.
-    async fn upload(
-        &self,
-        replica: &Replica,
-        key: &str,
-        file: Option<Arc<std::fs::File>>,
-    ) -> Result<(Put, u64), Error> {
-        let file = file.expect("what is not in memory is in a file");
+    async fn upload(&self, replica: &Replica, key: &str, file: &SpoolFile) -> Result<(Put, u64), Error> {
+        let mut sealing = replica.sealing(self.name).await?;
         let mut upload = replica.upload(key).await?;
         let sent = async {
-            let (mut sealing, mut at, mut size) = (replica.sealing(self.name), 0, 0);
+            let (mut at, mut size) = (0, 0);
             loop {
-                let len = PIECE.min(usize::try_from(self.spool.len() - at).unwrap_or(PIECE));
-                let (file, last) = (file.clone(), at + len as u64 == self.spool.len());
+                let len = PIECE.min(usize::try_from(file.len() - at).unwrap_or(PIECE));
+                let (file, last) = (file.clone(), at + len as u64 == file.len());
                 let done = tokio::task::spawn_blocking(move || {
-                    let content = Spool::read(&file, at, len).map_err(spooling)?;
+                    let content = file.read(at, len).map_err(spooling)?;
                     Ok::<_, Error>(if last {
                         (sealing.finish(content), None)
                     } else {

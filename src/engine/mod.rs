@@ -29,6 +29,7 @@ pub mod control;
 mod error;
 mod event;
 mod keeper;
+mod keys;
 mod kin;
 mod merge;
 mod merging;

@@ -11,6 +11,8 @@ use crate::compact::Levels;
 use crate::compress::Compression;
 use crate::db;
 use crate::progress::{Progress, Silent};
+#[cfg(feature = "encryption")]
+use crate::replica::Key;
 use crate::retention::Policy;
 
 /// How one database is replicated.
@@ -60,6 +62,13 @@ pub struct Options {
     /// The location of a replica that this database may be taken away from: it stays as it is, and a new one begins.
     /// From every other one a database is not moved.
     pub may_leave: Option<String>,
+    /// What the replica is sealed with; `None`: it is not. It is so from its first object or not at all: a new prefix is
+    /// begun sealed, and one of the other kind is refused.
+    #[cfg(feature = "encryption")]
+    pub key: Option<Key>,
+    /// Somebody said that this database is not encrypted from now on. Otherwise one whose replica was sealed is not
+    /// replicated without a key, wherever to.
+    pub in_the_clear: bool,
 }
 
 /// Who copies the WAL into the database file.
@@ -111,6 +120,9 @@ impl Options {
             on_conflict: OnConflict::Stop,
             retention: None,
             may_leave: None,
+            #[cfg(feature = "encryption")]
+            key: None,
+            in_the_clear: false,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::control;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
 use super::keeper::Keeper;
+use super::keys;
 use super::options::{Hooks, Options};
 use super::pruner::Pruner;
 use super::requests::{Requests, gone};
@@ -66,7 +67,8 @@ impl Replicator {
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with the database, the state directory (another replicator: [`Kind::Locked`]) or the store.
+    /// Whatever is wrong with the database, the state directory (another replicator: [`Kind::Locked`]) or the store;
+    /// [`Kind::BadKey`] for a key that does not open the replica, or none where it is sealed.
     /// In automatic mode a store that cannot be reached is waited for.
     pub async fn start(options: Options, replica: Replica, hooks: Hooks) -> Result<Replicator> {
         let mut options = options;
@@ -76,8 +78,8 @@ impl Replicator {
         let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
         let options = Arc::new(options);
         let mut pace = Pace::new(options.clone(), hooks.clone());
-        let (ids, conditional) = loop {
-            match claim(&replica, &state, options.may_leave.as_deref(), hooks.clock.now()).await {
+        let (replica, ids, conditional) = loop {
+            match claim(&replica, &state, &options, hooks.clock.now()).await {
                 Ok(claimed) => break claimed,
                 Err(error) => pace.again(error).await?,
             }
@@ -300,20 +302,21 @@ async fn ids(replica: &Replica, state: &StateDir, may_leave: Option<&str>) -> Re
     }
 }
 
-/// The ids of the replica, and whether the store keeps an object that is there when it is told to.
+/// The replica, sealed or not, its ids, and whether the store keeps an object that is there when it is told to.
 async fn claim(
     replica: &Replica,
     state: &StateDir,
-    may_leave: Option<&str>,
+    options: &Options,
     now: Timestamp,
-) -> Result<(ReplicaIds, bool), Error> {
-    let ids = ids(replica, state, may_leave).await?;
-    if is_conditional(replica, state, &ids, now).await? {
-        return Ok((ids, true));
+) -> Result<(Replica, ReplicaIds, bool), Error> {
+    let replica = keys::open(replica, state, options, now).await?;
+    let ids = ids(&replica, state, options.may_leave.as_deref()).await?;
+    if is_conditional(&replica, state, &ids, now).await? {
+        return Ok((replica, ids, true));
     }
     // Of several who begin in the same moment, the last one's stay.
-    let stayed = replica::read_ids(replica).await?;
-    Ok((stayed.unwrap_or(ids), false))
+    let stayed = replica::read_ids(&replica).await?;
+    Ok((replica, stayed.unwrap_or(ids), false))
 }
 
 /// Whether the store keeps an object that is there when it is told to.

@@ -139,8 +139,8 @@ impl Session {
     ) -> Result<Parcel, Error> {
         let began = Instant::now();
         let joint = self.joint(context)?;
+        let (hasher, sealing) = (context.hasher.clone(), context.replica.sealing(joint.name()).await?);
         let table = self.table.take().expect("a session with a replica has its table");
-        let (hasher, sealing) = (context.hasher.clone(), context.replica.sealing(joint.name()));
         let done = tokio::task::spawn_blocking(move || {
             let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher, sealing);
             Ok::<_, Error>((sealed, joint, table))
@@ -430,6 +430,9 @@ impl Session {
                 self.unlisted = 0;
             }
             Err(error) => tracing::warn!(%error, "cannot write the manifest"),
+        }
+        if let Err(error) = context.replica.look_after_keys().await {
+            tracing::warn!(%error, "cannot look whether the keys of the replica are where they belong");
         }
     }
 

@@ -42,7 +42,7 @@ impl Document {
         }
     }
 
-    fn kind(self) -> ObjectKind {
+    pub(super) fn kind(self) -> ObjectKind {
         match self {
             Document::Replica => ObjectKind::Replica,
             Document::Latest => ObjectKind::Latest,
@@ -58,7 +58,7 @@ impl Document {
     pub async fn read(self, replica: &Replica) -> Result<Option<Bytes>, Error> {
         let limit = if matches!(self, Document::Manifest(_)) { MANIFEST_LIMIT } else { LIMIT };
         match replica.get(&self.key(), limit).await {
-            Ok(bytes) => self.opened(replica, bytes).map(Some),
+            Ok(bytes) => replica.open_document(self, bytes).await.map(Some),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -66,24 +66,15 @@ impl Document {
 
     /// Puts it over the one that is there. When this returns, it is durable.
     pub(super) async fn put(self, replica: &Replica, content: Vec<u8>) -> Result<(), Error> {
-        Ok(replica.put(&self.key(), stored(content)).await?)
+        let stored = replica.seal_document(self, content).await?;
+        Ok(replica.put(&self.key(), stored).await?)
     }
 
     /// Puts it unless there is one. When this returns [`Put::Created`], it is durable.
     pub(super) async fn put_if_absent(self, replica: &Replica, content: Vec<u8>) -> Result<Put, Error> {
-        Ok(replica.put_if_absent(&self.key(), stored(content)).await?)
+        let stored = replica.seal_document(self, content).await?;
+        Ok(replica.put_if_absent(&self.key(), stored).await?)
     }
-
-    /// The content of the bytes that are stored.
-    fn opened(self, replica: &Replica, bytes: Bytes) -> Result<Bytes, Error> {
-        Error::refuse_sealed(&**replica, &self.key(), self.kind(), &bytes)?;
-        Ok(bytes)
-    }
-}
-
-/// The bytes to store for this content.
-fn stored(content: Vec<u8>) -> Bytes {
-    Bytes::from(content)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{Name, REPLICA};
 use crate::error::{Error as PublicError, Kind};
 use crate::ids::ObjectKind;
+use crate::seal::SecretKind;
 use crate::storage::{self, ErrorKind, Store};
 use crate::{format, seal};
 
@@ -21,9 +22,9 @@ pub enum Error {
         /// What is wrong.
         source: format::Error,
     },
-    /// The 16 bytes in front are not what was written.
+    /// What is in front of it, or how it is sealed, is not what was written there.
     #[error("{object} is damaged")]
-    Envelope {
+    Seal {
         /// Its key, with the store's location.
         object: String,
         /// What is wrong.
@@ -43,6 +44,54 @@ pub enum Error {
         /// Its key, with the store's location.
         object: String,
     },
+    /// The object is not encrypted, and encryption is configured: it is not passed through.
+    #[error("{object} is not encrypted, and encryption is configured")]
+    Open {
+        /// Its key, with the store's location.
+        object: String,
+    },
+    /// The secret opens no key slot.
+    #[error("wrong {kind} for {location}")]
+    WrongKey {
+        /// What was wrong.
+        kind: SecretKind,
+        /// Where.
+        location: String,
+    },
+    /// The secret opens a slot of before the root key was changed.
+    #[error("the root key of {location} was changed: this key is of before")]
+    Rotated {
+        /// Where.
+        location: String,
+    },
+    /// The slot that was asked for is not there.
+    #[error("no key slot {id} at {location}")]
+    NoSuchSlot {
+        /// The slot.
+        id: String,
+        /// Where.
+        location: String,
+    },
+    /// There are keys, and no slot.
+    #[error("no key slot is left at {location}")]
+    NoSlot {
+        /// Where.
+        location: String,
+    },
+    /// A recovery kit was given for a replica that is not there.
+    #[error("there is no encrypted replica at {location} to open with a recovery kit")]
+    NothingToRecover {
+        /// Where.
+        location: String,
+    },
+    /// A slot asks for more than is allowed, or than there is; or a new one cannot be made.
+    #[error("cannot use the keys of {location}")]
+    Refused {
+        /// Where.
+        location: String,
+        /// Why.
+        source: seal::Error,
+    },
     /// Too short for what it is.
     #[error("{object} has only {size} bytes")]
     Short {
@@ -58,6 +107,8 @@ pub enum Error {
         object: String,
     },
 }
+
+const NEEDS_KEY: &str = "give the passphrase or key with which it was begun";
 
 /// How an object is called in messages.
 pub(crate) fn located(store: &dyn Store, key: &str) -> String {
@@ -86,6 +137,17 @@ impl Error {
         Error::Misplaced { object: located(store, key), says: says.into() }
     }
 
+    /// What is wrong with how the object under this key is sealed.
+    pub(crate) fn seal(store: &dyn Store, key: &str, source: seal::Error) -> Error {
+        let object = located(store, key);
+        match source {
+            seal::Error::Sealed => Error::Sealed { object },
+            seal::Error::Open => Error::Open { object },
+            seal::Error::Cut { len, .. } => Error::Short { object, size: len },
+            source => Error::Seal { object, source },
+        }
+    }
+
     /// Objects that are JSON when open have an envelope in front when they are sealed.
     pub(super) fn refuse_sealed(store: &dyn Store, key: &str, kind: ObjectKind, bytes: &[u8]) -> Result<(), Error> {
         match seal::Envelope::parse(bytes, kind) {
@@ -99,11 +161,18 @@ impl Error {
         match self {
             Error::Store(error) => Name::at_end_of(&error.object),
             Error::Damaged { object, .. }
-            | Error::Envelope { object, .. }
+            | Error::Seal { object, .. }
             | Error::Misplaced { object, .. }
             | Error::Sealed { object }
+            | Error::Open { object }
             | Error::Short { object, .. }
             | Error::Missing { object } => Name::at_end_of(object),
+            Error::WrongKey { .. }
+            | Error::Rotated { .. }
+            | Error::NoSuchSlot { .. }
+            | Error::NoSlot { .. }
+            | Error::NothingToRecover { .. }
+            | Error::Refused { .. } => None,
         }
     }
 
@@ -116,10 +185,24 @@ impl Error {
         }
     }
 
+    /// The key is missing or wrong: what the replica holds may be whole.
+    pub fn is_bad_key(&self) -> bool {
+        matches!(
+            self,
+            Error::Sealed { .. }
+                | Error::WrongKey { .. }
+                | Error::Rotated { .. }
+                | Error::NoSuchSlot { .. }
+                | Error::NoSlot { .. }
+                | Error::NothingToRecover { .. }
+                | Error::Refused { .. }
+        )
+    }
+
     /// What the replica holds is wrong or missing, as opposed to a store that cannot be reached.
     pub fn is_damage(&self) -> bool {
         match self {
-            Error::Sealed { .. } => false,
+            error if error.is_bad_key() => false,
             Error::Store(error) => {
                 matches!(error.kind, ErrorKind::NotFound | ErrorKind::TooLarge | ErrorKind::Truncated)
             }
@@ -131,7 +214,26 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::Damaged { source, .. } if source.is_unsupported() => "format.unsupported",
-            Error::Damaged { .. } | Error::Envelope { .. } => "object.damaged",
+            Error::Seal { source, .. } => match source {
+                seal::Error::Unsupported { .. } => "format.unsupported",
+                seal::Error::Misplaced { .. } => "object.misplaced",
+                seal::Error::Commitment => "object.forged",
+                seal::Error::Tampered { .. } => "object.tampered",
+                seal::Error::NoDataKey(_) => "key.no_data_key",
+                seal::Error::AnotherDataKey(_) => "key.another_data_key",
+                _ => "object.damaged",
+            },
+            Error::Open { .. } => "object.not_encrypted",
+            Error::WrongKey { .. } => "key.wrong",
+            Error::Rotated { .. } => "key.rotated",
+            Error::NoSuchSlot { .. } | Error::NoSlot { .. } => "key.no_slot",
+            Error::NothingToRecover { .. } => "key.nothing_to_recover",
+            Error::Refused { source, .. } => match source {
+                seal::Error::KdfCost { .. } => "key.kdf_cost",
+                seal::Error::Memory { .. } => "key.memory",
+                _ => "key.refused",
+            },
+            Error::Damaged { .. } => "object.damaged",
             Error::Short { .. } => "object.truncated",
             Error::Misplaced { .. } => "object.misplaced",
             Error::Sealed { .. } => "key.missing",
@@ -156,8 +258,43 @@ impl From<Error> for PublicError {
                 let public = PublicError::new(Kind::Damaged, code, message).because(source);
                 hint.into_iter().fold(public, PublicError::hint)
             }
-            Error::Envelope { source, .. } => PublicError::new(Kind::Damaged, code, message).because(source),
-            Error::Sealed { .. } => PublicError::new(Kind::BadKey, code, message),
+            Error::Seal { source, .. } => {
+                let hint = match &source {
+                    seal::Error::Commitment => Some(
+                        "it was written with another key, or under another name: put back, moved, or not by this writer",
+                    ),
+                    seal::Error::NoDataKey(_) | seal::Error::AnotherDataKey(_) => {
+                        Some("look for `keys/` in an older version of the bucket, or in a copy")
+                    }
+                    _ => None,
+                };
+                let public = PublicError::new(Kind::Damaged, code, message).because(source);
+                hint.into_iter().fold(public, PublicError::hint)
+            }
+            Error::Sealed { .. } => PublicError::new(Kind::BadKey, code, message).hint(NEEDS_KEY),
+            Error::Open { .. } => PublicError::new(Kind::Damaged, code, message)
+                .hint("if this replica was never encrypted, read it without a key; one that was does not become so"),
+            Error::WrongKey { .. } => PublicError::new(Kind::BadKey, code, message)
+                .hint("`waloy key list` shows the key slots; each has a secret of its own"),
+            Error::Rotated { .. } => {
+                PublicError::new(Kind::BadKey, code, message).hint("use the passphrase, key file or kit of since then")
+            }
+            Error::NoSuchSlot { .. } => PublicError::new(Kind::BadKey, code, message)
+                .hint("`waloy key list` shows the key slots; without --key-slot all are tried"),
+            Error::NoSlot { .. } => PublicError::new(Kind::BadKey, code, message)
+                .hint("open it with the recovery kit, or put `keys/` back from an older version of the bucket"),
+            Error::NothingToRecover { .. } => PublicError::new(Kind::BadKey, code, message)
+                .hint("a new replica begins with a passphrase or a key file; look whether the prefix is right"),
+            Error::Refused { source, .. } => {
+                let hint = match &source {
+                    seal::Error::KdfCost { .. } => {
+                        "nobody may have made that slot but to use up memory; if it is yours: --allow-kdf-cost"
+                    }
+                    seal::Error::Memory { .. } => "free some memory, or use another slot",
+                    _ => "`waloy key list` shows the key slots",
+                };
+                PublicError::new(Kind::BadKey, code, message).because(source).hint(hint)
+            }
             Error::Missing { object } if object.rsplit('/').next() == Some(REPLICA) => PublicError::new(
                 Kind::Damaged,
                 code,

@@ -29,9 +29,19 @@ mod handle;
 mod hints;
 mod ids;
 mod inventory;
+#[cfg(feature = "encryption")]
+mod key;
+#[cfg(feature = "encryption")]
+mod key_objects;
 mod keys;
+#[cfg(feature = "encryption")]
+mod opened;
 mod reader;
+#[cfg(feature = "encryption")]
+mod sealed;
 mod sealing;
+#[cfg(feature = "encryption")]
+mod unlock;
 
 pub mod chain;
 
@@ -45,6 +55,12 @@ pub use hints::{read_latest, read_manifest, write_latest, write_manifest};
 pub(crate) use ids::write_ids;
 pub use ids::{claim_ids, keeps_what_is_there, read_ids};
 pub use inventory::{Inventory, Objects, generations};
+#[cfg(feature = "encryption")]
+pub use key::Key;
+#[cfg(feature = "encryption")]
+pub use key_objects::KeyObjects;
 pub use keys::{LATEST, Name, REPLICA, confirmation};
 pub use reader::{ObjectReader, WHOLE};
+#[cfg(feature = "encryption")]
+pub(crate) use sealed::Sealed;
 pub use sealing::Sealing;

@@ -8,7 +8,6 @@ use super::error::located;
 use super::sealing::Opening;
 use super::{Error, Name, Replica};
 use crate::format::{self, ChunkEntry, HEADER_LEN, IndexPlace, Kind, Outline, TRAILER_LEN};
-use crate::seal;
 use crate::storage::ErrorKind;
 use crate::units::SegmentIndex;
 
@@ -46,40 +45,35 @@ impl ObjectReader {
         if len < (HEADER_LEN + TRAILER_LEN) as u64 {
             return Err(Error::Short { object: located(&**replica, &key), size });
         }
-        let begun = |opened: Result<(), seal::Error>| {
-            opened.map_err(|source| match source {
-                seal::Error::Sealed => Error::Sealed { object: located(&**replica, &key) },
-                source => Error::Envelope { object: located(&**replica, &key), source },
-            })
-        };
+        let unsealed = |source| Error::seal(&**replica, &key, source);
         let (header, mut tail, whole, mut fetched);
         if size <= WHOLE {
             let object = replica.get_range(&key, 0..size).await?;
-            begun(opening.begin(&object))?;
-            let place = opening.stored(&(0..len));
-            tail = opening.content(&(0..len), object.slice(place.start as usize..));
+            tail = opening.whole(replica, object).await?;
             header = tail.clone();
             whole = Some(tail.clone());
             fetched = size;
         } else {
             let (first, last) = (0..HEADER_LEN as u64, len - TAIL..len);
-            let place = opening.stored(&first);
+            let (place, end_place) = (opening.stored(&first), opening.stored(&last));
             let (front, end) = futures_util::future::try_join(
                 replica.get_range(&key, 0..place.end),
-                replica.get_range(&key, opening.stored(&last)),
+                // To the end of the object, which proves its length.
+                replica.get_range(&key, end_place.start..size),
             )
             .await?;
-            begun(opening.begin(&front))?;
+            opening.begin(replica, &front, &end).await?;
             fetched = (front.len() + end.len()) as u64;
-            header = opening.content(&first, front.slice(place.start as usize..));
-            tail = opening.content(&last, end);
+            header = opening.content(&first, front.slice(place.start as usize..)).await.map_err(unsealed)?;
+            let end = end.slice(..(end_place.end - end_place.start) as usize);
+            tail = opening.content(&last, end).await.map_err(unsealed)?;
             whole = None;
         }
         let begins = Outline::tail_begins(&tail, len).map_err(damaged)?;
         if len.saturating_sub(begins) > tail.len() as u64 {
             let stored = replica.get_range(&key, opening.stored(&(begins..len))).await?;
             fetched += stored.len() as u64;
-            tail = opening.content(&(begins..len), stored);
+            tail = opening.content(&(begins..len), stored).await.map_err(unsealed)?;
         }
         let outline = Outline::parse(&header[..HEADER_LEN], &tail, len).map_err(damaged)?;
         if let Some(says) = differs(name, &outline) {
@@ -123,11 +117,11 @@ impl ObjectReader {
         place.parse(&record, &self.outline.header).map_err(|source| self.damaged(source))
     }
 
-    /// The record of one chunk, as [`ChunkEntry::open`] takes it; nothing in it is checked yet.
+    /// The record of one chunk, as [`ChunkEntry::open`] takes it; nothing in it is checked yet but how it is sealed.
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// Those of the store, and [`Error::is_damage`].
     pub async fn chunk(&self, entry: &ChunkEntry) -> Result<Bytes, Error> {
         self.read(entry.offset..entry.offset + u64::from(entry.len)).await
     }
@@ -136,7 +130,7 @@ impl ObjectReader {
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// Those of the store, and [`Error::is_damage`].
     pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
         let place = self.opening.stored(&range);
         if range.start > range.end || range.end > self.opening.len() {
@@ -147,7 +141,8 @@ impl ObjectReader {
             Some(content) => Ok(content.slice(range.start as usize..range.end as usize)),
             None => {
                 let stored = self.replica.get_range(&self.name.key(), place).await?;
-                Ok(self.opening.content(&range, stored))
+                let content = self.opening.content(&range, stored).await;
+                content.map_err(|source| Error::seal(&*self.replica, &self.name.key(), source))
             }
         }
     }

@@ -47,6 +47,17 @@ pub fn content_len(stored: u64) -> Option<u64> {
     (full < MAX_CHUNKS).then(|| full * CHUNK_LEN as u64 + last)
 }
 
+/// Which bytes of an object with this many bytes of content hold this range of it: whole chunks; none for an empty range.
+/// What lies beyond the content is left out.
+pub fn stored_range(range: &Range<u64>, content: u64) -> Range<u64> {
+    let (start, end) = (range.start, range.end.min(content));
+    if start >= end {
+        return HEAD_LEN as u64..HEAD_LEN as u64;
+    }
+    let (first, last) = (start / CHUNK_LEN as u64, (end - 1) / CHUNK_LEN as u64);
+    chunk(first, content).start..chunk(last, content).end
+}
+
 /// Where a chunk stands in an object with this many bytes of content.
 pub(super) fn chunk(number: u64, content: u64) -> Range<u64> {
     let start = HEAD_LEN as u64 + number * SEALED_CHUNK;

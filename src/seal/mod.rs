@@ -41,6 +41,8 @@ mod opener;
 #[cfg(feature = "encryption")]
 mod root;
 #[cfg(feature = "encryption")]
+mod scratch;
+#[cfg(feature = "encryption")]
 mod sealer;
 #[cfg(feature = "encryption")]
 mod secret;
@@ -56,7 +58,7 @@ mod vectors;
 mod wrap;
 
 #[cfg(feature = "encryption")]
-pub use cobblestone::{CHUNK_LEN, HEAD_LEN, TAG_LEN, content_len, stored_len};
+pub use cobblestone::{CHUNK_LEN, HEAD_LEN, TAG_LEN, content_len, stored_len, stored_range};
 #[cfg(feature = "encryption")]
 pub use context::Place;
 #[cfg(feature = "encryption")]
@@ -73,6 +75,8 @@ pub use kit::RecoveryKit;
 pub use opener::{Content, Opener};
 #[cfg(feature = "encryption")]
 pub use root::RootKey;
+#[cfg(feature = "encryption")]
+pub use scratch::ScratchKey;
 #[cfg(feature = "encryption")]
 pub use sealer::Sealer;
 #[cfg(feature = "encryption")]

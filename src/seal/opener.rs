@@ -117,11 +117,7 @@ impl Content {
         if range.start > range.end || range.end > self.len {
             return Err(self.no_such(range));
         }
-        if range.is_empty() {
-            return Ok(HEAD_LEN as u64..HEAD_LEN as u64);
-        }
-        let (first, last) = (range.start / CHUNK_LEN as u64, (range.end - 1) / CHUNK_LEN as u64);
-        Ok(cobblestone::chunk(first, self.len).start..cobblestone::chunk(last, self.len).end)
+        Ok(cobblestone::stored_range(range, self.len))
     }
 
     /// Opens a range of the content, in place: `bytes` are those of [`Content::stored`].

@@ -30,6 +30,13 @@ impl RootKey {
     }
 }
 
+/// Nothing of it.
+impl std::fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RootKey")
+    }
+}
+
 impl Clone for RootKey {
     fn clone(&self) -> RootKey {
         RootKey(kdf::copy(&self.0))

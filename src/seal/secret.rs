@@ -1,19 +1,27 @@
 //! What a person or a machine holds to open a replica.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretBox;
 
 use super::kdf::{self, Key};
+use super::stretch::{Salt, Stretched};
 use super::{Error, RecoveryKit, SecretKind};
 
 /// The fewest bytes that a passphrase may have.
 pub const MIN_PASSPHRASE_LEN: usize = 8;
 
 /// A passphrase, a raw key, or a recovery kit. Clones share it; it is zeroized when the last of them is dropped.
+///
+/// What Argon2 makes of it for a slot is kept with it, so that it runs once a slot however often the slot is opened.
 #[derive(Clone)]
-pub struct Secret(Arc<Inner>);
+pub struct Secret(Arc<Shared>);
+
+struct Shared {
+    inner: Inner,
+    stretched: Mutex<Vec<(Salt, Stretched)>>,
+}
 
 pub(super) enum Inner {
     Passphrase(SecretBox<[u8]>),
@@ -57,7 +65,7 @@ impl Secret {
 
     /// Which of the three it is.
     pub fn kind(&self) -> SecretKind {
-        match *self.0 {
+        match self.0.inner {
             Inner::Passphrase(_) => SecretKind::Passphrase,
             Inner::KeyFile(_) => SecretKind::KeyFile,
             Inner::Kit(_) => SecretKind::RecoveryKit,
@@ -66,18 +74,35 @@ impl Secret {
 
     /// The recovery kit, if it is one: it needs no slot.
     pub fn kit(&self) -> Option<&RecoveryKit> {
-        match &*self.0 {
+        match &self.0.inner {
             Inner::Kit(kit) => Some(kit),
             _ => None,
         }
     }
 
+    /// Whether both are clones of one.
+    pub fn is_same(&self, other: &Secret) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(super) fn inner(&self) -> &Inner {
-        &self.0
+        &self.0.inner
+    }
+
+    /// What was made of it with this salt and these costs, made now if it was not. One at a time: the memory that Argon2
+    /// takes is not taken twice.
+    pub(super) fn once(&self, salt: Salt, make: impl FnOnce() -> Result<Stretched, Error>) -> Result<Stretched, Error> {
+        let mut all = self.0.stretched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, stretched)) = all.iter().find(|(known, _)| *known == salt) {
+            return Ok(stretched.copy());
+        }
+        let stretched = make()?;
+        all.push((salt, stretched.copy()));
+        Ok(stretched)
     }
 
     fn new(inner: Inner) -> Secret {
-        Secret(Arc::new(inner))
+        Secret(Arc::new(Shared { inner, stretched: Mutex::default() }))
     }
 }
 

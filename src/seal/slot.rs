@@ -170,7 +170,7 @@ impl Slot {
     }
 
     /// Makes a secret ready for this slot. For a passphrase this is the one call that runs Argon2: seconds and, within
-    /// the limit, the memory that the slot asks for. Keep what it returns.
+    /// the limit, the memory that the slot asks for. The secret keeps what was made, for the next call.
     ///
     /// # Errors
     ///
@@ -179,7 +179,9 @@ impl Slot {
     pub fn stretch(&self, secret: &Secret, limit: KdfLimit) -> Result<Stretched, Error> {
         match (secret.inner(), self.cost) {
             (Inner::Passphrase(passphrase), Some(cost)) => {
-                argon2id(passphrase.expose_secret(), &array::<16>(&self.bytes, 56), cost, limit)
+                cost.check(limit)?;
+                let salt = array::<16>(&self.bytes, 56);
+                secret.once((salt, cost), || argon2id(passphrase.expose_secret(), &salt, cost, limit))
             }
             (Inner::KeyFile(key), None) => Ok(Stretched(kdf::copy(key))),
             _ => Err(Error::WrongSecret(secret.kind())),

@@ -73,8 +73,17 @@ impl KdfLimit {
     }
 }
 
-/// A secret made ready for one slot: what Argon2 made of a passphrase, or a raw key. Worth keeping, at its cost.
+/// A secret made ready for one slot: what Argon2 made of a passphrase, or a raw key.
 pub struct Stretched(pub(super) Key);
+
+/// What the work of Argon2 is of, besides the passphrase.
+pub(super) type Salt = ([u8; 16], Cost);
+
+impl Stretched {
+    pub(super) fn copy(&self) -> Stretched {
+        Stretched(kdf::copy(&self.0))
+    }
+}
 
 /// Runs Argon2id 1.3 with no secret and no associated data.
 pub(super) fn argon2id(passphrase: &[u8], salt: &[u8], cost: Cost, limit: KdfLimit) -> Result<Stretched, Error> {

@@ -6,13 +6,15 @@
 //! | `position.json` | what the replica holds, and where in the WAL that is | after each acknowledged object |
 //! | `reach.json` | how the bucket was reached: endpoint, region and such, never keys | at the start, by the command line |
 //! | `restored.json` | which point the database was restored to | by a restore in its place; removed by the next upload |
+//! | `sealed.json` | that the replica is sealed, and with which data key at least | before the first object that is sealed with it |
 //! | `store.json` | the store keeps objects that are there when told to | after that was tried, at most once a week |
 //! | `intent` | the next object: its place, digest and bytes | before its first PUT, removed after its acknowledgement |
 //! | `hashes` | a hash of each page of what the replica holds | after each acknowledged object |
 //! | `hashes.log` | changes to that table on their way into it | before them |
 //! | `hashes.next`, `hashes.fork` | tables for a snapshot, or a segment, that is being made | while it is |
 //!
-//! Losing all of it costs a comparison of every page with the replica, never data. It is `0700`: the intent holds pages of the database.
+//! Losing all of it costs a comparison of every page with the replica, never data. It is `0700`: the intent holds pages of
+//! the database. Where the replica is sealed, they are sealed here too; no key is ever kept.
 
 mod dir;
 mod hashes;
@@ -20,6 +22,7 @@ mod intent;
 mod position;
 mod reach;
 mod restored;
+mod sealed;
 mod store;
 
 pub use dir::{Owner, StateDir};
@@ -28,6 +31,7 @@ pub use intent::Intent;
 pub use position::{Acknowledged, WalPlace};
 pub use reach::Reach;
 pub use restored::Restored;
+pub use sealed::{Noted, SealedNote};
 pub use store::Conditional;
 
 use std::path::PathBuf;

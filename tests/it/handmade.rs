@@ -311,7 +311,7 @@ impl Handmade {
             }
             writer.flush().unwrap();
         }
-        let mut sealing = self.replica.sealing(name);
+        let mut sealing = self.replica.sealing(name).await.unwrap();
         let mut bytes = sealing.add(writer.take());
         let finished = writer.finish(summary).unwrap();
         bytes.extend(sealing.finish(finished.bytes));

@@ -26,6 +26,7 @@ mod restore;
 mod retention;
 mod s3_server;
 mod seal;
+mod sealed;
 mod stores;
 mod stress;
 mod stress_replica;

@@ -80,7 +80,7 @@ async fn the_lock_page_is_neither_stored_nor_missed() {
     };
     let image = |page: u32| (page % 251) as u8;
     let mut writer = PageFileWriter::new(&header, Compression::Zstd(1)).unwrap();
-    let (mut sealing, mut bytes) = (made.replica.sealing(Name::Snapshot(generation)), Vec::new());
+    let (mut sealing, mut bytes) = (made.replica.sealing(Name::Snapshot(generation)).await.unwrap(), Vec::new());
     let mut checksum = DbChecksum::default();
     for page in (1..=pages).filter_map(PageNo::new).filter(|&page| page != page_size.lock_page()) {
         let image = vec![image(page.get()); page_size.len()];

@@ -1,0 +1,121 @@
+//! How the replica is sealed: as it is configured, and never less than it was.
+
+use super::context::Context;
+use super::error::Error;
+use super::options::Options;
+use crate::replica::Replica;
+use crate::state::{Noted, SealedNote, StateDir};
+use crate::units::Timestamp;
+
+/// The replica as it is configured: unlocked, or begun sealed, or in the clear.
+///
+/// A database that was sealed is not replicated in the clear because a passphrase is missing from a configuration.
+pub(super) async fn open(
+    replica: &Replica,
+    state: &StateDir,
+    options: &Options,
+    now: Timestamp,
+) -> Result<Replica, Error> {
+    let noted = SealedNote::load(state)?;
+    #[cfg(feature = "encryption")]
+    if let Some(key) = &options.key {
+        return sealed::open(replica, key, noted, state, options, now).await;
+    }
+    let _ = now;
+    match noted {
+        Noted::Sealed(note) if !options.in_the_clear || note.destination == replica.location() => {
+            Err(Error::WasSealed { destination: note.destination })
+        }
+        Noted::Unreadable if !options.in_the_clear => Err(Error::WasSealed { destination: replica.location() }),
+        Noted::Nothing | Noted::Sealed(_) | Noted::Unreadable => Ok(replica.clone()),
+    }
+}
+
+impl Context {
+    /// Remembers the newest data key, before anything that is sealed with it leaves this machine.
+    pub(super) fn note_keys(&self) -> Result<(), Error> {
+        #[cfg(feature = "encryption")]
+        sealed::note(&self.replica, &self.state)?;
+        Ok(())
+    }
+}
+
+#[cfg(feature = "encryption")]
+mod sealed {
+    use super::*;
+    use crate::clock;
+    use crate::format::ReplicaIds;
+    use crate::ids::{DatabaseId, HashKey, ReplicaId};
+    use crate::replica::{self, Key};
+    use crate::state::Acknowledged;
+
+    pub(super) async fn open(
+        replica: &Replica,
+        key: &Key,
+        noted: Noted,
+        state: &StateDir,
+        options: &Options,
+        now: Timestamp,
+    ) -> Result<Replica, Error> {
+        let (store, location) = (replica.store().clone(), replica.location());
+        let may_leave = options.may_leave.as_deref();
+        let belongs_elsewhere = Acknowledged::load(state)?
+            .is_some_and(|known| known.destination != location && Some(&*known.destination) != may_leave);
+        let noted = match noted {
+            Noted::Sealed(note) => Some(note),
+            Noted::Nothing | Noted::Unreadable => None,
+        };
+        let fresh = ReplicaIds {
+            replica: ReplicaId(clock::random()),
+            database: DatabaseId(clock::random()),
+            hash_key: HashKey(clock::random()),
+        };
+        let unlocked = if belongs_elsewhere {
+            // Nothing is begun here: this is refused, unless it is the same replica.
+            Replica::unlock(store, key).await
+        } else {
+            let last = noted.as_ref().and_then(|note| note.slot.as_ref()?.parse().ok());
+            Replica::unlock_or_begin(store, key, last, &fresh, now).await
+        };
+        let unlocked = match unlocked {
+            Err(replica::Error::Open { .. }) => return Err(Error::NotEncrypted { location }),
+            unlocked => unlocked?,
+        };
+        if let (Some(note), Some(keys)) = (noted, unlocked.keys()) {
+            let is_begun = *keys.ids() == fresh;
+            let same = keys.ids().replica == note.replica;
+            if !same && !is_begun && note.destination == location {
+                return Err(Error::AnotherReplica { location });
+            }
+            if same {
+                let known = keys.keyring().data_keys().find(|(epoch, _)| epoch.0 == note.epoch);
+                match known {
+                    Some((_, id)) if id.to_string() == note.data_key => {}
+                    Some(_) => return Err(Error::OtherDataKey { location, epoch: note.epoch }),
+                    None => return Err(Error::RolledBack { location, epoch: note.epoch }),
+                }
+            }
+        }
+        if !belongs_elsewhere {
+            note(&unlocked, state)?;
+        }
+        Ok(unlocked)
+    }
+
+    pub(super) fn note(replica: &Replica, state: &StateDir) -> Result<(), Error> {
+        let Some(keys) = replica.keys() else { return Ok(()) };
+        let Some((epoch, data_key)) = keys.newest() else { return Ok(()) };
+        let note = SealedNote {
+            format: 1,
+            destination: replica.location(),
+            replica: keys.ids().replica,
+            slot: keys.slot().map(|slot| slot.to_string()),
+            epoch: epoch.0,
+            data_key: data_key.to_string(),
+        };
+        if SealedNote::load(state)? != Noted::Sealed(note.clone()) {
+            note.save(state)?;
+        }
+        Ok(())
+    }
+}

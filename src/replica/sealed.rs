@@ -1,0 +1,307 @@
+//! A replica that is unlocked: its keys, which of them an object takes, and that they stay where they belong.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::error::located;
+use super::key_objects::{KeyObjects, key_names};
+use super::{Document, Error, Name, REPLICA};
+use crate::format::ReplicaIds;
+use crate::ids::GenerationId;
+use crate::seal::{DataKeyId, Epoch, HEAD_LEN, KeyName, Keyring, Opener, Place, RootKey, Sealer, SlotId, TAG_LEN};
+use crate::storage::{Put, Store};
+
+/// How often a writer that is at work looks whether its keys are where they belong.
+const LOOK_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// The keys of one replica, and what its objects are sealed with.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    root: RootKey,
+    slot: Option<SlotId>,
+    ids: ReplicaIds,
+    keyring: RwLock<Keyring>,
+    /// The key objects as they were read or written: what a writer puts back.
+    kept: Mutex<BTreeMap<String, Bytes>>,
+    /// The data keys of generations, by their snapshots.
+    epochs: Mutex<BTreeMap<GenerationId, Epoch>>,
+    looked: Mutex<Instant>,
+}
+
+impl Sealed {
+    /// With the data keys among these objects.
+    ///
+    /// # Errors
+    ///
+    /// A data key that is damaged, or not of this root.
+    pub(super) fn new(
+        store: &dyn Store,
+        root: RootKey,
+        slot: Option<SlotId>,
+        ids: ReplicaIds,
+        objects: KeyObjects,
+    ) -> Result<Sealed, Error> {
+        let mut keyring = Keyring::new(&root, ids.replica, ids.database);
+        for (epoch, bytes) in &objects.data_keys {
+            let added = keyring.add(bytes, *epoch);
+            added.map_err(|source| Error::seal(store, &KeyName::DataKey(*epoch).to_string(), source))?;
+        }
+        Ok(Sealed {
+            slot,
+            kept: Mutex::new(objects.into_kept(ids.replica)),
+            root,
+            ids,
+            keyring: RwLock::new(keyring),
+            epochs: Mutex::default(),
+            looked: Mutex::new(Instant::now()),
+        })
+    }
+
+    pub(crate) fn ids(&self) -> &ReplicaIds {
+        &self.ids
+    }
+
+    pub(crate) fn root(&self) -> &RootKey {
+        &self.root
+    }
+
+    /// The slot that opened; none for a recovery kit.
+    pub(crate) fn slot(&self) -> Option<SlotId> {
+        self.slot
+    }
+
+    pub(crate) fn keyring(&self) -> RwLockReadGuard<'_, Keyring> {
+        self.keyring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn epochs(&self) -> MutexGuard<'_, BTreeMap<GenerationId, Epoch>> {
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest data key; none before the first was made.
+    pub(crate) fn newest(&self) -> Option<(Epoch, DataKeyId)> {
+        self.keyring().data_keys().next_back()
+    }
+
+    /// Takes a data key that was read from the store or put there.
+    pub(super) fn add(&self, store: &dyn Store, epoch: Epoch, bytes: &Bytes) -> Result<DataKeyId, Error> {
+        let key = KeyName::DataKey(epoch).to_string();
+        let mut keyring = self.keyring.write().unwrap_or_else(PoisonError::into_inner);
+        let id = keyring.add(bytes, epoch).map_err(|source| Error::seal(store, &key, source))?;
+        self.kept().insert(key, bytes.clone());
+        Ok(id)
+    }
+
+    /// Reads a data key that was made after this replica was unlocked.
+    async fn fetch(&self, store: &dyn Store, epoch: Epoch) -> Result<(), Error> {
+        let key = KeyName::DataKey(epoch).to_string();
+        let bytes = store.get(&key, super::key_objects::LIMIT).await?;
+        self.add(store, epoch, &bytes).map(drop)
+    }
+
+    /// Begins to seal an object: a snapshot with the newest data key, all else of a generation with that of its
+    /// snapshot.
+    pub(super) async fn sealer(&self, store: &dyn Store, name: Name) -> Result<Sealer, Error> {
+        let epoch = match name {
+            Name::Snapshot(generation) => {
+                self.look_after(store).await?;
+                let (epoch, _) = self.newest().ok_or_else(|| no_data_key(store))?;
+                self.epochs().insert(generation, epoch);
+                epoch
+            }
+            _ => self.epoch(store, name.generation()).await?,
+        };
+        let sealer = self.keyring().sealer(&place(name), epoch);
+        sealer.map_err(|source| Error::seal(store, &name.key(), source))
+    }
+
+    /// The data key of a generation: that of its snapshot, of which the head is read if there are several.
+    pub(super) async fn epoch(&self, store: &dyn Store, generation: GenerationId) -> Result<Epoch, Error> {
+        if let Some(epoch) = self.only_epoch() {
+            return Ok(epoch);
+        }
+        if let Some(&epoch) = self.epochs().get(&generation) {
+            return Ok(epoch);
+        }
+        let name = Name::Snapshot(generation);
+        let head = store.get_range(&name.key(), 0..HEAD_LEN as u64).await?;
+        // The length is not asked for: the head is proven without it.
+        let opener = self.open(store, &place(name), &name.key(), &head, (HEAD_LEN + TAG_LEN) as u64).await?;
+        self.epochs().insert(generation, opener.epoch());
+        Ok(opener.epoch())
+    }
+
+    fn only_epoch(&self) -> Option<Epoch> {
+        let keyring = self.keyring();
+        let mut keys = keyring.data_keys();
+        let (epoch, _) = keys.next()?;
+        keys.next().is_none().then_some(epoch)
+    }
+
+    /// Opens the head of an object, and holds it to the data key of its generation.
+    pub(super) async fn opener(&self, store: &dyn Store, name: Name, head: &[u8], size: u64) -> Result<Opener, Error> {
+        let opener = self.open(store, &place(name), &name.key(), head, size).await?;
+        if let Name::Snapshot(generation) = name {
+            self.epochs().insert(generation, opener.epoch());
+            return Ok(opener);
+        }
+        let expected = match self.epoch(store, name.generation()).await {
+            Ok(expected) => expected,
+            // A segment without its snapshot is of no use, but no fault of its own.
+            Err(error) if error.is_missing() => return Ok(opener),
+            Err(error) => return Err(error),
+        };
+        match opener.epoch() == expected {
+            true => Ok(opener),
+            false => Err(Error::misplaced(
+                store,
+                &name.key(),
+                format!("data key {}, and its generation has {expected}", opener.epoch()),
+            )),
+        }
+    }
+
+    async fn open(&self, store: &dyn Store, place: &Place, key: &str, head: &[u8], size: u64) -> Result<Opener, Error> {
+        let opened = self.keyring().opener(place, head, size);
+        let opened = match opened {
+            Err(crate::seal::Error::NoDataKey(epoch)) => {
+                match self.fetch(store, epoch).await {
+                    Err(error) if error.is_missing() => {}
+                    fetched => fetched?,
+                }
+                self.keyring().opener(place, head, size)
+            }
+            opened => opened,
+        };
+        opened.map_err(|source| Error::seal(store, key, source))
+    }
+
+    /// The content of a document.
+    pub(super) async fn open_document(
+        &self,
+        store: &dyn Store,
+        document: Document,
+        bytes: Bytes,
+    ) -> Result<Bytes, Error> {
+        let key = document.key();
+        let opened = match document {
+            Document::Replica => self.keyring().replica_key().open(bytes.into()),
+            Document::Manifest(generation) => {
+                let opener = self.opener(store, Name::Manifest(generation), &bytes, bytes.len() as u64).await?;
+                opener.open_whole(bytes.into())
+            }
+            Document::Latest => {
+                let opener = self.open(store, &Place::latest(), &key, &bytes, bytes.len() as u64).await?;
+                opener.open_whole(bytes.into())
+            }
+        };
+        opened.map(Bytes::from).map_err(|source| Error::seal(store, &key, source))
+    }
+
+    /// The bytes to store for a document.
+    pub(super) async fn seal_document(
+        &self,
+        store: &dyn Store,
+        document: Document,
+        content: &[u8],
+    ) -> Result<Bytes, Error> {
+        let key = document.key();
+        let sealed = match document {
+            Document::Replica => Ok(self.keyring().replica_key().seal(content)),
+            Document::Manifest(generation) => {
+                let epoch = self.epoch(store, generation).await?;
+                self.keyring().seal(&Place::manifest(generation), epoch, content)
+            }
+            Document::Latest => {
+                let (epoch, _) = self.newest().ok_or_else(|| no_data_key(store))?;
+                self.keyring().seal(&Place::latest(), epoch, content)
+            }
+        };
+        sealed.map(Bytes::from).map_err(|source| Error::seal(store, &key, source))
+    }
+
+    /// Takes data keys that were made meanwhile, and puts back what went missing: data keys, `replica`, and the slots if
+    /// none is left. A single slot that is gone may have been removed by somebody who had a right to.
+    ///
+    /// When this returns, all of it is durable. One listing and one HEAD.
+    pub(super) async fn look_after(&self, store: &dyn Store) -> Result<(), Error> {
+        let there = key_names(store).await?;
+        for &name in &there {
+            let KeyName::DataKey(epoch) = name else { continue };
+            let known = self.keyring().data_keys().any(|(known, _)| known == epoch);
+            if !known && let Err(error) = self.fetch(store, epoch).await {
+                return Err(self.explained(store, error).await);
+            }
+        }
+        let no_slot = !there.iter().any(|name| matches!(name, KeyName::Slot(_)));
+        let mut missing: Vec<(String, Bytes)> = Vec::new();
+        for (key, bytes) in self.kept().iter() {
+            let is_gone = match KeyName::parse(key) {
+                Some(KeyName::Slot(_)) => no_slot,
+                Some(name) => !there.contains(&name),
+                None => false,
+            };
+            if is_gone {
+                missing.push((key.clone(), bytes.clone()));
+            }
+        }
+        match store.head(REPLICA).await {
+            Err(error) if error.is_not_found() => {
+                let bytes = self.seal_document(store, Document::Replica, &self.ids.encode()).await?;
+                missing.push((REPLICA.to_owned(), bytes));
+            }
+            answer => drop(answer?),
+        }
+        for (key, bytes) in missing {
+            let object = located(store, &key);
+            match store.put_if_absent(&key, bytes).await? {
+                Put::Created => tracing::warn!(object, "was gone, and was put back"),
+                Put::Exists => {}
+            }
+        }
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Ok(())
+    }
+
+    /// The same, if it was not done for an hour.
+    pub(super) async fn look_after_at_times(&self, store: &dyn Store) -> Result<(), Error> {
+        let last = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < LOOK_AFTER { Ok(()) } else { self.look_after(store).await }
+    }
+
+    /// A data key that does not open may be one under another root.
+    async fn explained(&self, store: &dyn Store, error: Error) -> Error {
+        let tampered = matches!(&error, Error::Seal { source: crate::seal::Error::Tampered { .. }, .. });
+        if !tampered {
+            return error;
+        }
+        match store.get(REPLICA, super::key_objects::LIMIT).await {
+            Ok(bytes) => match self.keyring().replica_key().open(bytes.into()) {
+                Err(crate::seal::Error::Commitment) => Error::Rotated { location: store.location() },
+                _ => error,
+            },
+            Err(_) => error,
+        }
+    }
+}
+
+fn no_data_key(store: &dyn Store) -> Error {
+    Error::missing(store, &KeyName::DataKey(Epoch::FIRST).to_string())
+}
+
+/// What binds an object to its name.
+fn place(name: Name) -> Place {
+    match name {
+        Name::Snapshot(generation) => Place::snapshot(generation),
+        Name::Segment(generation, index) => Place::segment(generation, index),
+        Name::Merged(generation, first, last) => Place::merged(generation, first, last),
+        Name::Manifest(generation) => Place::manifest(generation),
+    }
+}

@@ -1,0 +1,234 @@
+//! From a secret to a replica in hand: one that is there is unlocked, and one that is not is begun.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::error::located;
+use super::key_objects::{KeyObjects, LIMIT};
+use super::sealed::Sealed;
+use super::{Document, Error, Key, REPLICA, Replica};
+use crate::format::ReplicaIds;
+use crate::ids::ReplicaId;
+use crate::seal::{self, Epoch, KeyName, RecoveryKit, RootKey, SecretKind, Slot, SlotId, What};
+use crate::storage::{Put, Store};
+use crate::units::Timestamp;
+
+/// What was found with a key.
+enum Found {
+    /// Nothing is there.
+    Nothing,
+    /// Slots that open, and no `replica`: an earlier start was cut short, or somebody has deleted it.
+    Slot(Slot, RootKey),
+    /// A replica.
+    Replica(Sealed),
+}
+
+impl Replica {
+    /// The replica at this store, opened with a key if there is one: a few small reads, and Argon2 once for a passphrase.
+    /// With a key, and nothing there, whatever comes to be there in the clear is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKey`] and the others of [`Error::is_bad_key`]; [`Error::Open`] for a replica that is not encrypted;
+    /// damage of the keys; those of the store.
+    pub async fn unlock(store: Arc<dyn Store>, key: &Key) -> Result<Replica, Error> {
+        match find(&store, key, None).await? {
+            Found::Nothing => Ok(Replica::nothing(store)),
+            Found::Slot(..) => Err(Error::missing(&*store, REPLICA)),
+            Found::Replica(sealed) => Ok(Replica::sealed(store, sealed)),
+        }
+    }
+
+    /// The same for a writer, who begins the replica if it is not there, with ids of its own and a new slot. `last` is
+    /// the slot that opened last time. When this returns, what it takes to open the replica is durable.
+    ///
+    /// Who loses a race of two that begin opens the winner's, and leaves no slot behind.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replica::unlock`], and [`Error::Missing`] if the keys of a replica with generations are gone.
+    pub(crate) async fn unlock_or_begin(
+        store: Arc<dyn Store>,
+        key: &Key,
+        last: Option<SlotId>,
+        fresh: &ReplicaIds,
+        now: Timestamp,
+    ) -> Result<Replica, Error> {
+        let has_generations = async || Ok::<_, Error>(!super::generations(&*store).await?.is_empty());
+        loop {
+            let sealed = match find(&store, key, last).await? {
+                Found::Replica(sealed) => sealed,
+                _ if has_generations().await? => return Err(Error::missing(&*store, REPLICA)),
+                Found::Nothing => match begin(&store, key, None, fresh, now).await? {
+                    Some(sealed) => sealed,
+                    None => continue,
+                },
+                Found::Slot(slot, root) => {
+                    let fresh = ReplicaIds { replica: slot.replica(), ..*fresh };
+                    match begin(&store, key, Some((slot, root)), &fresh, now).await? {
+                        Some(sealed) => sealed,
+                        None => continue,
+                    }
+                }
+            };
+            if sealed.newest().is_none() {
+                if has_generations().await? {
+                    return Err(Error::missing(&*store, &KeyName::DataKey(Epoch::FIRST).to_string()));
+                }
+                sealed.make_data_key(&*store, Epoch::FIRST, now).await?;
+            }
+            return Ok(Replica::sealed(store, sealed));
+        }
+    }
+}
+
+impl Sealed {
+    /// Puts a new data key, or takes the one that somebody else has put meanwhile. When this returns, it is durable.
+    pub(crate) async fn make_data_key(&self, store: &dyn Store, epoch: Epoch, now: Timestamp) -> Result<(), Error> {
+        let (name, fresh) = (KeyName::DataKey(epoch).to_string(), self.keyring().new_data_key(epoch, now));
+        let _: Put = store.put_if_absent(&name, Bytes::copy_from_slice(&fresh)).await?;
+        // Read back in either case: a store that ignores the condition has the last writer's.
+        let there = store.get(&name, LIMIT).await?;
+        self.add(store, epoch, &there).map(drop)
+    }
+}
+
+async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result<Found, Error> {
+    let objects = KeyObjects::read(&**store).await?;
+    if objects.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    if objects.replica.as_ref().is_some_and(|bytes| bytes.starts_with(b"{")) {
+        return Err(Error::Open { object: located(&**store, REPLICA) });
+    }
+    if let Some(kit) = key.secret().kit() {
+        return match &objects.replica {
+            None => Err(Error::missing(&**store, REPLICA)),
+            Some(bytes) => {
+                let ids = with_kit(&**store, kit, bytes)?;
+                Ok(Found::Replica(Sealed::new(&**store, kit.root.clone(), None, ids, objects)?))
+            }
+        };
+    }
+    let chosen: Vec<Slot> = match key.slot() {
+        Some(id) => objects.slots.iter().filter(|slot| slot.id() == id).cloned().collect(),
+        None => objects.slots.clone(),
+    };
+    if let Some((id, error)) = objects.damaged.first()
+        && chosen.is_empty()
+    {
+        return Err(Error::seal(&**store, &KeyName::Slot(*id).to_string(), error.clone()));
+    }
+    if chosen.is_empty() {
+        return Err(match (key.slot(), objects.slots.is_empty()) {
+            (Some(id), false) => Error::NoSuchSlot { id: id.to_string(), location: store.location() },
+            _ => Error::NoSlot { location: store.location() },
+        });
+    }
+    let (secret, limit, last) = (key.secret().clone(), key.limit(), last.or(key.slot()));
+    let replica = objects.replica.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        seal::unlock(&secret, &chosen, last, limit, |slot, root| {
+            let ids = match &replica {
+                Some(bytes) => Some(ids(root, slot.replica(), bytes)?),
+                None => None,
+            };
+            Ok((slot.clone(), ids))
+        })
+    });
+    let opened = opening.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    match opened {
+        Ok((_, root, (slot, None))) => Ok(Found::Slot(slot, root)),
+        Ok((id, root, (_, Some(ids)))) => {
+            for (id, error) in &objects.damaged {
+                tracing::warn!(object = located(&**store, &KeyName::Slot(*id).to_string()), %error, "damaged");
+            }
+            Ok(Found::Replica(Sealed::new(&**store, root, Some(id), ids, objects)?))
+        }
+        Err(error) => Err(refused(&**store, key, &objects, error)),
+    }
+}
+
+/// Why no slot opened.
+fn refused(store: &dyn Store, key: &Key, objects: &KeyObjects, error: seal::Error) -> Error {
+    let location = store.location();
+    match error {
+        seal::Error::WrongSecret(kind) => match objects.damaged.first().filter(|_| key.slot().is_none()) {
+            // It may have been the one.
+            Some((id, damage)) => Error::seal(store, &KeyName::Slot(*id).to_string(), damage.clone()),
+            None => Error::WrongKey { kind, location },
+        },
+        // A slot has opened, and its root key does not fit.
+        seal::Error::Commitment => Error::Rotated { location },
+        seal::Error::KdfCost { .. } | seal::Error::Memory { .. } => Error::Refused { location, source: error },
+        seal::Error::Tampered { what: What::Slot } => Error::seal(store, KeyName::PREFIX.trim_end_matches('/'), error),
+        error => Error::seal(store, REPLICA, error),
+    }
+}
+
+/// The ids, opened.
+fn ids(root: &RootKey, replica: ReplicaId, bytes: &Bytes) -> Result<ReplicaIds, seal::Error> {
+    let content = root.replica_key(replica).open(bytes.to_vec())?;
+    let ids = ReplicaIds::parse(&content).map_err(|_| seal::Error::NotOurs { what: What::Object })?;
+    if ids.replica != replica {
+        return Err(seal::Error::Commitment);
+    }
+    Ok(ids)
+}
+
+fn with_kit(store: &dyn Store, kit: &RecoveryKit, bytes: &Bytes) -> Result<ReplicaIds, Error> {
+    ids(&kit.root, kit.replica, bytes).map_err(|error| match error {
+        seal::Error::Commitment => Error::WrongKey { kind: SecretKind::RecoveryKit, location: store.location() },
+        error => Error::seal(store, REPLICA, error),
+    })
+}
+
+/// Begins a replica: a slot, unless there is one; then the ids. `None`: somebody else was first.
+async fn begin(
+    store: &Arc<dyn Store>,
+    key: &Key,
+    there: Option<(Slot, RootKey)>,
+    fresh: &ReplicaIds,
+    now: Timestamp,
+) -> Result<Option<Sealed>, Error> {
+    let was_there = there.is_some();
+    let (slot, root) = match there {
+        Some(there) => there,
+        None => {
+            let (slot, root) = new_slot(&**store, key, fresh.replica, now).await?;
+            let name = KeyName::Slot(slot.id()).to_string();
+            let _: Put = store.put_if_absent(&name, Bytes::copy_from_slice(slot.as_bytes())).await?;
+            (slot, root)
+        }
+    };
+    let bytes = Bytes::from(root.replica_key(fresh.replica).seal(&fresh.encode()));
+    let _: Put = store.put_if_absent(Document::Replica.key().as_str(), bytes).await?;
+    // Read back in either case: a store that ignores the condition has the last writer's, and so have all readers.
+    let objects = KeyObjects::read(&**store).await?;
+    let bytes = objects.replica.clone().ok_or_else(|| Error::missing(&**store, REPLICA))?;
+    match ids(&root, fresh.replica, &bytes) {
+        Ok(ids) => Sealed::new(&**store, root, Some(slot.id()), ids, objects).map(Some),
+        Err(error) => {
+            tracing::debug!(%error, "somebody else has begun the replica");
+            if !was_there {
+                store.delete(&KeyName::Slot(slot.id()).to_string()).await?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+async fn new_slot(store: &dyn Store, key: &Key, replica: ReplicaId, now: Timestamp) -> Result<(Slot, RootKey), Error> {
+    let location = store.location();
+    if key.secret().kit().is_some() {
+        return Err(Error::NothingToRecover { location });
+    }
+    let (secret, cost) = (key.secret().clone(), key.cost());
+    let making = tokio::task::spawn_blocking(move || {
+        let root = RootKey::generate();
+        Slot::make(&secret, &root, replica, "", cost, now).map(|slot| (slot, root))
+    });
+    let made = making.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    made.map_err(|source| Error::Refused { location, source })
+}
