@@ -9,6 +9,7 @@ use super::sealing::Opening;
 use super::{Document, Error, Name, Sealing};
 #[cfg(feature = "encryption")]
 use super::{Key, Sealed};
+use crate::ids::GenerationId;
 #[cfg(feature = "encryption")]
 use crate::seal::{self, Envelope, Opener};
 use crate::storage::Store;
@@ -100,6 +101,23 @@ impl Replica {
             Seal::Nothing => Err(self.not_begun()),
             #[cfg(feature = "encryption")]
             Seal::Sealed(sealed) => sealed.seal_document(&*self.store, document, &content).await,
+        }
+    }
+
+    /// Of a sealed replica, no generation before this one has a newer data key. One listing, and the head of a snapshot for
+    /// each, if there are several data keys and this generation has not the newest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misplaced`]; those of the store.
+    pub(crate) async fn require_order(&self, generation: GenerationId) -> Result<(), Error> {
+        match &self.seal {
+            #[cfg(feature = "encryption")]
+            Seal::Sealed(sealed) => sealed.require_order(&*self.store, generation).await,
+            _ => {
+                let _ = generation;
+                Ok(())
+            }
         }
     }
 

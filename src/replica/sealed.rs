@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 
 use super::error::located;
 use super::key_objects::{KeyObjects, key_names};
@@ -16,6 +17,8 @@ use crate::storage::{Put, Store};
 
 /// How often a writer that is at work looks whether its keys are where they belong.
 const LOOK_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Heads that are read at the same time.
+const CONCURRENCY: usize = 8;
 
 /// The keys of one replica, and what its objects are sealed with.
 #[derive(Debug)]
@@ -123,7 +126,7 @@ impl Sealed {
     }
 
     /// The data key of a generation: that of its snapshot, of which the head is read if there are several.
-    pub(super) async fn epoch(&self, store: &dyn Store, generation: GenerationId) -> Result<Epoch, Error> {
+    pub(crate) async fn epoch(&self, store: &dyn Store, generation: GenerationId) -> Result<Epoch, Error> {
         if let Some(epoch) = self.only_epoch() {
             return Ok(epoch);
         }
@@ -136,6 +139,31 @@ impl Sealed {
         let opener = self.open(store, &place(name), &name.key(), &head, (HEAD_LEN + TAG_LEN) as u64).await?;
         self.epochs().insert(generation, opener.epoch());
         Ok(opener.epoch())
+    }
+
+    /// No generation before this one has a newer data key: whoever has stolen an old one could make a generation with it.
+    pub(super) async fn require_order(&self, store: &dyn Store, generation: GenerationId) -> Result<(), Error> {
+        let ours = self.epoch(store, generation).await?;
+        if self.newest().is_none_or(|(newest, _)| ours >= newest) {
+            return Ok(());
+        }
+        let before = super::generations(store).await?.into_iter().rev().filter(|&before| before < generation);
+        let mut epochs = stream::iter(before)
+            .map(|before| async move { (before, self.epoch(store, before).await) })
+            .buffered(CONCURRENCY);
+        while let Some((before, epoch)) = epochs.next().await {
+            match epoch {
+                Ok(epoch) if epoch > ours => {
+                    let says = format!("data key {ours}, and generation {before} before it has {epoch}");
+                    return Err(Error::misplaced(store, &Name::Snapshot(generation).key(), says));
+                }
+                Ok(_) => {}
+                // What is wrong with that one is told when it is asked for.
+                Err(error) if error.is_missing() || error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn only_epoch(&self) -> Option<Epoch> {

@@ -39,7 +39,7 @@ pub use plan::{Plan, PlannedObject, plan};
 pub use report::Report;
 pub use run::{Check, Options, Restore, restore};
 pub use salvage::{Survivor, before, survivor};
-pub use survey::{Generation, Interval, ObjectInfo, State, Survey, survey, survey_generation, survey_objects};
+pub use survey::{Generation, Interval, ObjectInfo, State, Survey, suite, survey, survey_generation, survey_objects};
 pub use target::{Point, Target, resolve_generation};
 pub use window::Wanted;
 

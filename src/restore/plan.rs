@@ -121,6 +121,7 @@ async fn of(replica: &Replica, target: Target, found: Found) -> Result<Plan, Err
     let chain = join(&**replica, &found.objects, found.point)?;
     let Some(&(name, size)) = chain.last() else { unreachable!("a chain begins with its snapshot") };
     let newest = ObjectReader::open(replica, name, size).await?;
+    replica.require_order(found.objects.generation).await?;
     let outline = newest.outline();
     if let (Target::StrictTime(asked), Some((gap, after))) = (target, found.gap) {
         let generation = found.objects.generation;

@@ -9,6 +9,7 @@ use super::{Error, Gap, Point, cover};
 use crate::format::{Outline, Reason};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Inventory, Name, ObjectReader, Objects, Replica, read_manifest};
+use crate::seal::{ENVELOPE_LEN, Suite};
 use crate::units::Timestamp;
 
 /// Generations that are looked at at the same time.
@@ -67,6 +68,8 @@ pub enum State {
     Partial,
     /// Not at all.
     Damaged,
+    /// It is encrypted, and there is no key: only what the store shows of it is known.
+    Sealed,
 }
 
 /// One generation.
@@ -103,6 +106,9 @@ pub struct Generation {
     /// How its snapshot is compressed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression: Option<String>,
+    /// The number of the data key that it is sealed with, by its snapshot; `None` if it is not encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_epoch: Option<u32>,
     /// Why it cannot be restored up to its end, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -117,7 +123,8 @@ pub struct Generation {
     gaps: Vec<Gap>,
 }
 
-/// Looks at a whole replica. It is only read: one listing, and four small reads a generation.
+/// Looks at a whole replica. It is only read: one listing, and four small reads a generation. Without a key of one that
+/// is encrypted, what the store shows of it is told: see [`State::Sealed`].
 ///
 /// # Errors
 ///
@@ -185,13 +192,25 @@ pub async fn survey_generation(replica: &Replica, objects: &Objects) -> Result<G
         page_size: None,
         db_bytes: None,
         compression: None,
+        key_epoch: None,
         problem,
         joins: false,
         previous: None,
         gaps: Vec::new(),
     };
     let (Some(snapshot), Some((point, name, size))) = (objects.snapshot, last) else { return Ok(generation) };
-    let first = told(outline(replica, Name::Snapshot(objects.generation), snapshot).await)?;
+    let snapshot_name = Name::Snapshot(objects.generation);
+    let first = told(outline(replica, snapshot_name, snapshot).await)?;
+    if replica.is_sealed() || matches!(first, Err(replica::Error::Sealed { .. })) {
+        generation.key_epoch = match told(suite(replica, snapshot_name).await)? {
+            Ok(Suite::Sealed(epoch)) => Some(epoch.0),
+            _ => None,
+        };
+    }
+    if let Err(replica::Error::Sealed { .. }) = first {
+        generation.state = State::Sealed;
+        return Ok(generation);
+    }
     let newest = told(outline(replica, name, size).await)?;
     match (first, newest) {
         (Ok(first), Ok(newest)) => {
@@ -266,6 +285,9 @@ pub struct ObjectInfo {
     /// The digest of the object before it; the inner `None` if it stands for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prev_sha256: Option<Option<String>>,
+    /// It is encrypted, and there is no key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
     /// Why its outline cannot be read, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -299,6 +321,7 @@ async fn object(replica: &Replica, name: Name, size: u64) -> Result<ObjectInfo, 
         stored_bytes: size,
         sha256: None,
         prev_sha256: None,
+        sealed: false,
         problem: None,
     };
     if matches!(name, Name::Manifest(_)) {
@@ -313,9 +336,16 @@ async fn object(replica: &Replica, name: Name, size: u64) -> Result<ObjectInfo, 
             let predecessor = outline.header.predecessor;
             info.prev_sha256 = Some((predecessor != Digest::NONE).then(|| predecessor.to_string()));
         }
+        Err(replica::Error::Sealed { .. }) => info.sealed = true,
         Err(error) => info.problem = Some(told_here(replica, &error)),
     }
     Ok(info)
+}
+
+/// What an object says of how it is sealed: nothing of that is proven.
+pub async fn suite(replica: &Replica, name: Name) -> Result<Suite, replica::Error> {
+    let head = replica.get_range(&name.key(), 0..ENVELOPE_LEN as u64).await?;
+    Suite::parse(&head, name.kind()).map_err(|source| replica::Error::seal(&**replica, &name.key(), source))
 }
 
 async fn outline(replica: &Replica, name: Name, size: u64) -> Result<Outline, replica::Error> {
@@ -327,10 +357,10 @@ fn told_here(replica: &Replica, error: &replica::Error) -> String {
     replica::without_location(&**replica, &error.to_string())
 }
 
-/// Damage is something to tell; what kept us from looking is an error.
+/// Damage is something to tell, and that there is no key; what kept us from looking is an error.
 fn told<T>(looked: Result<T, replica::Error>) -> Result<Result<T, replica::Error>, Error> {
     match looked {
-        Err(error) if !error.is_damage() => Err(error.into()),
+        Err(error) if !error.is_damage() && !matches!(error, replica::Error::Sealed { .. }) => Err(error.into()),
         looked => Ok(looked),
     }
 }

@@ -3,14 +3,16 @@
 //! A check is a list of findings: everything that is wrong is told, not only what is met first. What stops a check (a
 //! store that does not answer, no key, no backup at all) is an error, and says nothing about the replica.
 //!
-//! - Every level lists everything: no hole between the segments of any generation, the small objects whole, the newest
-//!   object opens.
+//! - Every level lists everything: no hole between the segments of any generation, the small objects whole, the keys of a
+//!   sealed replica too, the newest object opens.
 //! - [`Level::Default`] reads what a restore of the newest state reads, in the same way, into nothing.
 //! - [`Level::ReadData`] reads every byte of every object: one that changed is reported, wherever it is.
 //! - [`Level::Restore`] restores, and lets SQLite look at the result.
 
 mod data;
 mod integrity;
+#[cfg(feature = "encryption")]
+mod keys;
 mod level;
 mod listing;
 mod live;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::data::{Read, Reading, page_files};
+#[cfg(feature = "encryption")]
+use super::keys;
 use super::lost::{self, Times};
 use super::{Finding, Level, Report, Severity, Subset, integrity, listing, since};
 use crate::clock::{self, Clock};
@@ -136,6 +138,8 @@ impl Checking<'_> {
         for objects in &generations {
             listing::holes(objects).into_iter().for_each(|finding| self.add(finding));
         }
+        #[cfg(feature = "encryption")]
+        self.keys(&generations).await?;
         self.newest_at(&generations).await?;
         let restores = hasher.is_some();
         self.proof(&generations, hasher).await?;
@@ -145,6 +149,16 @@ impl Checking<'_> {
         self.report.restorable = restorable.filter(|_| restores);
         self.report.bytes_read += self.times.bytes_read;
         self.age();
+        Ok(())
+    }
+
+    /// What the replica is sealed with.
+    #[cfg(feature = "encryption")]
+    async fn keys(&mut self, generations: &[Objects]) -> Result<(), Error> {
+        let (findings, checked) = keys::check(self.replica).await?;
+        self.report.objects_checked += checked;
+        findings.into_iter().for_each(|finding| self.add(finding));
+        keys::order(self.replica, generations).await?.into_iter().for_each(|finding| self.add(finding));
         Ok(())
     }
 
