@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackupConfig, Destination, S3Config};
+use super::{BackupConfig, Destination, EncryptionKey, S3Config};
 use crate::engine::Options;
 use crate::error::{Error, Kind, Result};
 use crate::replica::Replica;
@@ -16,7 +16,6 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 impl BackupConfig {
     /// What the replicator is told; it uploads only when asked.
     pub(super) fn options(&self) -> Result<Options> {
-        self.refuse_what_is_not_built()?;
         if self.db_path.as_os_str().is_empty() {
             return Err(wrong("config.db_path", "no database is given").hint("set `db_path` to the database file"));
         }
@@ -57,27 +56,29 @@ impl BackupConfig {
         options.snapshot_interval = self.snapshot_interval;
         options.compression = compression;
         options.retention = self.retention_duration.map(|retention| Policy::new(Some(retention)));
+        #[cfg(feature = "encryption")]
+        {
+            options.key = self.encryption_key.as_ref().map(EncryptionKey::key).transpose()?;
+        }
+        #[cfg(not(feature = "encryption"))]
+        self.encryption_key.as_ref().map_or(Ok(()), EncryptionKey::refuse)?;
         Ok(options)
     }
 
-    fn refuse_what_is_not_built(&self) -> Result<()> {
-        self.refuse_a_key()
-    }
-
-    /// Nothing is read or written in clear by somebody who asked for encryption.
-    pub(super) fn refuse_a_key(&self) -> Result<()> {
-        match self.encryption_key {
-            Some(_) => Err(not_built("encryption_key", "leave it at None: the backup is not encrypted")),
-            None => Ok(()),
-        }
-    }
-
-    /// The replica that the backup is. No request is sent yet.
+    /// The replica that the backup is, to read: opened with the key, if there is one.
     pub(super) async fn open_replica(&self) -> Result<Replica> {
-        Ok(Replica::plain(self.open_store().await?))
+        let store = self.open_store().await?;
+        #[cfg(feature = "encryption")]
+        if let Some(key) = &self.encryption_key {
+            return Ok(Replica::unlock(store, &key.key()?).await?);
+        }
+        #[cfg(not(feature = "encryption"))]
+        self.encryption_key.as_ref().map_or(Ok(()), EncryptionKey::refuse)?;
+        Ok(Replica::plain(store))
     }
 
-    async fn open_store(&self) -> Result<Arc<dyn Store>> {
+    /// Where the backup is. No request is sent yet.
+    pub(super) async fn open_store(&self) -> Result<Arc<dyn Store>> {
         let (s3, code) = (&self.s3, "config.destination");
         match &self.destination {
             Some(_) if *s3 != S3Config::default() => {
@@ -97,10 +98,6 @@ impl BackupConfig {
 
 fn wrong(code: &'static str, message: impl Into<String>) -> Error {
     Error::new(Kind::Usage, code, message)
-}
-
-fn not_built(field: &str, hint: &str) -> Error {
-    wrong("config.not_built", format!("`{field}` is set, and this version of waloy cannot do it yet")).hint(hint)
 }
 
 #[cfg(test)]
@@ -138,12 +135,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_is_refused_by_its_name() {
-        let config = BackupConfig { encryption_key: Some("a secret".into()), ..sound() };
+    fn a_key_that_cannot_be_one_is_refused_and_none_is_printed() {
+        let config = BackupConfig { encryption_key: Some("short".into()), ..sound() };
         let error = config.options().unwrap_err();
-        assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Usage, "config.not_built", 1));
-        assert_eq!(error.to_string(), "`encryption_key` is set, and this version of waloy cannot do it yet");
+        assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Usage, "config.encryption_key", 1));
+        let expected = match cfg!(feature = "encryption") {
+            true => "`encryption_key`: passphrase of 5 bytes: at least 8 are needed",
+            false => "`encryption_key` is set, and encryption is not built in",
+        };
+        assert_eq!(error.to_string(), expected);
+        let config = BackupConfig { encryption_key: Some("a secret".into()), ..sound() };
+        assert_eq!(config.options().is_ok(), cfg!(feature = "encryption"));
         assert!(!format!("{config:?}").contains("a secret"), "{config:?}");
+        assert!(!format!("{:?}", config.options()).contains("a secret"));
     }
 
     #[test]

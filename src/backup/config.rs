@@ -1,11 +1,10 @@
 //! How one database is backed up.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CompressionAlgorithm, S3Config};
+use super::{CompressionAlgorithm, EncryptionKey, S3Config};
 use crate::storage::Store;
 
 /// How one database is backed up.
@@ -52,7 +51,12 @@ pub struct BackupConfig {
     pub retention_duration: Option<Duration>,
     /// How page files are compressed. A restore reads all that are built in, whatever is set here.
     pub compression: CompressionAlgorithm,
-    /// What the backup is encrypted with. Not built yet: refused unless `None`.
+    /// What the backup is encrypted with, before anything leaves this machine; default `None`: it is not. What that
+    /// protects from, and what not, is told at [`EncryptionKey`]; needs the feature `encryption`.
+    ///
+    /// A backup is encrypted from its first object or not at all. With a key, one that is not is refused; without one, one
+    /// that is, also when only the local state remembers that: a key that is missing from a configuration never makes a
+    /// backup in the clear. A wrong one is [`Kind::BadKey`](crate::Kind::BadKey).
     pub encryption_key: Option<EncryptionKey>,
     /// Restore a database that is not there before it is backed up: the latest state, proven, and in its place before
     /// [`BackupManager::new`](super::BackupManager::new) returns. So `new` comes before the application opens the
@@ -93,23 +97,4 @@ pub enum Destination {
     Directory(PathBuf),
     /// A store of the application's own: see [`Store`] for what it promises.
     Store(Arc<dyn Store>),
-}
-
-/// A secret to encrypt with. Never printed.
-#[derive(Clone)]
-pub struct EncryptionKey {
-    #[expect(dead_code, reason = "every configuration that has one is refused until encryption is built")]
-    secret: String,
-}
-
-impl<T: Into<String>> From<T> for EncryptionKey {
-    fn from(secret: T) -> EncryptionKey {
-        EncryptionKey { secret: secret.into() }
-    }
-}
-
-impl fmt::Debug for EncryptionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
 }

@@ -21,7 +21,6 @@ use crate::retention;
 #[derive(Debug)]
 pub struct BackupManager {
     replicator: Replicator,
-    replica: Replica,
     runtime: tokio::runtime::Handle,
 }
 
@@ -31,7 +30,8 @@ impl BackupManager {
     ///
     /// # Errors
     ///
-    /// [`Kind::Usage`](crate::Kind::Usage) for a configuration that makes no sense or asks for what is not built,
+    /// [`Kind::Usage`](crate::Kind::Usage) for a configuration that makes no sense or asks for what is not built in,
+    /// [`Kind::BadKey`](crate::Kind::BadKey) for an `encryption_key` that is missing or wrong,
     /// [`Kind::Database`](crate::Kind::Database) if the database cannot be backed up,
     /// [`Kind::Locked`](crate::Kind::Locked) if somebody else does; those of the store. The database is released then.
     ///
@@ -40,17 +40,17 @@ impl BackupManager {
     /// Outside of a Tokio runtime.
     pub async fn new(config: BackupConfig) -> Result<BackupManager> {
         let options = config.options()?;
-        let replica = config.open_replica().await?;
         if config.auto_restore {
-            restore_if_missing(&config, &replica).await?;
+            restore_if_missing(&config).await?;
         }
-        let replicator = Replicator::start(options, replica.clone(), Hooks::default()).await?;
+        let store = config.open_store().await?;
+        let replicator = Replicator::start(options, Replica::plain(store), Hooks::default()).await?;
         if let Err(error) = replicator.sync().await {
             // Or the next attempt, at once, would meet the lock of this one.
             replicator.release().await;
             return Err(error);
         }
-        Ok(BackupManager { replicator, replica, runtime: tokio::runtime::Handle::current() })
+        Ok(BackupManager { replicator, runtime: tokio::runtime::Handle::current() })
     }
 
     /// From now on it uploads by itself, at most once a [`sync_interval`](BackupConfig::sync_interval) and only if
@@ -126,8 +126,9 @@ impl BackupManager {
     /// Those of the store, and damage; what was merged before is there.
     pub async fn compact(&self) -> Result<compact::Report> {
         let options = compact::Options::default();
-        let plan = compact::plan(&self.replica, &options).await?;
-        Ok(compact::compact(&self.replica, &plan, &options).await?)
+        let replica = self.replicator.replica();
+        let plan = compact::plan(replica, &options).await?;
+        Ok(compact::compact(replica, &plan, &options).await?)
     }
 
     /// The present generation.

@@ -10,12 +10,12 @@
 //! ```
 //!
 //! A thin layer over [`crate::engine`] and [`crate::restore`], which offer more. A configuration that makes no sense is
-//! refused with a hint before anything is touched, and a field that this version cannot honour is refused by its name:
-//! nothing is ignored.
+//! refused with a hint before anything is touched: nothing is ignored.
 
 mod check;
 mod compression;
 mod config;
+mod encryption;
 mod handle;
 mod manager;
 mod restore;
@@ -23,7 +23,8 @@ mod s3;
 mod stats;
 
 pub use compression::CompressionAlgorithm;
-pub use config::{BackupConfig, Destination, EncryptionKey};
+pub use config::{BackupConfig, Destination};
+pub use encryption::EncryptionKey;
 pub use handle::BackupHandle;
 pub use manager::BackupManager;
 pub use s3::S3Config;

@@ -31,10 +31,11 @@ impl BackupManager {
     /// # Errors
     ///
     /// [`Kind::NoBackup`](crate::Kind::NoBackup), [`Kind::Damaged`](crate::Kind::Damaged),
-    /// [`Kind::TargetExists`](crate::Kind::TargetExists) and those of the store; there is no file then, or the one that
+    /// [`Kind::BadKey`](crate::Kind::BadKey) for an encrypted backup, which takes
+    /// [`restore_with_config`](BackupManager::restore_with_config), [`Kind::TargetExists`](crate::Kind::TargetExists) and those of the store; there is no file then, or the one that
     /// was there.
     pub async fn restore(s3: &S3Config, path: impl AsRef<Path>) -> Result<Report> {
-        run(Replica::plain(s3.open().await?), path.as_ref(), Target::Latest).await
+        run(Replica::plain(s3.open().await?), path.as_ref(), Target::Latest).await.map_err(with_config)
     }
 
     /// Restores the state after the last transaction at or before a moment, in milliseconds since 1970.
@@ -44,7 +45,9 @@ impl BackupManager {
     /// As [`BackupManager::restore`], and [`Kind::NotCovered`](crate::Kind::NotCovered) for a moment before the backup
     /// begins.
     pub async fn restore_to_time(s3: &S3Config, path: impl AsRef<Path>, timestamp_ms: i64) -> Result<Report> {
-        run(Replica::plain(s3.open().await?), path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
+        run(Replica::plain(s3.open().await?), path.as_ref(), Target::Time(Timestamp(timestamp_ms)))
+            .await
+            .map_err(with_config)
     }
 
     /// As [`BackupManager::restore`], from wherever a configuration has the backup. Besides the destination and the key
@@ -52,10 +55,10 @@ impl BackupManager {
     ///
     /// # Errors
     ///
-    /// As [`BackupManager::restore`], and [`Kind::Usage`](crate::Kind::Usage) for a destination that makes no sense, or
-    /// an `encryption_key`, which is not built yet.
+    /// As [`BackupManager::restore`], [`Kind::Usage`](crate::Kind::Usage) for a destination or a key that makes no sense, and
+    /// [`Kind::BadKey`](crate::Kind::BadKey) for an `encryption_key` that does not open the backup.
     pub async fn restore_with_config(config: &BackupConfig, path: impl AsRef<Path>) -> Result<Report> {
-        run(open(config).await?, path.as_ref(), Target::Latest).await
+        run(config.open_replica().await?, path.as_ref(), Target::Latest).await
     }
 
     /// As [`BackupManager::restore_to_time`], from wherever a configuration has the backup.
@@ -68,12 +71,12 @@ impl BackupManager {
         path: impl AsRef<Path>,
         timestamp_ms: i64,
     ) -> Result<Report> {
-        run(open(config).await?, path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
+        run(config.open_replica().await?, path.as_ref(), Target::Time(Timestamp(timestamp_ms))).await
     }
 }
 
 /// Restores a database that is not there, for [`BackupConfig::auto_restore`].
-pub(super) async fn restore_if_missing(config: &BackupConfig, replica: &Replica) -> Result<()> {
+pub(super) async fn restore_if_missing(config: &BackupConfig) -> Result<()> {
     let path = &config.db_path;
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -82,7 +85,7 @@ pub(super) async fn restore_if_missing(config: &BackupConfig, replica: &Replica)
     }
     let state_dir = config.state_dir.clone().unwrap_or_else(|| default_state_dir(path));
     let options = restore::Options { state_dir: Some(state_dir), ..restore::Options::default() };
-    match restore::restore(replica, Target::Latest, &Output::new(path), &options).await {
+    match restore::restore(&config.open_replica().await?, Target::Latest, &Output::new(path), &options).await {
         Ok(report) => {
             let (db, generation, at) = (path.display(), report.plan.generation, report.plan.at);
             tracing::info!(%db, %generation, %at, "restored, as it was not there");
@@ -94,9 +97,12 @@ pub(super) async fn restore_if_missing(config: &BackupConfig, replica: &Replica)
     }
 }
 
-async fn open(config: &BackupConfig) -> Result<Replica> {
-    config.refuse_a_key()?;
-    config.open_replica().await
+/// Where a key goes.
+fn with_config(error: Error) -> Error {
+    match error.code() {
+        "key.missing" => error.hint("`BackupManager::restore_with_config` takes it, as `encryption_key`"),
+        _ => error,
+    }
 }
 
 async fn run(replica: Replica, path: &Path, target: Target) -> Result<Report> {

@@ -59,44 +59,48 @@ mod sealed {
     ) -> Result<Replica, Error> {
         let (store, location) = (replica.store().clone(), replica.location());
         let may_leave = options.may_leave.as_deref();
-        let belongs_elsewhere = Acknowledged::load(state)?
-            .is_some_and(|known| known.destination != location && Some(&*known.destination) != may_leave);
+        let (here, elsewhere) = match Acknowledged::load(state)? {
+            Some(known) if known.destination == location => (Some(known), false),
+            Some(known) => (None, Some(&*known.destination) != may_leave),
+            None => (None, false),
+        };
         let noted = match noted {
             Noted::Sealed(note) => Some(note),
             Noted::Nothing | Noted::Unreadable => None,
         };
-        let fresh = ReplicaIds {
-            replica: ReplicaId(clock::random()),
-            database: DatabaseId(clock::random()),
-            hash_key: HashKey(clock::random()),
-        };
-        let unlocked = if belongs_elsewhere {
-            // Nothing is begun here: this is refused, unless it is the same replica.
-            Replica::unlock(store, key).await
-        } else {
-            let last = noted.as_ref().and_then(|note| note.slot.as_ref()?.parse().ok());
-            Replica::unlock_or_begin(store, key, last, &fresh, now).await
-        };
-        let unlocked = match unlocked {
+        let last = noted.as_ref().and_then(|note| note.slot.as_ref()?.parse().ok());
+        let mut unlocked = match Replica::unlock_last(&store, key, last, now).await {
             Err(replica::Error::Open { .. }) => return Err(Error::NotEncrypted { location }),
             unlocked => unlocked?,
         };
-        if let (Some(note), Some(keys)) = (noted, unlocked.keys()) {
-            let is_begun = *keys.ids() == fresh;
-            let same = keys.ids().replica == note.replica;
-            if !same && !is_begun && note.destination == location {
-                return Err(Error::AnotherReplica { location });
+        // Where this database belongs elsewhere, nothing is begun: it is refused.
+        if unlocked.keys().is_none() && !elsewhere {
+            if here.is_some() && replica::generations(&*store).await?.is_empty() {
+                // What was known of a replica in this place is of one that is gone.
+                Acknowledged::forget(state)?;
             }
-            if same {
-                let known = keys.keyring().data_keys().find(|(epoch, _)| epoch.0 == note.epoch);
-                match known {
-                    Some((_, id)) if id.to_string() == note.data_key => {}
-                    Some(_) => return Err(Error::OtherDataKey { location, epoch: note.epoch }),
-                    None => return Err(Error::RolledBack { location, epoch: note.epoch }),
-                }
+            let fresh = ReplicaIds {
+                replica: ReplicaId(clock::random()),
+                database: DatabaseId(clock::random()),
+                hash_key: HashKey(clock::random()),
+            };
+            unlocked = Replica::begin(store, key, &fresh, now).await?;
+        } else if let (Some(known), Some(keys)) = (here, unlocked.keys())
+            && known.replica != keys.ids().replica
+        {
+            return Err(Error::AnotherReplica { location });
+        }
+        if let (Some(note), Some(keys)) = (noted, unlocked.keys())
+            && note.replica == keys.ids().replica
+        {
+            let known = keys.keyring().data_keys().find(|(epoch, _)| epoch.0 == note.epoch);
+            match known {
+                Some((_, id)) if id.to_string() == note.data_key => {}
+                Some(_) => return Err(Error::OtherDataKey { location, epoch: note.epoch }),
+                None => return Err(Error::RolledBack { location, epoch: note.epoch }),
             }
         }
-        if !belongs_elsewhere {
+        if !elsewhere {
             note(&unlocked, state)?;
         }
         Ok(unlocked)

@@ -47,6 +47,7 @@ pub struct Replicator {
     /// What lets go of what need not be kept.
     pruner: Option<Pruner>,
     pruning: Option<JoinHandle<()>>,
+    replica: Replica,
     state_dir: PathBuf,
 }
 
@@ -126,10 +127,11 @@ impl Replicator {
         let policy = context.options.retention.clone();
         let pruner =
             policy.map(|policy| Pruner { replica: context.replica.clone(), policy, hooks: context.hooks.clone() });
-        let automatic = context.options.automatic;
+        let (automatic, replica) = (context.options.automatic, context.replica.clone());
         let task = tokio::spawn(Actor::new(context, session, receiver).run());
         let requests = Requests::new(commands, shown);
-        let mut replicator = Replicator { requests, task: Some(task), control, pruner, pruning: None, state_dir };
+        let mut replicator =
+            Replicator { requests, task: Some(task), control, pruner, pruning: None, replica, state_dir };
         if automatic {
             replicator.begin_pruning();
         }
@@ -211,6 +213,11 @@ impl Replicator {
     /// To ask it from elsewhere. As long as a clone is there, a replicator that was dropped goes on.
     pub fn requests(&self) -> &Requests {
         &self.requests
+    }
+
+    /// The replica, unlocked if it is sealed.
+    pub fn replica(&self) -> &Replica {
+        &self.replica
     }
 
     /// Where its local state is.

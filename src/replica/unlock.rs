@@ -25,8 +25,8 @@ enum Found {
 }
 
 impl Replica {
-    /// The replica at this store, opened with a key if there is one: a few small reads, and Argon2 once for a passphrase.
-    /// With a key, and nothing there, whatever comes to be there in the clear is refused.
+    /// The replica at this store, opened with a key: a few small reads, and Argon2 once for a passphrase. Where nothing is
+    /// there, whatever comes to be there in the clear is refused.
     ///
     /// # Errors
     ///
@@ -40,47 +40,65 @@ impl Replica {
         }
     }
 
-    /// The same for a writer, who begins the replica if it is not there, with ids of its own and a new slot. `last` is
-    /// the slot that opened last time. When this returns, what it takes to open the replica is durable.
+    /// The same for a writer: `last` is the slot that opened last time, and a start that was cut short counts as nothing.
+    pub(crate) async fn unlock_last(
+        store: &Arc<dyn Store>,
+        key: &Key,
+        last: Option<SlotId>,
+        now: Timestamp,
+    ) -> Result<Replica, Error> {
+        match find(store, key, last).await? {
+            Found::Nothing | Found::Slot(..) => Ok(Replica::nothing(store.clone())),
+            Found::Replica(sealed) => {
+                with_data_key(&**store, &sealed, now).await?;
+                Ok(Replica::sealed(store.clone(), sealed))
+            }
+        }
+    }
+
+    /// Begins a replica where there is none, with these ids and a new slot, or takes up a start that was cut short. When
+    /// this returns, what it takes to open the replica is durable.
     ///
     /// Who loses a race of two that begin opens the winner's, and leaves no slot behind.
     ///
     /// # Errors
     ///
-    /// As [`Replica::unlock`], and [`Error::Missing`] if the keys of a replica with generations are gone.
-    pub(crate) async fn unlock_or_begin(
+    /// As [`Replica::unlock`], and [`Error::Missing`] if there are generations, and no `replica`.
+    pub(crate) async fn begin(
         store: Arc<dyn Store>,
         key: &Key,
-        last: Option<SlotId>,
         fresh: &ReplicaIds,
         now: Timestamp,
     ) -> Result<Replica, Error> {
-        let has_generations = async || Ok::<_, Error>(!super::generations(&*store).await?.is_empty());
         loop {
-            let sealed = match find(&store, key, last).await? {
-                Found::Replica(sealed) => sealed,
-                _ if has_generations().await? => return Err(Error::missing(&*store, REPLICA)),
-                Found::Nothing => match begin(&store, key, None, fresh, now).await? {
-                    Some(sealed) => sealed,
-                    None => continue,
-                },
+            let begun = match find(&store, key, None).await? {
+                Found::Replica(sealed) => Some(sealed),
+                _ if !super::generations(&*store).await?.is_empty() => {
+                    return Err(Error::missing(&*store, REPLICA));
+                }
+                Found::Nothing => begin(&store, key, None, fresh, now).await?,
                 Found::Slot(slot, root) => {
                     let fresh = ReplicaIds { replica: slot.replica(), ..*fresh };
-                    match begin(&store, key, Some((slot, root)), &fresh, now).await? {
-                        Some(sealed) => sealed,
-                        None => continue,
-                    }
+                    begin(&store, key, Some((slot, root)), &fresh, now).await?
                 }
             };
-            if sealed.newest().is_none() {
-                if has_generations().await? {
-                    return Err(Error::missing(&*store, &KeyName::DataKey(Epoch::FIRST).to_string()));
-                }
-                sealed.make_data_key(&*store, Epoch::FIRST, now).await?;
+            if let Some(sealed) = begun {
+                with_data_key(&*store, &sealed, now).await?;
+                return Ok(Replica::sealed(store, sealed));
             }
-            return Ok(Replica::sealed(store, sealed));
         }
     }
+}
+
+/// A replica without a data key was begun, and not to the end.
+async fn with_data_key(store: &dyn Store, sealed: &Sealed, now: Timestamp) -> Result<(), Error> {
+    if sealed.newest().is_some() {
+        return Ok(());
+    }
+    if !super::generations(store).await?.is_empty() {
+        return Err(Error::missing(store, &KeyName::DataKey(Epoch::FIRST).to_string()));
+    }
+    sealed.make_data_key(store, Epoch::FIRST, now).await
 }
 
 impl Sealed {

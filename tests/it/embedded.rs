@@ -5,6 +5,7 @@ mod examples;
 mod handle;
 mod killed;
 mod mission;
+mod sealed;
 
 pub(crate) use killed::ten_writers;
 
