@@ -2,6 +2,9 @@
 
 /// A code, the exit code it usually comes with (`-`: a warning), what happened.
 pub(super) const CODES: &[(&str, &str, &str)] = &[
+    ("anchor.another_replica", "3", "the anchor was noted of another replica"),
+    ("anchor.mismatch", "3", "what the anchor names is another object than then"),
+    ("anchor.not_reached", "3", "the replica ends before the anchor: held back, or rolled back"),
     ("chain.broken", "3", "an object does not follow the one before it"),
     ("chain.checksum", "3", "what was put together is not what the live database was"),
     ("chain.incomplete", "3", "an object of a generation is missing or breaks off"),

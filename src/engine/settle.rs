@@ -99,7 +99,7 @@ pub(super) async fn is_there(context: &Context, known: &Acknowledged) -> Result<
             if matches!(name, Name::Segment(..)) && restore::cover(&objects, end).is_ok() {
                 continue;
             }
-            tracing::warn!(object = %name, "the store has lost an object");
+            tracing::warn!(object = %name, "the store has lost what it had acknowledged: deleted, or rolled back; a new generation begins");
             return Ok(false);
         }
     }

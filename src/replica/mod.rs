@@ -49,7 +49,7 @@ pub use crate::format::{Latest, ReplicaIds};
 pub(crate) use claimed::Claimed;
 pub use document::Document;
 pub use error::Error;
-pub(crate) use error::without_location;
+pub(crate) use error::{located, without_location};
 pub use handle::Replica;
 pub use hints::{read_latest, read_manifest, write_latest, write_manifest};
 pub(crate) use ids::write_ids;

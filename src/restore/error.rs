@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Absence, Around, Owner, Point};
+use super::{Absence, Anchor, Around, Owner, Point};
 use crate::error::{Error as PublicError, Kind};
-use crate::ids::GenerationId;
+use crate::ids::{GenerationId, ReplicaId};
 use crate::replica::{self, Name, chain::Break};
 use crate::storage;
 use crate::units::{DbChecksum, PageNo, Timestamp};
@@ -87,6 +87,36 @@ pub enum Error {
         object: String,
         /// Why.
         why: Break,
+    },
+    /// The replica ends before the anchor: what is newest is held back, or all of it was rolled back.
+    #[error(
+        "{location} ends with {} of generation {generation}, and the anchor was noted at {} of generation {}: what came \
+         since is held back, or was rolled back",
+        called(*point), called(anchor.point), anchor.generation
+    )]
+    NotReached {
+        /// Where.
+        location: String,
+        /// What was noted.
+        anchor: Box<Anchor>,
+        /// The newest generation that is there.
+        generation: GenerationId,
+        /// Its end.
+        point: Point,
+    },
+    /// What the anchor names is another object than then.
+    #[error("{object} is not the object that the anchor was noted of")]
+    NotTheAnchor {
+        /// The object, with the store's location.
+        object: String,
+    },
+    /// The anchor was noted of another replica.
+    #[error("{location} is replica {found}, and the anchor was noted of another one")]
+    AnchorOfAnother {
+        /// Where.
+        location: String,
+        /// The replica that is there.
+        found: ReplicaId,
     },
     /// No object has this page.
     #[error("generation {generation} has no page {page}, and lacks {missing} in all")]
@@ -219,7 +249,13 @@ impl Error {
         match self {
             Error::Replica(error) => error.is_damage(),
             Error::Store(error) => error.is_not_found(),
-            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } | Error::Corrupt { .. } => true,
+            Error::Broken { .. }
+            | Error::Incomplete { .. }
+            | Error::Checksum { .. }
+            | Error::Corrupt { .. }
+            | Error::NotReached { .. }
+            | Error::NotTheAnchor { .. }
+            | Error::AnchorOfAnother { .. } => true,
             _ => false,
         }
     }
@@ -237,6 +273,9 @@ impl Error {
             Error::AmbiguousGeneration { .. } => "restore.ambiguous_generation",
             Error::Merged { .. } => "restore.merged",
             Error::Broken { .. } => "chain.broken",
+            Error::NotReached { .. } => "anchor.not_reached",
+            Error::NotTheAnchor { .. } => "anchor.mismatch",
+            Error::AnchorOfAnother { .. } => "anchor.another_replica",
             Error::Incomplete { .. } => "chain.incomplete",
             Error::Checksum { .. } => "chain.checksum",
             Error::Corrupt { .. } => "database.corrupt",
@@ -261,9 +300,13 @@ impl Error {
             | Error::Beyond { .. }
             | Error::Merged { .. } => Kind::NotCovered,
             Error::AmbiguousGeneration { .. } | Error::NoTarget { .. } => Kind::Usage,
-            Error::Broken { .. } | Error::Incomplete { .. } | Error::Checksum { .. } | Error::Corrupt { .. } => {
-                Kind::Damaged
-            }
+            Error::Broken { .. }
+            | Error::Incomplete { .. }
+            | Error::Checksum { .. }
+            | Error::Corrupt { .. }
+            | Error::NotReached { .. }
+            | Error::NotTheAnchor { .. }
+            | Error::AnchorOfAnother { .. } => Kind::Damaged,
             Error::TargetExists(_) | Error::TargetInUse { .. } => Kind::TargetExists,
             Error::NoSpace { .. } | Error::PutAside { .. } | Error::Owner { .. } | Error::Io { .. } => Kind::Database,
         }
@@ -291,6 +334,14 @@ impl Error {
                     format!("the last state before: `--generation {}:{}`", before.generation, before.point),
                     format!("the first state after: `--generation {}:{}`", after.generation, after.point),
                 ]
+            }
+            Error::NotReached { .. } | Error::NotTheAnchor { .. } => vec![
+                "look at the versions of the bucket, and at who may write to it; without the anchor, what is there is \
+                 restored"
+                    .into(),
+            ],
+            Error::AnchorOfAnother { .. } => {
+                vec!["a new replica has a new anchor: `waloy inspect --anchor`, once it is known why it is new".into()]
             }
             Error::NoSpace { .. } => vec!["restore to another disk: add `-o FILE`".into()],
             Error::Owner { .. } => vec!["only root gives files away: leave `--owner` out, or restore as root".into()],

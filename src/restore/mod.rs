@@ -16,6 +16,7 @@
 //!   file is left; so too when the future is dropped.
 //! - Memory is bounded, whatever the size of the database or of any object: some 40 MiB, and one bit a page.
 
+mod anchor;
 mod cover;
 mod error;
 mod gap;
@@ -32,6 +33,7 @@ mod target;
 mod walk;
 mod window;
 
+pub use anchor::{Anchor, AnchorError};
 pub use error::Error;
 pub use gap::{Absence, Around, Gap};
 pub use output::{Existing, Output, Owner, OwnerError};

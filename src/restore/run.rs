@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::output::{Placed, Prepared, TempFile};
 use super::plan::{PLANS, whole};
 use super::walk::Taken;
-use super::{Error, Opening, Output, Pages, Plan, Report, Take, Target, Walk, integrity, plan};
+use super::{Anchor, Error, Opening, Output, Pages, Plan, Report, Take, Target, Walk, integrity, plan};
 use crate::clock::{self, Clock};
 use crate::format::{Outline, PageHasher};
 use crate::ids::ReplicaId;
@@ -48,6 +48,8 @@ pub struct Options {
     /// The state directory of the replicator of this file, if the restore puts it back where it was: is left a note of
     /// what it was restored to, so that replication can tell an earlier state from lost pages.
     pub state_dir: Option<PathBuf>,
+    /// The replica must reach this, also where an earlier state is restored.
+    pub anchor: Option<Anchor>,
 }
 
 impl Default for Options {
@@ -59,6 +61,7 @@ impl Default for Options {
             clock: clock::system(),
             check: Check::Checksum,
             state_dir: None,
+            anchor: None,
         }
     }
 }
@@ -180,6 +183,9 @@ impl Restore {
     /// which replica.
     async fn fetch(&mut self, options: &Options) -> Result<(TempFile, u64, ReplicaId), Error> {
         let ids = hash_key(&self.replica).await?;
+        if let Some(anchor) = &options.anchor {
+            anchor.check(&self.replica).await?;
+        }
         for attempt in 1.. {
             match download(&self.replica, &self.plan, &ids, &self.prepared, options).await {
                 Err(error) if (error.is_missing() || self.plan.hinted && error.is_damage()) && attempt < PLANS => {
@@ -189,7 +195,14 @@ impl Restore {
                     }
                     self.plan = again;
                 }
-                done => return done.map(|(temp, fetched)| (temp, fetched, ids.replica)),
+                done => {
+                    let (temp, fetched) = done?;
+                    if let (Some(anchor), Target::Latest) = (&options.anchor, self.target) {
+                        // What was listed to plan it may have been less.
+                        anchor.precedes(&self.plan.source, self.plan.generation, self.plan.point)?;
+                    }
+                    return Ok((temp, fetched, ids.replica));
+                }
             }
         }
         unreachable!("the last attempt returns")

@@ -17,7 +17,7 @@ use crate::format::{Manifest, PageHasher};
 use crate::ids::GenerationId;
 use crate::progress::{During, Phase, Progress, Silent};
 use crate::replica::{Inventory, LATEST, Name, Objects, REPLICA, Replica, read_latest, read_manifest};
-use crate::restore::{Error, cover, ends, hash_key};
+use crate::restore::{Anchor, Error, cover, ends, hash_key};
 use crate::units::{SegmentIndex, Timestamp};
 
 /// What it means that `latest` or a manifest is not as it should be.
@@ -34,6 +34,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The age beyond which the newest state is stale.
     pub max_age: Option<Duration>,
+    /// What the replica must reach.
+    pub anchor: Option<Anchor>,
     /// Where [`Level::Restore`] makes its temporary directory.
     pub scratch: PathBuf,
 }
@@ -46,6 +48,7 @@ impl Default for Options {
             progress: Arc::new(Silent),
             clock: clock::system(),
             max_age: None,
+            anchor: None,
             scratch: std::env::temp_dir(),
         }
     }
@@ -141,6 +144,11 @@ impl Checking<'_> {
         #[cfg(feature = "encryption")]
         self.keys(&generations).await?;
         self.newest_at(&generations).await?;
+        if let Some(anchor) = &self.options.anchor
+            && let Err(error) = anchor.check(self.replica).await
+        {
+            self.finding(error, |code, text| Finding::general(code, Severity::Damaged, text))?;
+        }
         let restores = hasher.is_some();
         self.proof(&generations, hasher).await?;
         let findings = &mut self.report.findings;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod life;
+mod rollback;
 
 use std::path::Path;
 use std::sync::Arc;
