@@ -773,7 +773,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__inspect)
-            opts="-q -v -h -V --objects --raw --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --objects --anchor --raw --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1176,7 +1176,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --dry-run --mode --owner --time --generation --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --anchor --dry-run --mode --owner --time --generation --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1214,6 +1214,10 @@ _waloy() {
                     ;;
                 --check)
                     COMPREPLY=($(compgen -W "none checksum quick full" -- "${cur}"))
+                    return 0
+                    ;;
+                --anchor)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --mode)
@@ -1310,7 +1314,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore__subcmd__to__subcmd__time)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --dry-run --mode --owner --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --anchor --dry-run --mode --owner --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1348,6 +1352,10 @@ _waloy() {
                     ;;
                 --check)
                     COMPREPLY=($(compgen -W "none checksum quick full" -- "${cur}"))
+                    return 0
+                    ;;
+                --anchor)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --mode)
@@ -1604,7 +1612,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__verify)
-            opts="-q -v -h -V --quick --read-data --restore --max-age --format --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --quick --read-data --restore --max-age --anchor --format --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1619,6 +1627,10 @@ _waloy() {
                     return 0
                     ;;
                 --max-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --anchor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -125,6 +125,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore" -l check -d 'What t
 checksum\t'That it is, as a whole, the database that was replicated'
 quick\t'Also PRAGMA quick_check'
 full\t'Also PRAGMA integrity_check'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l anchor -d 'What the replica must reach, as `waloy inspect --anchor` printed it once: the line, or a file with it' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l mode -d 'The mode of the file, octal [default: 0600, or that of the file it replaces]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l owner -d 'The owner of the file: USER, USER:GROUP or :GROUP, names or numbers [default: who restores, or that of the file it replaces]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l time -d 'The state at this time: `5m ago`, `10:00`, `yesterday 18:30`, `2026-11-22T10:00:00Z`, `@1795341600`' -r
@@ -172,6 +173,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l check -d
 checksum\t'That it is, as a whole, the database that was replicated'
 quick\t'Also PRAGMA quick_check'
 full\t'Also PRAGMA integrity_check'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l anchor -d 'What the replica must reach, as `waloy inspect --anchor` printed it once: the line, or a file with it' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l mode -d 'The mode of the file, octal [default: 0600, or that of the file it replaces]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l owner -d 'The owner of the file: USER, USER:GROUP or :GROUP, names or numbers [default: who restores, or that of the file it replaces]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
@@ -272,6 +274,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l storage-class -d
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l objects -d 'List every object'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l anchor -d 'Print one line that says how far the replica reaches, to be kept elsewhere: `verify --anchor` and `restore --anchor` fail if the replica ever ends before it'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s q -l quiet -d 'Say nothing but errors'
@@ -287,6 +290,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand verify" -l read-data -d 'Rea
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l restore -d 'Also restore the latest state to a temporary directory and check it: quick, full' -r -f -a "quick\t'PRAGMA quick_check'
 full\t'PRAGMA integrity_check'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l max-age -d 'How old the newest confirmation may be; `off` for any [default: 24h for a database, off for a URL]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l anchor -d 'What the replica must reach, as `waloy inspect --anchor` printed it once: the line, or a file with it' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l format -d 'Who reads the report' -r -f -a "text\t'People and cron: nothing if all is well and nobody looks on'
 nagios\t'Nagios and its kin: one line with figures; exit codes 0 ok, 1 warning, 2 critical, 3 unknown'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F

@@ -59,6 +59,16 @@ const COLUMNS: [Column; 8] = [
     Column::text("STATE"),
 ];
 
+/// What is known without a key.
+const OUTER_COLUMNS: [Column; 6] = [
+    Column::text("GENERATION"),
+    Column::text("BEGUN"),
+    Column::number("SNAPSHOT").spare(2),
+    Column::number("SEGMENTS").spare(3),
+    Column::number("STORED").spare(1),
+    Column::number("DATA KEY").spare(4),
+];
+
 /// So many gaps within one generation are listed, the newest ones.
 const GAPS: usize = 3;
 
@@ -91,6 +101,14 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
             return Err(source.explain(error, ui));
         }
     };
+    let is_sealed = |generation: &Generation| generation.state == State::Sealed;
+    if whole.generations.iter().any(is_sealed) {
+        if args.min_coverage.is_some() || args.since.is_some() || args.until.is_some() {
+            let message = format!("{} is encrypted: of which times it is, only its key tells", whole.source);
+            return Err(Error::new(Kind::BadKey, "key.missing", message).hint(GIVE_A_KEY));
+        }
+        return Ok(without_a_key(&whole, ui));
+    }
     let hidden = whole.generations.iter().filter(|generation| generation.covers.is_none()).count();
     let survey = whole.narrowed(&wanted);
     if ui.mode.json {
@@ -119,6 +137,42 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         }
         _ => Ok(Exit::Ok),
     }
+}
+
+const GIVE_A_KEY: &str = "what can be restored is told with its key: --passphrase-file FILE, --key-file FILE";
+
+/// What the store shows of an encrypted replica to those who have no key: names, sizes, and when it was begun.
+fn without_a_key(survey: &Survey, ui: &Ui) -> Exit {
+    if ui.mode.json {
+        ui.json("generations", survey);
+    } else {
+        let (mut times, zone) = ui.times(&survey.generations.iter().map(|it| it.id.at()).collect::<Vec<_>>());
+        let begun = |generation: &Generation, time| {
+            vec![
+                generation.id.short(),
+                time,
+                ui.size(generation.snapshot_bytes),
+                table::count(generation.segments),
+                ui.size(generation.stored_bytes),
+                generation.key_epoch.map(|epoch| epoch.to_string()).unwrap_or_default(),
+            ]
+        };
+        let rows: Vec<Vec<String>> =
+            survey.generations.iter().zip(times.drain(..)).map(|(it, time)| begun(it, time)).collect();
+        for line in table::lines(&OUTER_COLUMNS, &rows, ui.width) {
+            ui.line(line);
+        }
+        let (generations, stored) =
+            (count(survey.generations.len() as u64, "generation"), ui.size(survey.stored_bytes));
+        let zone = zone.map(|zone| format!(", times in {zone}")).unwrap_or_default();
+        ui.line(format_args!("{generations}, {stored} stored, encrypted, {}{zone}", survey.source));
+    }
+    ui.warn(
+        "key.not_given",
+        "the replica is encrypted, and no key is given: only what the store shows of it is known",
+        &[GIVE_A_KEY.into()],
+    );
+    Exit::Ok
 }
 
 /// Whether a replicator of this database is running on this machine.
@@ -211,6 +265,7 @@ fn row(generation: &Generation, times: &mut impl Iterator<Item = String>, live: 
         State::Ok if generation.latest => "latest",
         State::Ok => "ok",
         State::Partial => "partial",
+        State::Sealed => "sealed",
         _ => "damaged",
     };
     vec![

@@ -12,13 +12,16 @@ use super::render::count;
 use super::render::table::{self, Column};
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::replica::{Document, Name, ObjectReader, Objects, Replica, generations};
-use crate::restore::{Generation, ObjectInfo, resolve_generation, survey_generation, survey_objects};
+use crate::ids::GenerationId;
+use crate::replica::{self, Document, Name, ObjectReader, Objects, Replica, generations};
+use crate::restore::{
+    Anchor, Generation, ObjectInfo, Point, State, resolve_generation, suite, survey_generation, survey_objects,
+};
 
 mod raw;
 mod short_key;
 
-use raw::Raw;
+use raw::{Outer, Raw};
 
 const COLUMNS: [Column; 9] = [
     Column::text("KEY"),
@@ -40,6 +43,13 @@ struct Json<'a> {
 }
 
 #[derive(Serialize)]
+struct AnchorJson {
+    anchor: String,
+    generation: GenerationId,
+    index: Point,
+}
+
+#[derive(Serialize)]
 struct Small<'a> {
     key: &'a str,
     content: serde_json::Value,
@@ -53,6 +63,7 @@ struct Small<'a> {
   waloy inspect app.db --raw snapshot         the header of an object
   waloy inspect app.db 01JD9Q --raw wal/37
   waloy inspect app.db --raw latest           what the replica says is newest
+  waloy inspect app.db --anchor >> anchor.txt a note of how far it reaches
 ")]
 pub struct Args {
     /// The database whose replica to read, or the URL of a replica
@@ -64,6 +75,10 @@ pub struct Args {
     /// List every object
     #[arg(long)]
     objects: bool,
+    /// Print one line that says how far the replica reaches, to be kept elsewhere: `verify --anchor` and `restore
+    /// --anchor` fail if the replica ever ends before it
+    #[arg(long, conflicts_with_all = ["objects", "raw", "generation"])]
+    anchor: bool,
     /// Show the decoded header of one object; keys as --objects lists them, or whole
     #[arg(long, value_name = "KEY", conflicts_with = "objects")]
     raw: Option<String>,
@@ -83,6 +98,9 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let source = source(argument, &context.global)?;
     let replica = context.open(&source.destination).await?;
     let explain = |error| source.explain(error, ui);
+    if args.anchor {
+        return anchor(&replica, &source, ui).await;
+    }
     if let Some(key) = args.raw.as_deref().filter(|key| is_whole_key(key)) {
         return raw(&replica, key, &source, ui).await;
     }
@@ -105,6 +123,25 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
             ui.line("");
             table(objects, ui);
         }
+    }
+    if generation.state == State::Sealed {
+        ui.warn(
+            "key.not_given",
+            "the replica is encrypted, and no key is given: only what the store shows of it is known",
+            &["the rest is told with its key: --passphrase-file FILE, --key-file FILE".into()],
+        );
+    }
+    Ok(Exit::Ok)
+}
+
+/// Prints how far the replica reaches.
+async fn anchor(replica: &Replica, source: &Source, ui: &Ui) -> Result<Exit> {
+    let anchor = Anchor::of(replica).await.map_err(|error| source.explain(error, ui))?;
+    if ui.mode.json {
+        let Anchor { generation, point, .. } = anchor;
+        ui.json("anchor", &AnchorJson { anchor: anchor.to_string(), generation, index: point });
+    } else {
+        ui.line(anchor);
     }
     Ok(Exit::Ok)
 }
@@ -149,7 +186,9 @@ fn human(generation: &Generation, ui: &Ui) {
         line("from", ui.time(covers.from));
         line("to", ui.time(covers.to));
     }
-    line("commits", table::count(generation.commits));
+    if generation.state != State::Sealed {
+        line("commits", table::count(generation.commits));
+    }
     line("snapshot", ui.size(generation.snapshot_bytes));
     line("segments", table::count(generation.segments));
     line("stored", ui.size(generation.stored_bytes));
@@ -158,6 +197,9 @@ fn human(generation: &Generation, ui: &Ui) {
     }
     if let Some(compression) = &generation.compression {
         line("compression", compression.clone());
+    }
+    if let Some(epoch) = generation.key_epoch {
+        line("data key", epoch.to_string());
     }
 }
 
@@ -182,6 +224,14 @@ fn row(info: &ObjectInfo, times: &mut impl Iterator<Item = String>, ui: &Ui) -> 
     ]
 }
 
+/// What is shown of an object: without a key, of one that is encrypted, what is in front of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Decoded(Box<Raw>),
+    Outer(Outer),
+}
+
 /// Shows one object by its key.
 async fn raw(replica: &Replica, key: &str, source: &Source, ui: &Ui) -> Result<Exit> {
     if let Some(document) = Document::parse(key) {
@@ -202,12 +252,15 @@ async fn raw(replica: &Replica, key: &str, source: &Source, ui: &Ui) -> Result<E
             .hint(format!("list them:  waloy inspect {} --objects", source.argument())));
     };
     let size = replica.head(key).await.map_err(|error| absent(error, key, source))?.size;
-    let reader = ObjectReader::open(replica, name, size).await?;
-    let raw = Raw::of(name, size, reader.outline());
+    let shown = match ObjectReader::open(replica, name, size).await {
+        Ok(reader) => Shown::Decoded(Box::new(Raw::of(name, size, reader.outline()))),
+        Err(replica::Error::Sealed { .. }) => Shown::Outer(Outer::of(name, size, suite(replica, name).await?)),
+        Err(error) => return Err(error.into()),
+    };
     if ui.mode.json {
-        ui.json("object", &raw);
+        ui.json("object", &shown);
     } else {
-        ui.line(serde_json::to_string_pretty(&raw).unwrap_or_default());
+        ui.line(serde_json::to_string_pretty(&shown).unwrap_or_default());
     }
     Ok(Exit::Ok)
 }

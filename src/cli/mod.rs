@@ -17,6 +17,7 @@ use clap::error::ErrorKind;
 use crate::error::{Error, Kind, Result};
 use crate::storage::Trouble;
 
+mod anchor;
 pub mod args;
 pub mod argv;
 mod codes;

@@ -73,6 +73,11 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
             (None, Some(input)) => (generation(&replica, input, &trouble).await?, Requested::generation(input)),
             (None, None) => (Target::Latest, Requested::Latest),
         };
+        if let Some(anchor) = &what.anchor
+            && let Err(error) = anchor.check(&replica).await
+        {
+            return Err(trouble.explain(&replica, error).await);
+        }
         let planned = match &output {
             Some(output) => Restore::prepare(&replica, target, output).await,
             None => Restore::prepare_unnamed(&replica, target, &std::env::temp_dir()).await,
@@ -83,7 +88,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         }
     };
     let (planned, requested) = match planned.await {
-        Err(error) if what.if_backup_exists && error.kind() == Kind::NoBackup => {
+        // With an anchor there was one.
+        Err(error) if what.if_backup_exists && what.anchor.is_none() && error.kind() == Kind::NoBackup => {
             let path = output.as_ref().map_or(Path::new("-"), |output| &output.path);
             show.skipped("restore.no_backup", &format!("{error}: nothing to restore"), path);
             return Ok(Exit::Ok);
@@ -102,6 +108,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         progress: context.progress(),
         check: what.check.into(),
         state_dir: in_its_place(context, &source, &goal),
+        anchor: what.anchor,
         ..Options::default()
     };
     let restored = match &output {

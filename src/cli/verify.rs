@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::anchor;
 use super::context::Context;
 use super::destination::{Source, followed, source};
 use super::exit::Exit;
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration;
 use crate::engine::default_state_dir;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::restore::Anchor;
 use crate::state::StateDir;
 use crate::verify::{Check, Database, Level, Options, Report, Severity, verify};
 
@@ -31,6 +33,7 @@ const DAY: Duration = Duration::from_secs(86_400);
   waloy verify app.db --read-data=daily/week  a seventh of everything, each day
   waloy verify app.db --restore=full          restore and check it: every week
   waloy verify a.db b.db --format nagios      one line, for a monitoring system
+  waloy verify app.db --anchor anchor.txt     nothing since then is held back
 
 Where all is well it says nothing unless standard output is a terminal.
 ")]
@@ -55,6 +58,9 @@ pub struct Args {
     /// How old the newest confirmation may be; `off` for any [default: 24h for a database, off for a URL]
     #[arg(long, value_name = "DUR", env = "WALOY_MAX_AGE", value_parser = duration::parse_or_off)]
     max_age: Option<MaxAge>,
+    /// What the replica must reach, as `waloy inspect --anchor` printed it once: the line, or a file with it
+    #[arg(long, value_name = "LINE|FILE", value_parser = anchor::parse)]
+    anchor: Option<Anchor>,
     /// Who reads the report
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text, conflicts_with = "json")]
     format: Format,
@@ -109,13 +115,17 @@ impl Args {
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let began = Instant::now();
     let level = args.level();
+    if args.anchor.is_some() && args.sources.len() > 1 {
+        let message = "an anchor is of one replica, and there are several";
+        return Err(Error::new(Kind::Usage, "usage.anchor", message).hint("verify each with its own"));
+    }
     let given: Vec<_> = if args.sources.is_empty() { vec![None] } else { args.sources.iter().map(Some).collect() };
     let alone = given.len() == 1 && args.format == Format::Text;
     let mut outcomes = Vec::new();
     for argument in given {
         let (source, checked) = match source(argument.map(OsString::as_os_str), &context.global) {
             Ok(source) => {
-                let check = check(context, &source, level, args.max_age);
+                let check = check(context, &source, level, &args);
                 // A monitoring system is told of what took too long as of everything else, in its line.
                 let checked = if args.is_monitoring() { context.within(None, check).await } else { check.await };
                 (Some(source), checked)
@@ -140,14 +150,15 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     Ok(exit)
 }
 
-async fn check(context: &Context, source: &Source, level: Level, max_age: Option<MaxAge>) -> Result<Checked> {
+async fn check(context: &Context, source: &Source, level: Level, args: &Args) -> Result<Checked> {
     let replica = context.open(&source.destination).await?;
     let readable = source.db.as_deref().filter(|db| db.is_file());
-    let max_age = max_age.unwrap_or_else(|| readable.map(|_| DAY));
+    let max_age = args.max_age.unwrap_or_else(|| readable.map(|_| DAY));
     let options = Options {
         concurrency: usize::from(context.global.s3.concurrency),
         progress: context.progress(),
         max_age,
+        anchor: args.anchor,
         ..Options::default()
     };
     let explain = |error| -> Error { source.explain(error, &context.ui) };

@@ -7,6 +7,7 @@ use crate::format::Outline;
 use crate::ids::{Digest, GenerationId, WriterId};
 use crate::replica::Name;
 use crate::restore::Interval;
+use crate::seal::Suite;
 use crate::units::{DbChecksum, SegmentIndex, Timestamp};
 
 /// Header and trailer of a page file, in the words of its specification.
@@ -51,6 +52,29 @@ pub(super) struct Raw {
     #[serde(serialize_with = "text_or_null")]
     previous: Option<GenerationId>,
     writer: WriterId,
+}
+
+/// What is in front of a sealed object, to those who have no key.
+#[derive(Debug, Serialize)]
+pub(super) struct Outer {
+    #[serde(serialize_with = "text")]
+    key: Name,
+    encrypted: bool,
+    suite: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_epoch: Option<u32>,
+    stored_bytes: u64,
+}
+
+impl Outer {
+    /// What its envelope says.
+    pub(super) fn of(key: Name, stored_bytes: u64, suite: Suite) -> Outer {
+        let (suite, key_epoch) = match suite {
+            Suite::Open => ("open", None),
+            Suite::Sealed(epoch) => ("Cobblestone-256", Some(epoch.0)),
+        };
+        Outer { key, encrypted: key_epoch.is_some(), suite, key_epoch, stored_bytes }
+    }
 }
 
 /// A point that a merged segment leads over.

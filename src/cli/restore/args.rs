@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::cli::anchor;
 use crate::cli::destination::quoted;
-use crate::restore::Check;
+use crate::restore::{Anchor, Check};
 
 /// Restore a database, to its latest state or to a past one
 #[derive(Debug, clap::Args)]
@@ -80,6 +81,9 @@ pub(super) struct What {
     /// last state before it
     #[arg(long, requires = "time")]
     pub(super) strict_time: bool,
+    /// What the replica must reach, as `waloy inspect --anchor` printed it once: the line, or a file with it
+    #[arg(long, value_name = "LINE|FILE", value_parser = anchor::parse)]
+    pub(super) anchor: Option<Anchor>,
     /// Say what would be restored, and write nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
