@@ -65,7 +65,7 @@ impl Context {
             return Ok(());
         }
         match replica::read_ids(&self.replica).await {
-            Ok(Some(ids)) if ids == self.ids => return Ok(()),
+            Ok(Some(ids)) if ids == self.ids => return Ok(self.replica.keep_keys().await?),
             // Under another root key: what we seal could not be opened by those who know that one.
             Err(replica::Error::Seal { .. }) => {
                 let object = format!("{}/{}", self.replica.location(), replica::REPLICA);

@@ -322,7 +322,14 @@ async fn claim(
         return Ok((replica, ids, true));
     }
     // Of several who begin in the same moment, the last one's stay.
-    let stayed = replica::read_ids(&replica).await?;
+    let stayed = match replica::read_ids(&replica).await {
+        // Sealed with another root key.
+        Err(replica::Error::Seal { .. }) => {
+            let object = format!("{}/{}", replica.location(), replica::REPLICA);
+            return Err(Error::Overtaken { object });
+        }
+        stayed => stayed?,
+    };
     Ok((replica, stayed.unwrap_or(ids), false))
 }
 

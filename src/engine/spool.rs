@@ -66,20 +66,20 @@ impl Spool {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.len += bytes.len() as u64;
         if let Some(file) = self.file.take() {
-            self.to_disk(&file, bytes)?;
+            self.append(&file, bytes)?;
             self.file = Some(file);
             return Ok(());
         }
         self.memory.extend_from_slice(bytes);
         if self.memory.len() > IN_MEMORY {
             let (file, bytes) = (self.nameless()?, std::mem::take(&mut self.memory));
-            self.to_disk(&file, &bytes)?;
+            self.append(&file, &bytes)?;
             self.file = Some(file);
         }
         Ok(())
     }
 
-    fn to_disk(&mut self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    fn append(&mut self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
         #[cfg(feature = "encryption")]
         if let Some((_, sealer)) = &mut self.seal {
             let mut sealed = Vec::new();

@@ -134,7 +134,17 @@ impl Replica {
         }
     }
 
-    /// The same, at once.
+    /// On a store that replaces what is there, puts the keys of this replica over those of somebody who began in the same
+    /// moment, once its ids are known to be there.
+    pub(crate) async fn keep_keys(&self) -> Result<(), Error> {
+        match &self.seal {
+            #[cfg(feature = "encryption")]
+            Seal::Sealed(sealed) => sealed.put_over(&*self.store).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Replica::look_after_keys`], at once.
     pub(crate) async fn put_keys_back(&self) -> Result<(), Error> {
         match &self.seal {
             #[cfg(feature = "encryption")]

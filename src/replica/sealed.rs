@@ -12,7 +12,9 @@ use super::key_objects::{KeyObjects, key_names};
 use super::{Document, Error, Name, REPLICA};
 use crate::format::ReplicaIds;
 use crate::ids::GenerationId;
-use crate::seal::{DataKeyId, Epoch, HEAD_LEN, KeyName, Keyring, Opener, Place, RootKey, Sealer, SlotId, TAG_LEN};
+use crate::seal::{
+    self, DataKeyId, Epoch, HEAD_LEN, KeyName, Keyring, Opener, Place, RootKey, Sealer, SlotId, TAG_LEN,
+};
 use crate::storage::{Put, Store};
 
 /// How often a writer that is at work looks whether its keys are where they belong.
@@ -27,6 +29,8 @@ pub(crate) struct Sealed {
     slot: Option<SlotId>,
     ids: ReplicaIds,
     keyring: RwLock<Keyring>,
+    /// Data keys that do not open. What is sealed with others can be read all the same.
+    damaged: Vec<(Epoch, seal::Error)>,
     /// The key objects as they were read or written: what a writer puts back.
     kept: Mutex<BTreeMap<String, Bytes>>,
     /// The data keys of generations, by their snapshots.
@@ -35,32 +39,32 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// With the data keys among these objects.
-    ///
-    /// # Errors
-    ///
-    /// A data key that is damaged, or not of this root.
-    pub(super) fn new(
-        store: &dyn Store,
-        root: RootKey,
-        slot: Option<SlotId>,
-        ids: ReplicaIds,
-        objects: KeyObjects,
-    ) -> Result<Sealed, Error> {
-        let mut keyring = Keyring::new(&root, ids.replica, ids.database);
-        for (epoch, bytes) in &objects.data_keys {
-            let added = keyring.add(bytes, *epoch);
-            added.map_err(|source| Error::seal(store, &KeyName::DataKey(*epoch).to_string(), source))?;
-        }
-        Ok(Sealed {
+    /// With the data keys among these objects that open.
+    pub(super) fn new(root: RootKey, slot: Option<SlotId>, ids: ReplicaIds, mut objects: KeyObjects) -> Sealed {
+        let (mut keyring, mut damaged) = (Keyring::new(&root, ids.replica, ids.database), Vec::new());
+        objects.data_keys.retain(|(epoch, bytes)| match keyring.add(bytes, *epoch) {
+            Ok(_) => true,
+            Err(error) => {
+                damaged.push((*epoch, error));
+                false
+            }
+        });
+        Sealed {
             slot,
             kept: Mutex::new(objects.into_kept(ids.replica)),
             root,
             ids,
             keyring: RwLock::new(keyring),
+            damaged,
             epochs: Mutex::default(),
             looked: Mutex::new(Instant::now()),
-        })
+        }
+    }
+
+    /// The error of a data key that does not open: a writer does not go on without it.
+    pub(super) fn damage(&self, store: &dyn Store) -> Option<Error> {
+        let (epoch, error) = self.damaged.last()?;
+        Some(Error::seal(store, &KeyName::DataKey(*epoch).to_string(), error.clone()))
     }
 
     pub(crate) fn ids(&self) -> &ReplicaIds {
@@ -199,7 +203,7 @@ impl Sealed {
     async fn open(&self, store: &dyn Store, place: &Place, key: &str, head: &[u8], size: u64) -> Result<Opener, Error> {
         let opened = self.keyring().opener(place, head, size);
         let opened = match opened {
-            Err(crate::seal::Error::NoDataKey(epoch)) => {
+            Err(seal::Error::NoDataKey(epoch)) => {
                 match self.fetch(store, epoch).await {
                     Err(error) if error.is_missing() => {}
                     fetched => fetched?,
@@ -304,15 +308,37 @@ impl Sealed {
         if last.elapsed() < LOOK_AFTER { Ok(()) } else { self.look_after(store).await }
     }
 
+    /// On a store that replaces what is there, whoever began in the same moment may have put its keys over ours. Once `replica`
+    /// is known to be ours, so are they.
+    pub(super) async fn put_over(&self, store: &dyn Store) -> Result<(), Error> {
+        let kept: Vec<(String, Bytes)> = self.kept().iter().map(|(key, bytes)| (key.clone(), bytes.clone())).collect();
+        for (key, bytes) in kept {
+            let there = match store.get(&key, super::key_objects::LIMIT).await {
+                Ok(there) => Some(there),
+                Err(error) if error.is_not_found() => None,
+                Err(error) => return Err(error.into()),
+            };
+            let is_slot = matches!(KeyName::parse(&key), Some(KeyName::Slot(_)));
+            if there.is_none() && is_slot && self.slot.is_none_or(|slot| KeyName::Slot(slot).to_string() != key) {
+                continue;
+            }
+            if there.as_ref() != Some(&bytes) {
+                tracing::warn!(object = located(store, &key), "another writer had put its key in the place of ours");
+                store.put(&key, bytes).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// A data key that does not open may be one under another root.
     async fn explained(&self, store: &dyn Store, error: Error) -> Error {
-        let tampered = matches!(&error, Error::Seal { source: crate::seal::Error::Tampered { .. }, .. });
+        let tampered = matches!(&error, Error::Seal { source: seal::Error::Tampered { .. }, .. });
         if !tampered {
             return error;
         }
         match store.get(REPLICA, super::key_objects::LIMIT).await {
             Ok(bytes) => match self.keyring().replica_key().open(bytes.into()) {
-                Err(crate::seal::Error::Commitment) => Error::Rotated { location: store.location() },
+                Err(seal::Error::Commitment) => Error::Rotated { location: store.location() },
                 _ => error,
             },
             Err(_) => error,

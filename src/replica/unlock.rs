@@ -90,15 +90,25 @@ impl Replica {
     }
 }
 
-/// A replica without a data key was begun, and not to the end.
+/// A replica without a data key, and without a generation, was begun, and not to the end. Nothing is sealed with a data
+/// key that is there and does not open: it is of somebody who began in the same moment.
 async fn with_data_key(store: &dyn Store, sealed: &Sealed, now: Timestamp) -> Result<(), Error> {
-    if sealed.newest().is_some() {
+    let damage = sealed.damage(store);
+    if sealed.newest().is_some() && damage.is_none() {
         return Ok(());
     }
+    let key = KeyName::DataKey(Epoch::FIRST).to_string();
     if !super::generations(store).await?.is_empty() {
-        return Err(Error::missing(store, &KeyName::DataKey(Epoch::FIRST).to_string()));
+        return Err(damage.unwrap_or_else(|| Error::missing(store, &key)));
     }
-    sealed.make_data_key(store, Epoch::FIRST, now).await
+    match sealed.make_data_key(store, Epoch::FIRST, now).await {
+        Err(Error::Seal { .. }) => {
+            let fresh = Bytes::copy_from_slice(&sealed.keyring().new_data_key(Epoch::FIRST, now));
+            store.put(&key, fresh.clone()).await?;
+            sealed.add(store, Epoch::FIRST, &fresh).map(drop)
+        }
+        made => made,
+    }
 }
 
 impl Sealed {
@@ -125,7 +135,7 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
             None => Err(Error::missing(&**store, REPLICA)),
             Some(bytes) => {
                 let ids = with_kit(&**store, kit, bytes)?;
-                Ok(Found::Replica(Sealed::new(&**store, kit.root.clone(), None, ids, objects)?))
+                Ok(Found::Replica(Sealed::new(kit.root.clone(), None, ids, objects)))
             }
         };
     }
@@ -162,7 +172,7 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
             for (id, error) in &objects.damaged {
                 tracing::warn!(object = located(&**store, &KeyName::Slot(*id).to_string()), %error, "damaged");
             }
-            Ok(Found::Replica(Sealed::new(&**store, root, Some(id), ids, objects)?))
+            Ok(Found::Replica(Sealed::new(root, Some(id), ids, objects)))
         }
         Err(error) => Err(refused(&**store, key, &objects, error)),
     }
@@ -226,15 +236,21 @@ async fn begin(
     let objects = KeyObjects::read(&**store).await?;
     let bytes = objects.replica.clone().ok_or_else(|| Error::missing(&**store, REPLICA))?;
     match ids(&root, fresh.replica, &bytes) {
-        Ok(ids) => Sealed::new(&**store, root, Some(slot.id()), ids, objects).map(Some),
-        Err(error) => {
-            tracing::debug!(%error, "somebody else has begun the replica");
-            if !was_there {
-                store.delete(&KeyName::Slot(slot.id()).to_string()).await?;
+        Ok(ids) => {
+            let sealed = Sealed::new(root, Some(slot.id()), ids, objects);
+            with_data_key(&**store, &sealed, now).await?;
+            // On a store that replaces what is there, another one may have come since.
+            let bytes = store.get(REPLICA, LIMIT).await?;
+            if self::ids(sealed.root(), fresh.replica, &bytes).is_ok() {
+                return Ok(Some(sealed));
             }
-            Ok(None)
         }
+        Err(error) => tracing::debug!(%error, "somebody else has begun the replica"),
     }
+    if !was_there {
+        store.delete(&KeyName::Slot(slot.id()).to_string()).await?;
+    }
+    Ok(None)
 }
 
 async fn new_slot(store: &dyn Store, key: &Key, replica: ReplicaId, now: Timestamp) -> Result<(Slot, RootKey), Error> {

@@ -3,6 +3,7 @@
 
 mod life;
 mod rollback;
+mod start;
 
 use std::path::Path;
 use std::sync::Arc;
