@@ -184,21 +184,24 @@ impl Global {
 
 /// The command line with its help in the house's shape: what it does, examples, then the options.
 pub fn command() -> clap::Command {
-    let dress = |command: clap::Command| {
+    fn dress(command: clap::Command) -> clap::Command {
         let command = command.help_template(TEMPLATE).after_long_help(exit::HELP);
-        command.mut_args(|arg| arg.hide_env_values(true))
-    };
-    dress(Cli::command()).mut_subcommands(dress)
+        command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(dress)
+    }
+    dress(Cli::command())
 }
 
 /// The same without the variables that are set to nothing: they count as unset.
 pub fn command_here() -> clap::Command {
-    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    let forget = |arg: clap::Arg| match arg.get_env().is_some_and(is_empty) {
-        true => arg.env(None::<&str>),
-        false => arg,
-    };
-    command().mut_args(forget).mut_subcommands(|command| command.mut_args(forget))
+    fn forget(command: clap::Command) -> clap::Command {
+        let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let forget_value = |arg: clap::Arg| match arg.get_env().is_some_and(is_empty) {
+            true => arg.env(None::<&str>),
+            false => arg,
+        };
+        command.mut_args(forget_value).mut_subcommands(forget)
+    }
+    forget(command())
 }
 
 #[cfg(test)]

@@ -51,19 +51,24 @@ pub fn completions(context: &Context, args: CompletionsArgs) -> Result<Exit> {
 pub fn man(context: &Context, args: ManArgs) -> Result<Exit> {
     let mut all = command();
     all.build();
-    let shown: Vec<&clap::Command> =
-        all.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help").collect();
-    let names = shown.iter().map(|command| format!("waloy-{}", command.get_name()));
-    let names: Vec<String> = std::iter::once("waloy".to_owned()).chain(names).collect();
+    let pages = pages(&all, "waloy");
+    let names: Vec<String> = pages.iter().map(|(name, _)| name.clone()).collect();
     let Some(dir) = args.dir else {
         context.ui.raw(&String::from_utf8_lossy(&page(&all, "waloy", &names)?));
         return Ok(Exit::Ok);
     };
-    for (name, command) in names.iter().zip(std::iter::once(&all).chain(shown)) {
+    for (name, command) in &pages {
         write(&dir.join(format!("{name}.1")), &page(command, name, &names)?)?;
     }
     write(&dir.join("waloy-errors.7"), codes::page().as_bytes())?;
     Ok(Exit::Ok)
+}
+
+/// The commands that have a page, each before those below it, with the names of their pages.
+fn pages<'a>(command: &'a clap::Command, name: &str) -> Vec<(String, &'a clap::Command)> {
+    let below = command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
+    let below = below.flat_map(|command| pages(command, &format!("{name}-{}", command.get_name())));
+    std::iter::once((name.to_owned(), command)).chain(below).collect()
 }
 
 /// The manual page of one command. Without a date: the same source gives the same bytes.
