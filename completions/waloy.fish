@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_waloy_global_optspecs
-    string join \n to= json plain q/quiet v/verbose color= progress= log-format= utc bytes timeout= state-dir= allow-other-user endpoint= region= profile= path-style no-sign-request ca-bundle= sse= storage-class= concurrency= retries= h/help V/version
+    string join \n to= json plain q/quiet v/verbose color= progress= log-format= utc bytes timeout= state-dir= allow-other-user no-input encrypt= passphrase-file= passphrase-command= key-file= key-slot= allow-kdf-cost endpoint= region= profile= path-style no-sign-request ca-bundle= sse= storage-class= concurrency= retries= h/help V/version
 end
 
 function __fish_waloy_needs_command
@@ -37,6 +37,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_needs_command" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_needs_command" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_needs_command" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_needs_command" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_needs_command" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_needs_command" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -52,6 +59,8 @@ complete -c waloy -n "__fish_waloy_needs_command" -s v -l verbose -d 'Say more; 
 complete -c waloy -n "__fish_waloy_needs_command" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_needs_command" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_needs_command" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_needs_command" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_needs_command" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_needs_command" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_needs_command" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -66,6 +75,7 @@ complete -c waloy -n "__fish_waloy_needs_command" -f -a "compact" -d 'Merge smal
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "status" -d 'Tell whether replication is running, and how far it is'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "prune" -d 'Let go of what need not be kept any longer'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "key" -d 'Make passphrases and keys'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -95,6 +105,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -116,6 +133,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s v -l verbose -
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -143,6 +162,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -164,6 +190,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore" -s v -l verbose -d 
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -189,6 +217,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -210,6 +245,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s v -l ver
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -231,6 +268,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -247,6 +291,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand generations" -s v -l verbose
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -265,6 +311,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -282,6 +335,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s v -l verbose -d 
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -306,6 +361,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -322,6 +384,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand verify" -s v -l verbose -d '
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -339,6 +403,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -355,6 +426,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand compact" -s v -l verbose -d 
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -372,6 +445,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -389,6 +469,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand status" -s v -l verbose -d '
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -406,6 +488,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -421,6 +510,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand sync" -s v -l verbose -d 'Sa
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -443,6 +534,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -461,10 +559,100 @@ complete -c waloy -n "__fish_waloy_using_subcommand prune" -s v -l verbose -d 'S
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -f -a "generate" -d 'Make a passphrase that nobody can guess, or a key'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s o -l output -d 'Write it into this file, mode 0600; a file that exists stays as it is' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l raw -d 'Make a key of 32 bytes instead; never to standard output'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "generate" -d 'Make a passphrase that nobody can guess, or a key'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
@@ -478,6 +666,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -493,6 +688,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand demo" -s v -l verbose -d 'Sa
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -510,6 +707,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -525,6 +729,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand version" -s v -l verbose -d 
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -542,6 +748,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -557,6 +770,8 @@ complete -c waloy -n "__fish_waloy_using_subcommand completions" -s v -l verbose
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -575,6 +790,13 @@ logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l region -d 'The region [env: AWS_REGION]' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
@@ -590,22 +812,26 @@ complete -c waloy -n "__fish_waloy_using_subcommand man" -s v -l verbose -d 'Say
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l utc -d 'Show times in UTC, not in the local zone'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l bytes -d 'Show sizes in bytes'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "replicate" -d 'Back up running databases, continuously'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "restore" -d 'Restore a database, to its latest state or to a past one'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "restore-to-time" -d 'Restore a database to a past state: the same as restore --time'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "generations" -d 'List what can be restored'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "inspect" -d 'Show one generation and its objects'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "verify" -d 'Prove that the backup can be restored and is fresh'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "compact" -d 'Merge small segments, so that a restore reads fewer objects'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "status" -d 'Tell whether replication is running, and how far it is'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "prune" -d 'Let go of what need not be kept any longer'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "man" -d 'Write the manual pages'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune demo version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "replicate" -d 'Back up running databases, continuously'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "restore" -d 'Restore a database, to its latest state or to a past one'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "restore-to-time" -d 'Restore a database to a past state: the same as restore --time'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "generations" -d 'List what can be restored'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "inspect" -d 'Show one generation and its objects'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "verify" -d 'Prove that the backup can be restored and is fresh'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "compact" -d 'Merge small segments, so that a restore reads fewer objects'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "status" -d 'Tell whether replication is running, and how far it is'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "prune" -d 'Let go of what need not be kept any longer'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "key" -d 'Make passphrases and keys'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "man" -d 'Write the manual pages'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "generate" -d 'Make a passphrase that nobody can guess, or a key'

@@ -8,6 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use super::log::LogFormat;
+use super::secret::SecretArgs;
 use super::style::Choice;
 use super::ui::Mode;
 use super::{
@@ -56,6 +57,8 @@ pub(super) enum Command {
     Status(status::Args),
     Sync(sync::Args),
     Prune(prune::Args),
+    #[cfg(feature = "encryption")]
+    Key(super::key::Args),
     Demo(demo::Args),
     Version(version::Args),
     Completions(generated::CompletionsArgs),
@@ -114,6 +117,11 @@ pub struct Global {
     /// Open a database that belongs to another user
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub allow_other_user: bool,
+    /// Never ask: what would be asked is an error, or answered by a flag
+    #[arg(long, global = true, env = "WALOY_NO_INPUT", value_parser = FalseyValueParser::new(), help_heading = GLOBAL)]
+    pub no_input: bool,
+    #[command(flatten)]
+    pub(super) secret: SecretArgs,
     #[command(flatten)]
     pub(super) s3: S3Args,
 }
@@ -178,6 +186,7 @@ impl Global {
             progress: self.progress,
             utc: self.utc,
             bytes: self.bytes,
+            no_input: self.no_input,
         }
     }
 }

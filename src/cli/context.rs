@@ -7,6 +7,7 @@ use super::args::Global;
 use super::destination::{Destination, s3_options, variable};
 use super::progress::Bar;
 use super::reach::Reached;
+use super::secret;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::replica::Replica;
@@ -21,6 +22,9 @@ pub struct Context {
     pub global: Arc<Global>,
     /// What a store is trying to get over at the moment.
     pub trouble: Trouble,
+    /// The passphrase or key of this run: see [`secret::configured`].
+    #[cfg(feature = "encryption")]
+    pub secrets: secret::Secrets,
 }
 
 impl Context {
@@ -33,8 +37,9 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Options that make no sense.
+    /// Options that make no sense; encryption, which is refused rather than left out.
     pub async fn open(&self, destination: &Destination) -> Result<Replica> {
+        secret::refuse(self, destination).await?;
         let reached = self.reached(destination);
         if let Some(as_before) = reached.as_before() {
             tracing::debug!(destination = %destination.location, as_before, "reached as before");

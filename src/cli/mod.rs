@@ -31,6 +31,8 @@ mod explain;
 pub mod generated;
 pub mod generations;
 pub mod inspect;
+#[cfg(feature = "encryption")]
+pub mod key;
 pub mod log;
 pub mod progress;
 pub mod prune;
@@ -39,6 +41,7 @@ mod reference;
 pub mod render;
 pub mod replicate;
 pub mod restore;
+pub mod secret;
 pub mod signal;
 pub mod status;
 pub mod style;
@@ -90,7 +93,13 @@ fn parse(args: Vec<OsString>) -> Result<Cli, Exit> {
 fn run(cli: Cli) -> Exit {
     let ui = Arc::new(Ui::new(cli.global.mode()));
     log::start(&ui);
-    let context = Context { ui: Arc::clone(&ui), global: Arc::new(cli.global), trouble: Trouble::default() };
+    let context = Context {
+        ui: Arc::clone(&ui),
+        global: Arc::new(cli.global),
+        trouble: Trouble::default(),
+        #[cfg(feature = "encryption")]
+        secrets: secret::Secrets::default(),
+    };
     // Where the panic was has been told by the hook.
     let ended = catch_unwind(AssertUnwindSafe(|| in_runtime(&context, cli.command)));
     let ended = ended.unwrap_or(Ok(Exit::Kind(Kind::Internal)));
@@ -144,6 +153,8 @@ async fn one_shot(context: &Context, command: Command) -> Result<Exit> {
             Command::Compact(args) => compact::run(context, args).await,
             Command::Prune(args) => prune::run(context, args).await,
             Command::Status(args) => status::run(context, args).await,
+            #[cfg(feature = "encryption")]
+            Command::Key(args) => key::run(context, args),
             Command::Demo(args) => demo::run(context, args).await,
             Command::Version(_) => Ok(version::run(context)),
             Command::Completions(args) => generated::completions(context, args),

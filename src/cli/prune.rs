@@ -115,7 +115,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 
 /// Asks on a terminal; elsewhere somebody has to have agreed before.
 fn agreed(ui: &Ui, source: &Source, question: &str, flags: &str) -> Result<bool> {
-    if !stdin().is_terminal() || !ui.err_is_terminal || ui.mode.json {
+    if !stdin().is_terminal() || !ui.err_is_terminal || ui.mode.json || ui.mode.no_input {
         let message = format!("{question}: nobody is there to be asked");
         let again = format!("waloy prune {}{flags}", source.argument());
         return Err(Error::new(Kind::Usage, "prune.unconfirmed", message)

@@ -10,6 +10,17 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("WALOY_S3_CA_BUNDLE, WALOY_S3_SSE, WALOY_S3_STORAGE_CLASS", "as --ca-bundle, --sse, --storage-class"),
     ("WALOY_S3_ACCESS_KEY, WALOY_S3_SECRET_KEY", "credentials, past the chain of AWS"),
     ("WALOY_S3_ACCESS_KEY_FILE, WALOY_S3_SECRET_KEY_FILE", "files with these, as container platforms mount secrets"),
+    ("WALOY_ENCRYPT, WALOY_PASSPHRASE_COMMAND, WALOY_KEY_FILE", "as --encrypt, --passphrase-command, --key-file"),
+    (
+        "WALOY_PASSPHRASE_FILE, WALOY_PASSPHRASE_FD",
+        "as --passphrase-file; the second is the number of a descriptor that waloy is started with",
+    ),
+    ("WALOY_PASSPHRASE", "the passphrase itself; a file is better, since others may see variables"),
+    (
+        "CREDENTIALS_DIRECTORY",
+        "where systemd keeps what it hands over: its waloy-passphrase comes before WALOY_PASSPHRASE",
+    ),
+    ("WALOY_NO_INPUT", "as --no-input"),
     ("WALOY_STATE_DIR", "where local state is kept, as --state-dir"),
     ("WALOY_SYNC_INTERVAL, WALOY_COMPRESSION", "as --sync-interval and --compression of replicate"),
     ("WALOY_RETENTION", "as --retention of prune and replicate"),

@@ -36,6 +36,8 @@ pub struct Mode {
     pub utc: bool,
     /// Sizes in bytes instead of units.
     pub bytes: bool,
+    /// Nobody is asked anything.
+    pub no_input: bool,
 }
 
 /// Everything that is printed goes through this.
@@ -131,6 +133,11 @@ impl Ui {
         if !self.mode.json {
             self.write_err(&self.spelled(format!("{text}\n")));
         }
+    }
+
+    /// A question on standard error, which is answered on the same line.
+    pub fn ask(&self, question: &str) {
+        self.write_err(question);
     }
 
     /// A warning with hints on standard error; nothing with `-q`. With `--json`, or a log in JSON, it is a line of JSON.

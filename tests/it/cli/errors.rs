@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{command, database, finish, waloy};
 
 /// The commands that people see.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "replicate",
     "restore",
     "restore-to-time",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 11] = [
     "verify",
     "sync",
     "status",
+    "key",
     "demo",
     "version",
     "completions",
