@@ -59,6 +59,7 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("key.file_readable", "-", "a warning: a file with a passphrase or key is open to other users"),
     ("key.in_environment", "-", "a warning: the passphrase is in a variable, where others may see it"),
     ("key.kdf_cost", "12", "a key slot asks for more memory or time than is allowed"),
+    ("key.keep", "-", "a warning: an encrypted replica begins, and is lost with its key"),
     ("key.memory", "12", "a key slot asks for more memory than there is"),
     ("key.missing", "12", "the replica is encrypted, or has to be, and there is no key"),
     ("key.no_data_key", "3", "an object is sealed with a data key that is not there"),

@@ -7,11 +7,16 @@ use super::args::Global;
 use super::destination::{Destination, s3_options, variable};
 use super::progress::Bar;
 use super::reach::Reached;
+#[cfg(feature = "encryption")]
 use super::secret;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::replica::Replica;
-use crate::storage::Trouble;
+use crate::storage::{Store, Trouble};
+
+#[cfg(not(feature = "encryption"))]
+mod keyless;
+#[cfg(feature = "encryption")]
+mod keys;
 
 /// The streams and the options that every command takes.
 #[derive(Clone, Debug)]
@@ -33,19 +38,18 @@ impl Context {
         Reached::new(&self.global.s3, destination.reach.as_ref(), variable)
     }
 
-    /// The replica at a destination.
+    /// The store at a destination. No request is sent yet.
     ///
     /// # Errors
     ///
-    /// Options that make no sense; encryption, which is refused rather than left out.
-    pub async fn open(&self, destination: &Destination) -> Result<Replica> {
-        secret::refuse(self, destination).await?;
+    /// Options that make no sense.
+    pub async fn store(&self, destination: &Destination) -> Result<Arc<dyn Store>> {
         let reached = self.reached(destination);
         if let Some(as_before) = reached.as_before() {
             tracing::debug!(destination = %destination.location, as_before, "reached as before");
         }
         let options = s3_options(&self.global.s3, reached.options, variable)?;
-        Ok(Replica::plain(destination.location.open_telling(&options, self.trouble.clone()).await?))
+        destination.location.open_telling(&options, self.trouble.clone()).await
     }
 
     /// A bar for a long operation.

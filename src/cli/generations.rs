@@ -90,7 +90,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         unrestorable: args.all,
     };
     let source = source(args.source.as_deref(), &context.global)?;
-    let replica = context.open(&source.destination).await?;
+    let replica = context.open_as_it_is(&source.destination).await?;
     let whole = match survey(&replica).await {
         Ok(whole) => whole,
         Err(error) => {

@@ -96,7 +96,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         (argument, generation) => (argument.as_deref(), generation.as_deref()),
     };
     let source = source(argument, &context.global)?;
-    let replica = context.open(&source.destination).await?;
+    let replica = context.open_as_it_is(&source.destination).await?;
     let explain = |error| source.explain(error, ui);
     if args.anchor {
         return anchor(&replica, &source, ui).await;

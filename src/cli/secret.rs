@@ -34,39 +34,43 @@ pub use args::{Encrypt, SecretArgs};
 #[cfg(feature = "encryption")]
 pub use found::Found;
 #[cfg(feature = "encryption")]
-pub use prompt::{prompt, prompt_new};
+pub use prompt::{is_typed, prompt, prompt_new};
 #[cfg(feature = "encryption")]
-pub use search::{Secrets, configured, missing, required};
+pub use search::{Secrets, configured, missing, new, required};
 
+#[cfg(not(feature = "encryption"))]
 use super::context::Context;
+#[cfg(not(feature = "encryption"))]
 use super::destination::Destination;
-use crate::error::{Error, Kind, Result};
+use crate::error::Error;
+#[cfg(not(feature = "encryption"))]
+use crate::error::{Kind, Result};
 
 /// Refuses to go on where encryption is asked for, in a program that cannot encrypt: nobody shall take an open replica
 /// for a sealed one.
 ///
 /// # Errors
 ///
-/// `usage.no_encryption`; those of the source; `key.missing` if one is required.
+/// `usage.no_encryption`.
+#[cfg(not(feature = "encryption"))]
 pub async fn refuse(context: &Context, destination: &Destination) -> Result<()> {
     let Some(what) = asked(context, destination).await? else { return Ok(()) };
     Err(Error::new(Kind::Usage, "usage.no_encryption", format!("this waloy cannot encrypt, and is asked to: {what}"))
         .hint("without encryption, for everybody to read who can read the bucket:  --encrypt off"))
 }
 
-#[cfg(feature = "encryption")]
-async fn asked(context: &Context, destination: &Destination) -> Result<Option<String>> {
-    let args = &context.global.secret;
-    match configured(context).await? {
-        Some(found) => Ok(Some(found.to_string())),
-        None if args.encrypt == Encrypt::Required => Err(missing(args, &destination.location.to_string())),
-        None => Ok(None),
-    }
-}
-
 #[cfg(not(feature = "encryption"))]
 async fn asked(context: &Context, _: &Destination) -> Result<Option<String>> {
     Ok(context.global.secret.asked_by(variable))
+}
+
+const NAME_ONE: &str = "name one:  --passphrase-file FILE, --passphrase-command CMD, or --key-file FILE";
+
+/// The same error; one for the lack of a key says how a key is given.
+pub fn named(error: &Error) -> Error {
+    let error = error.clone();
+    let is_told = error.hints().iter().any(|hint| hint.contains("--passphrase-file") || hint.contains("--encrypt off"));
+    if error.code() == "key.missing" && !is_told { error.hint(NAME_ONE) } else { error }
 }
 
 /// A variable of the environment, whatever its bytes; an empty one counts as unset.

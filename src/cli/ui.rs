@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::log::{self, LogFormat};
 use super::render;
+use super::secret;
 use super::style::{Choice, Paint, wants_color};
 use crate::config::{size, time};
 use crate::error::{Error, Kind};
@@ -161,6 +162,7 @@ impl Ui {
 
     /// An error, as people or programs read it.
     pub fn error(&self, error: &Error) {
+        let error = &secret::named(error);
         let text = match self.err_is_json() {
             true => render::error::json(error),
             false => self.spelled(render::error::human(error, self.err)),

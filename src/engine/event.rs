@@ -21,6 +21,8 @@ pub enum Event {
         destination: String,
         /// The size of the database in bytes.
         db_bytes: u64,
+        /// The replica is encrypted.
+        encrypted: bool,
         /// The generation that is gone on with; `None` if a new one has to be begun.
         generation: Option<GenerationId>,
     },

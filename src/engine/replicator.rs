@@ -113,6 +113,7 @@ impl Replicator {
         context.tell(Event::Started {
             db: context.options.db_path.clone(),
             destination: context.replica.location(),
+            encrypted: context.replica.is_sealed(),
             db_bytes: u64::from(session.observer.pages) * u64::from(session.observer.page_size.get()),
             generation: session.replica.as_ref().filter(|_| session.goes_on()).map(|replica| replica.generation),
         });

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Error, REPLICA};
 use crate::ids::ReplicaId;
 use crate::seal::{self, Epoch, KeyName, Slot, SlotId};
-use crate::storage::{Store, list_all};
+use crate::storage::{Depth, Store, list_all};
 
 /// What any of them may be long at most; `replica` too.
 pub(super) const LIMIT: u64 = 4096;
@@ -22,6 +22,16 @@ const CONCURRENCY: usize = 8;
 pub(super) async fn key_names(store: &dyn Store) -> Result<Vec<KeyName>, Error> {
     let listed = list_all(store, KeyName::PREFIX, None).await?;
     Ok(listed.iter().filter_map(|meta| KeyName::parse(&meta.key)).collect())
+}
+
+/// Whether there are any: the replica is encrypted. One listing.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn has_keys(store: &dyn Store) -> Result<bool, Error> {
+    let listed = store.list(KeyName::PREFIX, None, Depth::All).await?;
+    Ok(listed.objects.iter().any(|meta| KeyName::parse(&meta.key).is_some()))
 }
 
 /// All that are there, read, and what is wrong with those that cannot be.

@@ -58,7 +58,7 @@ pub use inventory::{Inventory, Objects, generations};
 #[cfg(feature = "encryption")]
 pub use key::Key;
 #[cfg(feature = "encryption")]
-pub use key_objects::KeyObjects;
+pub use key_objects::{KeyObjects, has_keys};
 pub use keys::{LATEST, Name, REPLICA, confirmation};
 pub use reader::{ObjectReader, WHOLE};
 #[cfg(feature = "encryption")]

@@ -13,6 +13,8 @@ use crate::units::{DbChecksum, PageSize, Timestamp};
 pub struct Plan {
     /// The location of the replica.
     pub source: String,
+    /// It is encrypted.
+    pub encrypted: bool,
     /// The generation.
     pub generation: GenerationId,
     /// Its point.
@@ -131,6 +133,7 @@ async fn of(replica: &Replica, target: Target, found: Found) -> Result<Plan, Err
     }
     Ok(Plan {
         source: replica.location(),
+        encrypted: replica.is_sealed(),
         generation: found.objects.generation,
         point: found.point,
         at: outline.summary.last_time,

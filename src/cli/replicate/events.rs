@@ -156,10 +156,10 @@ pub(super) fn restored(ui: &Ui, db: &Path, now: Timestamp, report: &restore::Rep
 pub(super) fn json(ui: &Ui, event: &Event, db: &Path, now: Timestamp, setup: &Setup<'_>) {
     let about = About { at: now, db: absolute(db) };
     match event {
-        Event::Started { destination, db_bytes, generation, .. } => {
-            let (db_bytes, generation) = (*db_bytes, *generation);
+        Event::Started { destination, db_bytes, generation, encrypted, .. } => {
+            let (db_bytes, generation, encrypted) = (*db_bytes, *generation, *encrypted);
             let Setup { origin, as_before, compression } = *setup;
-            let fields = Start { destination, origin, as_before, db_bytes, generation, compression, encrypted: false };
+            let fields = Start { destination, origin, as_before, db_bytes, generation, compression, encrypted };
             ui.json("start", &Line { about, fields });
         }
         Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
@@ -219,9 +219,9 @@ pub(super) fn json(ui: &Ui, event: &Event, db: &Path, now: Timestamp, setup: &Se
 pub(super) fn log(event: &Event, db: &Path, setup: &Setup<'_>) {
     let db = db.display();
     match event {
-        Event::Started { destination, db_bytes, .. } => {
+        Event::Started { destination, db_bytes, encrypted, .. } => {
             let Setup { origin, as_before, compression } = *setup;
-            tracing::info!(%db, bytes = db_bytes, destination, origin, as_before, compression, "replicating");
+            tracing::info!(%db, bytes = db_bytes, destination, origin, as_before, compression, encrypted, "replicating");
         }
         Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
             let (reason, took_ms) = (reason.name(), duration.as_millis());

@@ -13,13 +13,14 @@ use crate::cli::context::Context;
 use crate::cli::databases::Database;
 use crate::cli::destination::{Origin, Source, is_same_device, quoted};
 use crate::cli::exit::Exit;
+use crate::cli::secret::Encrypt;
 use crate::cli::signal::Asked;
 use crate::engine::{Hooks, Options, Replicator};
 use crate::error::{Error, Kind, Result};
 use crate::replica::Replica;
 use crate::restore::{self, Output, Target};
 use crate::state::Acknowledged;
-use crate::storage::Location;
+use crate::storage::{Location, Store};
 
 /// How often the line on a terminal is drawn again.
 const TICK: Duration = Duration::from_millis(250);
@@ -111,13 +112,13 @@ impl One {
     }
 
     async fn start(&self, context: &Context) -> Result<Replicator> {
-        let replica = context.open(&self.database.destination).await?;
         let mut options = self.options.clone();
+        let store = self.seal(context, &mut options).await?;
         if self.restore_if_missing && !self.database.path.exists() {
-            let restored = self.restore(context, &replica).await?;
+            let restored = self.restore(context).await?;
             if !restored && !options.automatic {
                 let db = self.database.path.display();
-                let message = format!("there is neither {db} nor a backup of it at {}", replica.location());
+                let message = format!("there is neither {db} nor a backup of it at {}", store.location());
                 return Err(Error::new(Kind::NoBackup, "restore.no_backup", message)
                     .hint("nothing was done: --once does not wait for a database"));
             }
@@ -129,11 +130,29 @@ impl One {
             events: Arc::new(move |event| reporter.tell(&event)),
             ..Hooks::default()
         };
-        let started = Replicator::start(options, replica, hooks).await;
+        let started = Replicator::start(options, Replica::plain(store), hooks).await;
         let replicator = started.map_err(|error| self.explain(error))?;
         self.remember(context);
+        if replicator.replica().is_sealed() && replicator.status().generation.is_none() {
+            self.warn_of_the_key(context);
+        }
         self.warn_of_same_device(context);
         Ok(replicator)
+    }
+
+    /// Says what the replica is sealed with, and where it is.
+    #[cfg(feature = "encryption")]
+    async fn seal(&self, context: &Context, options: &mut Options) -> Result<Arc<dyn Store>> {
+        let store = context.store(&self.database.destination).await?;
+        options.key = context.key_to_write(&self.database.destination, &store).await?;
+        options.in_the_clear = context.global.secret.encrypt == Encrypt::Off;
+        Ok(store)
+    }
+
+    #[cfg(not(feature = "encryption"))]
+    async fn seal(&self, context: &Context, options: &mut Options) -> Result<Arc<dyn Store>> {
+        options.in_the_clear = context.global.secret.encrypt == Encrypt::Off;
+        Ok(context.open(&self.database.destination).await?.store().clone())
     }
 
     /// Keeps how the bucket was reached, for the commands that find the replica by themselves.
@@ -209,7 +228,8 @@ impl One {
     }
 
     /// Restores the newest state to where the database belongs. `false`: the store has answered that it has no backup.
-    async fn restore(&self, context: &Context, replica: &Replica) -> Result<bool> {
+    async fn restore(&self, context: &Context) -> Result<bool> {
+        let replica = context.open(&self.database.destination).await?;
         let options = restore::Options {
             concurrency: usize::from(context.global.s3.concurrency),
             progress: context.progress(),
@@ -217,7 +237,7 @@ impl One {
             ..restore::Options::default()
         };
         let output = Output::new(&self.database.path);
-        match restore::restore(replica, Target::Latest, &output, &options).await {
+        match restore::restore(&replica, Target::Latest, &output, &options).await {
             Ok(report) => {
                 self.reporter.restored(&report);
                 Ok(true)
@@ -232,6 +252,19 @@ impl One {
                 Err(source.explain(error, &context.ui))
             }
         }
+    }
+
+    /// A replica that begins is worth a word about what it takes to open it.
+    fn warn_of_the_key(&self, context: &Context) {
+        let place = &self.database.destination.location;
+        let db = quoted(&self.database.path.to_string_lossy());
+        context.ui.warn(
+            "key.keep",
+            &format!("{place} is encrypted: whoever loses its key loses the backup, and nobody can bring it back"),
+            &[format!(
+                "keep its passphrase or key elsewhere, and a recovery kit on paper:  waloy key export-recovery {db}"
+            )],
+        );
     }
 
     /// A replica that is lost together with its database is worth a word each time.

@@ -95,7 +95,7 @@ impl Reporter {
         let ui = &self.ui;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Started { db_bytes, .. } => {
+            Event::Started { db_bytes, encrypted, .. } => {
                 ui.note(format_args!(
                     "replicating {} ({}, WAL) -> {}",
                     self.db.display(),
@@ -107,7 +107,8 @@ impl Reporter {
                     Some(how) if self.origin == Origin::Recorded.to_string() => format!("{}: {how}", self.origin),
                     Some(how) => format!("{}; as before: {how}", self.origin),
                 };
-                ui.note(format_args!("  [{origin}]  {}, not encrypted", self.compression));
+                let sealed = if *encrypted { "encrypted" } else { "not encrypted" };
+                ui.note(format_args!("  [{origin}]  {}, {sealed}", self.compression));
             }
             Event::Generation { generation, reason, db_bytes, stored_bytes, duration } => {
                 seen.sent += stored_bytes;

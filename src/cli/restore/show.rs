@@ -265,7 +265,7 @@ fn json<'a>(report: &'a Report, requested: &'a Requested) -> Json<'a> {
             checksum: if report.check == Check::None { "skipped" } else { "ok" },
             integrity: if report.check >= Check::Quick { "ok" } else { "skipped" },
         },
-        encrypted: false,
+        encrypted: plan.encrypted,
         duration_seconds: render::seconds(report.duration),
     }
 }

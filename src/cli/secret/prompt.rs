@@ -43,10 +43,15 @@ pub async fn prompt_new(context: &Context, what: &str) -> Result<Option<Found>> 
     ask_new(terminal, &question, &|text| context.ui.ask(text)).await.map(Some)
 }
 
+/// Whether somebody is there to be asked.
+pub fn is_typed(context: &Context) -> bool {
+    let mode = context.ui.mode;
+    !mode.no_input && !mode.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// The terminal that somebody sits at.
 fn terminal(context: &Context) -> Result<Option<OwnedFd>> {
-    let mode = context.ui.mode;
-    if mode.no_input || mode.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !is_typed(context) {
         return Ok(None);
     }
     io::stdin().as_fd().try_clone_to_owned().map(Some).map_err(unusable)

@@ -77,6 +77,17 @@ pub async fn required(context: &Context, what: &str) -> Result<Arc<Found>> {
     typed.ok_or_else(|| missing(&context.global.secret, what))
 }
 
+/// A new passphrase for `what`, typed twice.
+///
+/// # Errors
+///
+/// Those of [`prompt_new`](super::prompt_new); `key.missing` if nobody can be asked.
+pub async fn new(context: &Context, what: &str) -> Result<Arc<Found>> {
+    let ask = async || Ok(super::prompt_new(context, what).await?.map(Arc::new));
+    let typed = context.secrets.0.typed.get_or_init(ask).await.clone()?;
+    typed.ok_or_else(|| missing(&context.global.secret, what))
+}
+
 /// `key.missing`, with all that can be done about it.
 pub fn missing(args: &SecretArgs, what: &str) -> Error {
     let error = Error::new(Kind::BadKey, "key.missing", format!("no passphrase and no key for {what}"));
@@ -84,7 +95,7 @@ pub fn missing(args: &SecretArgs, what: &str) -> Error {
         return error.hint("with `--encrypt off`, or WALOY_ENCRYPT=off, none is looked for");
     }
     error
-        .hint("name one:  --passphrase-file FILE, --passphrase-command CMD, or --key-file FILE")
+        .hint(super::NAME_ONE)
         .hint(format!("or by a variable:  {FILE}, {COMMAND}, {FD}, or {KEY_FILE}"))
         .hint(format!("or hand it over as the credential {CREDENTIAL} of systemd"))
 }

@@ -97,12 +97,10 @@ async fn of_two_who_begin_at_once_where_nothing_is_kept_what_was_synced_is_resto
         };
         let (one, two) = tokio::join!(start("one"), start("two"));
         let mut synced = false;
-        for started in [one, two] {
-            // Who was overtaken ends with an error, and may begin again.
-            if let Ok(mut started) = started {
-                synced |= started.sync().await.is_ok();
-                started.shutdown().await.ok();
-            }
+        // Who was overtaken ends with an error, and may begin again.
+        for mut started in [one, two].into_iter().flatten() {
+            synced |= started.sync().await.is_ok();
+            started.shutdown().await.ok();
         }
         let replica = Replica::unlock(store(&memory), &key("correct horse")).await.unwrap();
         if synced {
