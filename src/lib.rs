@@ -68,7 +68,7 @@
 //!   page file        format: page images ⇄ bytes, with compress                 pure
 //!      │
 //!      ▼
-//!   envelope         seal: 16 bytes in front                                    pure
+//!   envelope         seal: 16 bytes in front, and encryption                    pure
 //!      │
 //!      ▼
 //!   object at a key  replica: which key, in which generation; the chain
@@ -93,7 +93,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `compression-lz4`, `compression-zstd`, `compression` | compression of page files: LZ4, Zstandard, both |
-//! | `encryption` | [`seal`]: sealed objects and their keys; replicas are not sealed yet, and a sealed one is refused |
+//! | `encryption` | sealed replicas: [`EncryptionKey`], [`seal`]; without it, a sealed one is refused |
 //! | `cli` | the command-line tool |
 //! | `full` (default) | all of these |
 //! | `testing` | a conformance suite for stores, and a store with faults made to order |

@@ -1,4 +1,4 @@
-//! What makes no sense is refused, and what is not built yet, by the name of its field.
+//! What makes no sense is refused, by the name of its field.
 
 use std::sync::Arc;
 use std::time::Duration;
