@@ -66,15 +66,13 @@ impl Context {
         }
         match replica::read_ids(&self.replica).await {
             Ok(Some(ids)) if ids == self.ids => return Ok(self.replica.keep_keys().await?),
-            // Under another root key: what we seal could not be opened by those who know that one.
-            Err(replica::Error::Seal { .. }) => {
-                let object = format!("{}/{}", self.replica.location(), replica::REPLICA);
-                return Err(Error::Overtaken { object });
-            }
+            // Sealed with another root key.
+            Err(replica::Error::Seal { .. }) => {}
             read => drop(read?),
         }
         tracing::warn!("another writer had put its ids in the place of ours");
-        Ok(replica::write_ids(&self.replica, &self.ids).await?)
+        replica::write_ids(&self.replica, &self.ids).await?;
+        Ok(self.replica.keep_keys().await?)
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -71,7 +71,7 @@ mod sealed {
         let last = noted.as_ref().and_then(|note| note.slot.as_ref()?.parse().ok());
         let mut unlocked = match Replica::unlock_last(&store, key, last, now).await {
             Err(replica::Error::Open { .. }) => return Err(Error::NotEncrypted { location }),
-            unlocked => unlocked?,
+            unlocked => unlocked.map_err(overtaken)?,
         };
         // Where this database belongs elsewhere, nothing is begun: it is refused.
         if unlocked.keys().is_none() && !elsewhere {
@@ -84,7 +84,7 @@ mod sealed {
                 database: DatabaseId(clock::random()),
                 hash_key: HashKey(clock::random()),
             };
-            unlocked = Replica::begin(store, key, &fresh, now).await?;
+            unlocked = Replica::begin(store, key, &fresh, now).await.map_err(overtaken)?;
         } else if let (Some(known), Some(keys)) = (here, unlocked.keys())
             && known.replica != keys.ids().replica
         {
@@ -104,6 +104,18 @@ mod sealed {
             note(&unlocked, state)?;
         }
         Ok(unlocked)
+    }
+
+    /// A data key of another replica: somebody who began in the same moment has put it there, on a store that replaces what
+    /// is there. Whoever goes on puts its own back.
+    fn overtaken(error: replica::Error) -> Error {
+        use crate::seal::{self, What};
+        match error {
+            replica::Error::Seal { object, source: seal::Error::Misplaced { what: What::DataKey, .. } } => {
+                Error::Overtaken { object }
+            }
+            error => error.into(),
+        }
     }
 
     pub(super) fn note(replica: &Replica, state: &StateDir) -> Result<(), Error> {

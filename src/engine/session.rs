@@ -44,6 +44,8 @@ pub(super) struct Session {
     pub(super) is_ours: bool,
     /// When it was last looked whether another writer has begun a generation.
     pub(super) looked: Option<Instant>,
+    /// When the first generation of a replica was begun here: another one may have been begun in the same moment.
+    pub(super) begun: Option<Instant>,
     /// The object on its way.
     pub(super) outbox: Option<Outbound>,
     /// What is merged next.
@@ -63,6 +65,10 @@ pub(super) struct Outbound {
     /// Its intent is on disk.
     intended: bool,
 }
+
+/// How long the first generation of a replica is fresh: before each segment it is looked whether another one was begun in
+/// the same moment, one LIST.
+const FRESH: Duration = Duration::from_secs(30);
 
 impl Session {
     /// Brings everything committed before the call to the store. When this returns, it is durable there.
@@ -237,13 +243,14 @@ impl Session {
             outbound.parcel.intend(context)?;
             outbound.intended = true;
         }
+        // The hint may be that of the older of two generations that were begun in the same moment.
+        let is_fresh = self.looked.is_none() || self.begun.is_some_and(|begun| begun.elapsed() < FRESH);
         if matches!(outbound.parcel.kind, ParcelKind::Segment { .. })
-            && self.looked.is_none_or(|looked| looked.elapsed() >= context.options.rival_check)
+            && (is_fresh || self.looked.is_none_or(|looked| looked.elapsed() >= context.options.rival_check))
         {
-            // The hint may be that of the older of two generations that were begun in the same moment.
-            match self.looked {
-                None => require_newest(context, outbound.parcel.name.generation()).await?,
-                Some(_) => outbound.parcel.look_for_a_rival(context).await?,
+            match is_fresh {
+                true => require_newest(context, outbound.parcel.name.generation()).await?,
+                false => outbound.parcel.look_for_a_rival(context).await?,
             }
             context.keep_ids().await?;
             self.looked = Some(Instant::now());
@@ -336,6 +343,7 @@ impl Session {
                 Some(synced)
             }
             ParcelKind::Snapshot { reason, previous, db_bytes } => {
+                self.begun = (reason == Reason::First).then(Instant::now);
                 self.wanted = None;
                 self.merging.reset(context.options.merge.clone());
                 context.status.send_modify(|status| status.snapshots += 1);

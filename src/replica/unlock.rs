@@ -72,7 +72,10 @@ impl Replica {
     ) -> Result<Replica, Error> {
         loop {
             let begun = match find(&store, key, None).await? {
-                Found::Replica(sealed) => Some(sealed),
+                Found::Replica(sealed) => {
+                    with_data_key(&*store, &sealed, now).await?;
+                    Some(sealed)
+                }
                 _ if !super::generations(&*store).await?.is_empty() => {
                     return Err(Error::missing(&*store, REPLICA));
                 }
@@ -83,7 +86,6 @@ impl Replica {
                 }
             };
             if let Some(sealed) = begun {
-                with_data_key(&*store, &sealed, now).await?;
                 return Ok(Replica::sealed(store, sealed));
             }
         }
@@ -102,7 +104,7 @@ async fn with_data_key(store: &dyn Store, sealed: &Sealed, now: Timestamp) -> Re
         return Err(damage.unwrap_or_else(|| Error::missing(store, &key)));
     }
     match sealed.make_data_key(store, Epoch::FIRST, now).await {
-        Err(Error::Seal { .. }) => {
+        Err(Error::Seal { .. }) if is_of(store, sealed).await? => {
             let fresh = Bytes::copy_from_slice(&sealed.keyring().new_data_key(Epoch::FIRST, now));
             store.put(&key, fresh.clone()).await?;
             sealed.add(store, Epoch::FIRST, &fresh).map(drop)
@@ -212,6 +214,12 @@ fn with_kit(store: &dyn Store, kit: &RecoveryKit, bytes: &Bytes) -> Result<Repli
     })
 }
 
+/// Whether `replica` is sealed under this root.
+async fn is_of(store: &dyn Store, sealed: &Sealed) -> Result<bool, Error> {
+    let bytes = store.get(REPLICA, LIMIT).await?;
+    Ok(ids(sealed.root(), sealed.ids().replica, &bytes).is_ok())
+}
+
 /// Begins a replica: a slot, unless there is one; then the ids. `None`: somebody else was first.
 async fn begin(
     store: &Arc<dyn Store>,
@@ -238,11 +246,10 @@ async fn begin(
     match ids(&root, fresh.replica, &bytes) {
         Ok(ids) => {
             let sealed = Sealed::new(root, Some(slot.id()), ids, objects);
-            with_data_key(&**store, &sealed, now).await?;
+            let made = with_data_key(&**store, &sealed, now).await;
             // On a store that replaces what is there, another one may have come since.
-            let bytes = store.get(REPLICA, LIMIT).await?;
-            if self::ids(sealed.root(), fresh.replica, &bytes).is_ok() {
-                return Ok(Some(sealed));
+            if is_of(&**store, &sealed).await? {
+                return made.map(|()| Some(sealed));
             }
         }
         Err(error) => tracing::debug!(%error, "somebody else has begun the replica"),

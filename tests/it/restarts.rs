@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use waloy::db::beside;
 use waloy::engine::{self, Event, Hooks, Options, Replicator};
 use waloy::format::Reason;
-use waloy::replica::Replica;
+use waloy::replica::{Key, Replica};
 use waloy::restore::{self, Output, Target};
 use waloy::storage::{ErrorKind, MemoryStore, Store};
 use waloy::testing::faulty::{FaultyStore, When};
@@ -47,6 +47,8 @@ enum Meanwhile {
 struct Scene {
     dir: tempfile::TempDir,
     store: Arc<Metered>,
+    /// What the replica is sealed with.
+    key: Option<Key>,
 }
 
 impl Scene {
@@ -62,12 +64,20 @@ impl Scene {
         let mut options = manual(&self.db());
         options.quiet = Duration::from_millis(30);
         options.sync_interval = Duration::from_millis(10);
+        options.key = self.key.clone();
         options
+    }
+
+    /// The replica, to read.
+    async fn opened(&self) -> Replica {
+        Replica::with(self.store.clone(), self.key.as_ref()).await.unwrap()
     }
 
     async fn restored(&self, target: Target) -> Vec<u8> {
         let path = self.dir.path().join("restored.db");
-        restore::restore(&self.replica(), target, &Output::new(&path), &restore::Options::default()).await.unwrap();
+        restore::restore(&self.opened().await, target, &Output::new(&path), &restore::Options::default())
+            .await
+            .unwrap();
         let pages = std::fs::read(&path).unwrap();
         std::fs::remove_file(path).unwrap();
         pages
@@ -167,7 +177,7 @@ async fn happen(what: Meanwhile, scene: &Scene, app: Connection) -> Connection {
 
 async fn row(end: End, what: Meanwhile) {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())), key: None };
     let app = application(&scene.db(), 4096);
     insert(&app, 150);
     let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
@@ -259,7 +269,7 @@ async fn whatever_happened_meanwhile_costs_what_changed_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_was_set_back_goes_on_in_the_same_generation() {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())), key: None };
     let app = application(&scene.db(), 4096);
     insert(&app, 150);
     let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
@@ -309,7 +319,7 @@ async fn a_database_that_was_set_back_goes_on_in_the_same_generation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_database_in_the_place_of_a_full_one_is_not_backed_up_until_somebody_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())), key: None };
     let app = application(&scene.db(), 4096);
     insert(&app, 150);
     let (hooks, events) = listening();
@@ -351,11 +361,15 @@ async fn an_empty_database_in_the_place_of_a_full_one_is_not_backed_up_until_som
     replicator.shutdown().await.unwrap();
 }
 
-/// Any sequence of runs, ends, faults and accidents: each run that gets through has the database in the replica, and
+/// Any sequence of runs, ends, faults and accidents, of a replica that is sealed in every other one: each run that gets through has the database in the replica, and
 /// every state that was ever acknowledged stays restorable by its time.
 async fn any_sequence(seed: u64, steps: u32) {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let scene = Scene {
+        dir,
+        store: Metered::new(Arc::new(MemoryStore::new())),
+        key: (seed % 2 == 0).then(|| crate::sealed::key("correct horse")),
+    };
     let faulty = Arc::new(FaultyStore::new(scene.store.clone()));
     let store = || Replica::plain(faulty.clone());
     let mut rng = Rng(seed * 2 + 1);
@@ -387,7 +401,7 @@ async fn any_sequence(seed: u64, steps: u32) {
                     ..restore::Options::default()
                 };
                 let target = Target::Time(at);
-                restore::restore(&scene.replica(), target, &Output::new(scene.db()), &options).await.unwrap();
+                restore::restore(&scene.opened().await, target, &Output::new(scene.db()), &options).await.unwrap();
                 Connection::open(scene.db()).unwrap()
             }
             6 => happen(Meanwhile::Nothing, &scene, db).await,
@@ -463,7 +477,7 @@ async fn any_sequence_of_accidents_loses_nothing_that_was_acknowledged() {
 async fn a_database_that_was_set_back_far_is_known_by_the_note_of_the_restore() {
     for lost in [false, true] {
         let dir = tempfile::tempdir().unwrap();
-        let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+        let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())), key: None };
         let app = application(&scene.db(), 4096);
         insert(&app, 5);
         let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
@@ -504,7 +518,7 @@ async fn a_damaged_replica_is_not_given_to_whoever_comes() {
     for lost in ["snapshot", "first segment", "last segment"] {
         for stranger in [false, true] {
             let dir = tempfile::tempdir().unwrap();
-            let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+            let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())), key: None };
             let app = application(&scene.db(), 4096);
             insert(&app, 100);
             let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
@@ -567,7 +581,7 @@ async fn a_damaged_replica_is_not_given_to_whoever_comes() {
 async fn hints_that_were_never_written_are_made_good() {
     use waloy::testing::faulty::Operation;
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())) };
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())), key: None };
     let faulty = Arc::new(FaultyStore::new(scene.store.clone()));
     let app = application(&scene.db(), 4096);
     insert(&app, 10);

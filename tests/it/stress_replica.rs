@@ -24,6 +24,8 @@ struct Replica {
     place: Place,
     dir: PathBuf,
     store: replica::Replica,
+    /// What it is sealed with.
+    key: Option<replica::Key>,
     replicator: Option<Replicator>,
     points: Points,
     rng: Rng,
@@ -32,13 +34,14 @@ struct Replica {
 }
 
 impl Replica {
-    async fn new(dir: &Path, seed: u64) -> Replica {
+    async fn new(dir: &Path, seed: u64, key: Option<replica::Key>) -> Replica {
         let place = Place::new(dir);
-        let store = replica::Replica::plain(Arc::new(DirStore::new(dir.join("replica"))));
+        let store: Arc<dyn waloy::storage::Store> = Arc::new(DirStore::new(dir.join("replica")));
         let points = Arc::default();
-        let replicator = Some(start(&place, &store, &points).await);
-        let rng = Rng::new(seed);
-        Replica { place, dir: dir.to_owned(), store, replicator, points, rng, copies: Vec::new(), longest: 0 }
+        let begun = start(&place, &replica::Replica::plain(store.clone()), &points, &key).await;
+        let store = replica::Replica::with(store, key.as_ref()).await.unwrap();
+        let (replicator, rng) = (Some(begun), Rng::new(seed));
+        Replica { place, dir: dir.to_owned(), store, key, replicator, points, rng, copies: Vec::new(), longest: 0 }
     }
 
     fn replicator(&mut self) -> &mut Replicator {
@@ -87,7 +90,7 @@ impl Replica {
             self.replicator().shutdown().await.unwrap();
         }
         self.replicator = None;
-        self.replicator = Some(start(&self.place, &self.store, &self.points).await);
+        self.replicator = Some(start(&self.place, &self.store, &self.points, &self.key).await);
     }
 
     /// Compares every copy with the oracle, when all writers have ended. Says how many copies and commits there were.
@@ -105,10 +108,11 @@ impl Replica {
 }
 
 /// Starts a replicator that is in a hurry. One that was dropped may still be on its way out.
-async fn start(place: &Place, store: &replica::Replica, points: &Points) -> Replicator {
+async fn start(place: &Place, store: &replica::Replica, points: &Points, key: &Option<replica::Key>) -> Replicator {
     let mut options = Options::new(place.database());
     options.sync_interval = Duration::from_millis(50);
     options.checkpoint_threshold = 1 << 20;
+    options.key.clone_from(key);
     loop {
         match Replicator::start(options.clone(), store.clone(), listening(points)).await {
             Ok(replicator) => return replicator,
@@ -133,12 +137,12 @@ fn listening(points: &Points) -> Hooks {
 
 /// Two writers and the operator for some seconds; every restore, meanwhile and after, must be the database after a
 /// commit.
-async fn replicate(writers: [&str; 2], page_size: u32, seed: u64) {
+async fn replicate(writers: [&str; 2], page_size: u32, seed: u64, key: Option<replica::Key>) {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::new(dir.path());
     place.create(page_size);
     let children = place.spawn_all(writers, seed);
-    let mut replica = Replica::new(dir.path(), seed).await;
+    let mut replica = Replica::new(dir.path(), seed, key).await;
     let (began, mut restarted) = (Instant::now(), Instant::now());
     while began.elapsed() < Duration::from_secs(8) {
         replica.restore_latest().await;
@@ -161,17 +165,17 @@ async fn replicate(writers: [&str; 2], page_size: u32, seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_with_automatic_checkpoints_are_restored_exactly() {
-    replicate(["writer", "writer"], 4096, 500).await;
+    replicate(["writer", "writer"], 4096, 500, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writers_without_checkpoints_are_restored_exactly() {
-    replicate(["writer without checkpoints"; 2], 1024, 600).await;
+async fn writers_without_checkpoints_are_restored_exactly_from_a_sealed_replica() {
+    replicate(["writer without checkpoints"; 2], 1024, 600, Some(crate::sealed::key("correct horse"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_pad_their_commits_are_restored_exactly() {
-    replicate(["writer without psow"; 2], 512, 700).await;
+    replicate(["writer without psow"; 2], 512, 700, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +184,7 @@ async fn writers_killed_inside_their_commits_are_restored_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::new(dir.path());
     place.create(4096);
-    let mut replica = Replica::new(dir.path(), 800).await;
+    let mut replica = Replica::new(dir.path(), 800, None).await;
     let killed = Arc::new(AtomicU32::new(0));
     let killer = {
         let (place, killed) = (Place::new(dir.path()), killed.clone());
