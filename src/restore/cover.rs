@@ -43,7 +43,8 @@ pub(crate) fn cover(objects: &Objects, point: Point) -> Result<Vec<(Name, u64)>,
         let around = |&&(first, last, _): &&(SegmentIndex, SegmentIndex, u64)| {
             reaches(first.get()) && first.get() < goal && goal <= last.get()
         };
-        let before = (0..goal).rev().find(|&place| reaches(place)).unwrap_or(0);
+        // Not counted down from the goal: whoever writes to the store can name a segment of any index.
+        let before = ways.keys().copied().filter(|&place| place < goal).max().unwrap_or(0);
         // Merging deletes small segments from the first of a range to the last but one; a hole beside it is a hole.
         return Err(match objects.merged.iter().find(around) {
             Some(_) => Uncovered::Merged(point_at(before)),
@@ -220,6 +221,15 @@ mod tests {
         let mut objects = objects(&[0], &[]);
         objects.snapshot = None;
         assert_eq!(chain(&objects, index(0)), Err(Uncovered::NoSnapshot));
+    }
+
+    #[test]
+    fn a_segment_that_nobody_can_have_written_is_a_gap_like_any_other() {
+        let objects = objects(&[0, 1, SegmentIndex::MAX.get()], &[]);
+        assert_eq!(
+            chain(&objects, Point::Index(SegmentIndex::MAX)),
+            Err(Uncovered::Gap(SegmentIndex::new(2).unwrap()))
+        );
     }
 
     #[test]
