@@ -5,7 +5,7 @@ mod damage;
 mod golden;
 mod golden_make;
 mod sample;
-mod sign;
+pub(crate) mod sign;
 
 use std::collections::BTreeMap;
 
