@@ -1,10 +1,12 @@
 //! Sealed replicas.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+mod damage;
 mod hostile;
 mod life;
 mod rollback;
 mod start;
+mod vault;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,6 +10,8 @@ mod others;
 
 use bucket::{Bucket, vault};
 
+use super::vault::{Objects, PASSPHRASE, Vault, keyring, opened, restored};
+
 /// What must have been tried, and what must have come of it.
 fn told(what: &str, bucket: &Bucket<'_>, at_least: usize) {
     let count = &bucket.count;

@@ -8,7 +8,7 @@ use waloy::replica::Name;
 use waloy::seal::{Epoch, Keyring, Place};
 
 use super::super::*;
-use super::bucket::{Changes, Objects, Vault, keyring, opened};
+use super::bucket::Changes;
 use super::*;
 use crate::format::sign::sign;
 use crate::handmade::Handmade;

@@ -7,7 +7,6 @@ use waloy::error::{Error as PublicError, Kind};
 use waloy::seal::{KdfLimit, KeyName, MAX_TRIES, Secret, SlotId, argon2_runs};
 
 use super::super::*;
-use super::bucket::PASSPHRASE;
 use super::*;
 
 const CHILD: &str = "WALOY_TEST_COSTS";

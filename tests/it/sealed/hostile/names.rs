@@ -9,7 +9,7 @@ use waloy::restore::Point;
 use waloy::seal::{Epoch, KeyName, SlotId};
 use waloy::units::{SegmentIndex, Timestamp};
 
-use super::bucket::{Changes, Objects};
+use super::bucket::Changes;
 use super::*;
 
 fn index(index: u64) -> SegmentIndex {
@@ -76,7 +76,7 @@ async fn objects_taken_away() {
 }
 
 /// Names that an object could be given, besides those that are there.
-fn new_names(vault: &bucket::Vault, name: &str) -> BTreeSet<String> {
+fn new_names(vault: &Vault, name: &str) -> BTreeSet<String> {
     let generations = vault.generations();
     let (first, last) = (generations[0], *generations.last().unwrap());
     let newer = GenerationId::new(Timestamp(last.at().0 + 60_000), [7; 10]);

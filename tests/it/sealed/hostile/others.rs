@@ -5,7 +5,6 @@ use waloy::restore::Anchor;
 use waloy::verify::{self, Level};
 
 use super::super::*;
-use super::bucket::{Objects, PASSPHRASE, Vault, restored};
 use super::*;
 use crate::engine::application;
 
