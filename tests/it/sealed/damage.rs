@@ -39,11 +39,17 @@ async fn sample() -> &'static Sample {
 
 /// A snapshot of some 90 chunks, which is never fetched whole.
 async fn large(key: &Key) -> (Name, Bytes) {
+    let (name, bytes) = snapshot(key, LARGE.get_or_init(MemoryStore::new), 1_500_000).await;
+    assert!(bytes.len() as u64 > WHOLE + (400 << 10));
+    (name, bytes)
+}
+
+/// The snapshot of a database with so many bytes that nothing makes shorter.
+async fn snapshot(key: &Key, memory: &MemoryStore, content: u32) -> (Name, Bytes) {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("a.db");
-    let app = application(&db, 4096);
-    app.execute("INSERT INTO t(x) VALUES (randomblob(1500000))", []).unwrap();
-    let memory = LARGE.get_or_init(MemoryStore::new);
+    let app = application(&db, 512);
+    app.execute("INSERT INTO t(x) VALUES (randomblob(?1))", [content]).unwrap();
     let mut options = manual(&db, key);
     options.compression = Compression::None;
     let mut replicator = Replicator::start(options, bare(memory), Hooks::default()).await.unwrap();
@@ -52,7 +58,6 @@ async fn large(key: &Key) -> (Name, Bytes) {
     let generation = replica::generations(memory).await.unwrap()[0];
     let name = Name::Snapshot(generation);
     let bytes = memory.get(&name.key(), 1 << 30).await.unwrap();
-    assert!(bytes.len() as u64 > WHOLE + (400 << 10));
     (name, bytes)
 }
 
@@ -167,6 +172,24 @@ async fn a_cut_or_a_longer_object_is_noticed_at_every_length() {
         total += tried;
     }
     assert!(total > 8000, "{total}");
+}
+
+/// Chunks of an object that is fetched whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_byte_is_noticed_at_every_offset_of_an_object_of_two_chunks() {
+    let (memory, key) = (MemoryStore::new(), key(PASSPHRASE));
+    let (name, bytes) = snapshot(&key, &memory, 16_000).await;
+    assert!((HEAD_LEN + STORED + 400..WHOLE as usize).contains(&bytes.len()), "{}", bytes.len());
+    let replica = Replica::unlock(store(&memory), &key).await.unwrap();
+    let held = Held { memory, replica, key };
+    let name = name.key();
+    held.read(&name, bytes.len() as u64).await.unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.to_vec();
+        changed[at] ^= [0x01, 0x80, 0xff][at % 3];
+        held.noticed(&name, changed.into(), &format!("byte {at} changed")).await;
+    }
+    println!("snapshot of two chunks: {} bytes changed, one at a time, {} noticed", bytes.len(), bytes.len());
 }
 
 /// Its secret opens nothing; another slot does, and a check tells.
