@@ -79,7 +79,7 @@
 //!
 //! A restore ([`mod@restore`]) is the same list read upwards, and [`mod@verify`] is a restore that keeps nothing. What
 //! waloy keeps beside the database is in [`state`]. Many small segments become few in [`mod@compact`]; what may go, and in
-//! which order, is in [`retention`]. Pure in the middle, input and output at both ends; a module uses only
+//! which order, is in [`retention`]; slots and data keys of a sealed replica are changed in `keys`. Pure in the middle, input and output at both ends; a module uses only
 //! what is below it, which a test holds it to.
 //!
 //! # Where to begin reading
@@ -110,6 +110,8 @@ pub mod engine;
 pub mod error;
 pub mod format;
 pub mod ids;
+#[cfg(feature = "encryption")]
+pub mod keys;
 pub mod progress;
 pub mod replica;
 pub mod restore;

@@ -13,7 +13,7 @@ const LEVELS: &[&[&str]] = &[
     &["wal", "compress", "seal"],
     &["format", "storage", "db"],
     &["replica", "state"],
-    &["restore", "compact"],
+    &["restore", "compact", "keys"],
     &["verify"],
     &["retention"],
     &["engine"],
@@ -32,6 +32,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("db", &["wal"]),
     ("replica", &["storage", "format", "seal"]),
     ("state", &["wal", "format", "seal"]),
+    ("keys", &["storage", "format", "seal", "replica"]),
 ];
 
 /// Pure modules: no IO, no runtime, no SQLite.

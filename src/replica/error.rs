@@ -266,6 +266,10 @@ impl From<Error> for PublicError {
                     seal::Error::NoDataKey(_) | seal::Error::AnotherDataKey(_) => {
                         Some("look for `keys/` in an older version of the bucket, or in a copy")
                     }
+                    seal::Error::Tampered { what: seal::What::DataKey } => Some(
+                        "a change of the root key that was cut short leaves such: run `waloy key rotate --root` again, \
+                         with the old and the new secret",
+                    ),
                     _ => None,
                 };
                 let public = PublicError::new(Kind::Damaged, code, message).because(source);
@@ -276,9 +280,9 @@ impl From<Error> for PublicError {
                 .hint("if this replica was never encrypted, read it without a key; one that was does not become so"),
             Error::WrongKey { .. } => PublicError::new(Kind::BadKey, code, message)
                 .hint("`waloy key list` shows the key slots; each has a secret of its own"),
-            Error::Rotated { .. } => {
-                PublicError::new(Kind::BadKey, code, message).hint("use the passphrase, key file or kit of since then")
-            }
+            Error::Rotated { .. } => PublicError::new(Kind::BadKey, code, message)
+                .hint("use the passphrase, key file or kit of since then")
+                .hint("if that change was cut short, run `waloy key rotate --root` again, with both secrets"),
             Error::NoSuchSlot { .. } => PublicError::new(Kind::BadKey, code, message)
                 .hint("`waloy key list` shows the key slots; without --key-slot all are tried"),
             Error::NoSlot { .. } => PublicError::new(Kind::BadKey, code, message)

@@ -64,3 +64,5 @@ pub use reader::{ObjectReader, WHOLE};
 #[cfg(feature = "encryption")]
 pub(crate) use sealed::Sealed;
 pub use sealing::Sealing;
+#[cfg(feature = "encryption")]
+pub(crate) use unlock::ids_under;

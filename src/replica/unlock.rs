@@ -161,7 +161,7 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
     let opening = tokio::task::spawn_blocking(move || {
         seal::unlock(&secret, &chosen, last, limit, |slot, root| {
             let ids = match &replica {
-                Some(bytes) => Some(ids(root, slot.replica(), bytes)?),
+                Some(bytes) => Some(ids_under(root, slot.replica(), bytes)?),
                 None => None,
             };
             Ok((slot.clone(), ids))
@@ -197,8 +197,12 @@ fn refused(store: &dyn Store, key: &Key, objects: &KeyObjects, error: seal::Erro
     }
 }
 
-/// The ids, opened.
-fn ids(root: &RootKey, replica: ReplicaId, bytes: &Bytes) -> Result<ReplicaIds, seal::Error> {
+/// The ids in these bytes of `replica`, if this is the root key that they are sealed under.
+///
+/// # Errors
+///
+/// [`seal::Error::Commitment`] for another root key, or another replica; those of bytes that are not ours.
+pub(crate) fn ids_under(root: &RootKey, replica: ReplicaId, bytes: &Bytes) -> Result<ReplicaIds, seal::Error> {
     let content = root.replica_key(replica).open(bytes.to_vec())?;
     let ids = ReplicaIds::parse(&content).map_err(|_| seal::Error::NotOurs { what: What::Object })?;
     if ids.replica != replica {
@@ -208,7 +212,7 @@ fn ids(root: &RootKey, replica: ReplicaId, bytes: &Bytes) -> Result<ReplicaIds, 
 }
 
 fn with_kit(store: &dyn Store, kit: &RecoveryKit, bytes: &Bytes) -> Result<ReplicaIds, Error> {
-    ids(&kit.root, kit.replica, bytes).map_err(|error| match error {
+    ids_under(&kit.root, kit.replica, bytes).map_err(|error| match error {
         seal::Error::Commitment => Error::WrongKey { kind: SecretKind::RecoveryKit, location: store.location() },
         error => Error::seal(store, REPLICA, error),
     })
@@ -217,7 +221,7 @@ fn with_kit(store: &dyn Store, kit: &RecoveryKit, bytes: &Bytes) -> Result<Repli
 /// Whether `replica` is sealed under this root.
 async fn is_of(store: &dyn Store, sealed: &Sealed) -> Result<bool, Error> {
     let bytes = store.get(REPLICA, LIMIT).await?;
-    Ok(ids(sealed.root(), sealed.ids().replica, &bytes).is_ok())
+    Ok(ids_under(sealed.root(), sealed.ids().replica, &bytes).is_ok())
 }
 
 /// Begins a replica: a slot, unless there is one; then the ids. `None`: somebody else was first.
@@ -243,7 +247,7 @@ async fn begin(
     // Read back in either case: a store that ignores the condition has the last writer's, and so have all readers.
     let objects = KeyObjects::read(&**store).await?;
     let bytes = objects.replica.clone().ok_or_else(|| Error::missing(&**store, REPLICA))?;
-    match ids(&root, fresh.replica, &bytes) {
+    match ids_under(&root, fresh.replica, &bytes) {
         Ok(ids) => {
             let sealed = Sealed::new(root, Some(slot.id()), ids, objects);
             let made = with_data_key(&**store, &sealed, now).await;

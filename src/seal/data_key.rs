@@ -28,6 +28,52 @@ const MAGIC: &[u8; 8] = b"WALOYDK1";
 const VERSION: [u8; 4] = [1, 0, 0, 0];
 const WRAPPED: usize = 60;
 
+/// What is to be read in a wrapped data key without its root key: nothing in it is proven.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DataKeyHeader {
+    /// The epoch, which is in its name.
+    pub epoch: Epoch,
+    /// The replica that it belongs to.
+    pub replica: ReplicaId,
+    /// When the key was made, by its maker.
+    pub created: Timestamp,
+    /// The id of the key.
+    pub id: DataKeyId,
+}
+
+impl DataKeyHeader {
+    /// Reads the bytes under the name of this epoch.
+    ///
+    /// # Errors
+    ///
+    /// In this order: [`Error::Cut`], [`Error::NotOurs`], [`Error::Damaged`], [`Error::Unsupported`],
+    /// [`Error::Misplaced`].
+    pub fn parse(bytes: &[u8], name: Epoch) -> Result<DataKeyHeader, Error> {
+        DataKeyHeader::checked(bytes, name).map(|(header, _)| header)
+    }
+
+    fn checked(bytes: &[u8], name: Epoch) -> Result<(DataKeyHeader, [u8; DATA_KEY_LEN]), Error> {
+        let bytes: [u8; DATA_KEY_LEN] = frame::check(bytes, MAGIC, What::DataKey)?;
+        if bytes[8..12] != VERSION {
+            return Err(Error::unsupported(What::DataKey, "version", number(&bytes, 8)));
+        }
+        let epoch = Epoch(number(&bytes, 12));
+        if epoch == Epoch::NONE {
+            return Err(Error::unsupported(What::DataKey, "epoch", 0u32));
+        }
+        if epoch != name {
+            return Err(Error::misplaced(What::DataKey, "epoch", name, epoch));
+        }
+        let header = DataKeyHeader {
+            epoch,
+            replica: ReplicaId(array(&bytes, 16)),
+            created: Timestamp(u64::from_be_bytes(array(&bytes, 32)).try_into().unwrap_or(i64::MAX)),
+            id: DataKeyId(array(&bytes, 40)),
+        };
+        Ok((header, bytes))
+    }
+}
+
 /// What all sealed objects of an epoch hang on.
 pub(super) struct DataKey {
     pub(super) key: Key,
@@ -65,24 +111,14 @@ impl DataKey {
 
     /// In this order: length, magic, checksum, version, zeros, epoch and replica, tag, id.
     pub(super) fn open(bytes: &[u8], wrap_key: &Key, epoch: Epoch, replica: ReplicaId) -> Result<DataKey, Error> {
-        let bytes: [u8; DATA_KEY_LEN] = frame::check(bytes, MAGIC, What::DataKey)?;
-        if bytes[8..12] != VERSION {
-            return Err(Error::unsupported(What::DataKey, "version", number(&bytes, 8)));
-        }
-        let (found, owner) = (Epoch(number(&bytes, 12)), ReplicaId(array(&bytes, 16)));
-        if found == Epoch::NONE {
-            return Err(Error::unsupported(What::DataKey, "epoch", 0u32));
-        }
-        if found != epoch {
-            return Err(Error::misplaced(What::DataKey, "epoch", epoch, found));
-        }
-        if owner != replica {
-            return Err(Error::misplaced(What::DataKey, "replica", replica, owner));
+        let (header, bytes) = DataKeyHeader::checked(bytes, epoch)?;
+        if header.replica != replica {
+            return Err(Error::misplaced(What::DataKey, "replica", replica, header.replica));
         }
         let (nonce, wrapped) = (array(&bytes, 48), array(&bytes, WRAPPED));
         let tampered = Error::Tampered { what: What::DataKey };
         let key = unwrap(wrap_key, &nonce, &bytes[..WRAPPED], &wrapped).ok_or(tampered.clone())?;
         let key = DataKey::new(key);
-        if key.id.0 == array(&bytes, 40) { Ok(key) } else { Err(tampered) }
+        if key.id == header.id { Ok(key) } else { Err(tampered) }
     }
 }

@@ -62,7 +62,7 @@ pub use cobblestone::{CHUNK_LEN, HEAD_LEN, TAG_LEN, content_len, stored_len, sto
 #[cfg(feature = "encryption")]
 pub use context::Place;
 #[cfg(feature = "encryption")]
-pub use data_key::DATA_KEY_LEN;
+pub use data_key::{DATA_KEY_LEN, DataKeyHeader};
 pub use envelope::{ENVELOPE_LEN, Envelope, Epoch, Suite};
 pub use error::{Error, SecretKind, What};
 #[cfg(feature = "encryption")]

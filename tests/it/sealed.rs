@@ -3,6 +3,7 @@
 
 mod damage;
 mod hostile;
+mod keys;
 mod life;
 mod rollback;
 mod start;

@@ -11,7 +11,7 @@ use crate::engine::application;
 use crate::model;
 
 /// Everything that is there.
-async fn copy(memory: &MemoryStore) -> MemoryStore {
+pub(super) async fn copy(memory: &MemoryStore) -> MemoryStore {
     let copy = MemoryStore::new();
     for meta in list_all(memory, "", None).await.unwrap() {
         let bytes = memory.get(&meta.key, 1 << 30).await.unwrap();

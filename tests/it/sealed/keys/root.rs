@@ -1,0 +1,283 @@
+//! Another root key.
+
+use std::time::Duration;
+
+use waloy::keys::RootRotated;
+use waloy::storage::ErrorKind;
+use waloy::testing::faulty::{Deletes, FaultyStore, When};
+
+use super::*;
+
+async fn rotate_root(memory: &MemoryStore, old: &Key, new: &Key) -> Result<RootRotated, Error> {
+    keys::rotate_root(memory, old, new, "new", NOW).await
+}
+
+/// Nothing of before is left in use, and nothing is lost.
+async fn require_rotated(backup: &Backup, memory: &MemoryStore, old: &Key, new: &Key) {
+    backup.require_all(memory, new).await;
+    assert_eq!(refused(memory, old).await, "key.wrong");
+    let listed = keys::list(memory).await.unwrap();
+    assert_eq!(listed.slots.len(), 1, "{listed:?}");
+    assert!(listed.data_keys.len() > backup.generations.len(), "there is a new one: {listed:?}");
+    assert!(listed.data_keys.iter().all(|data_key| data_key.header.is_ok()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_root_key_opens_all_that_was_there_and_the_old_one_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 512);
+    let (memory, old, new) = (MemoryStore::new(), key("correct horse"), key("battery staple"));
+    let mut replicator = Replicator::start(manual(&db, &old), bare(&memory), Hooks::default()).await.unwrap();
+    let insert = || app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+    insert();
+    replicator.sync().await.unwrap();
+    let replica = unlock(&memory, &old).await;
+    keys::add(&replica, &raw(1), "another", NOW).await.unwrap();
+    let kit_of = |replica: &Replica| {
+        Key::new(Secret::from_key_file(keys::export_recovery(replica).unwrap().as_bytes()).unwrap())
+    };
+    let (before, old_kit) = (rollback::copy(&memory).await, kit_of(&replica));
+
+    let rotated = rotate_root(&memory, &old, &new).await.unwrap();
+    assert_eq!((rotated.epoch, rotated.data_keys, rotated.removed.len()), (Epoch(2), 2, 2));
+    assert_eq!((rotated.left, slots(&memory).await), (Vec::new(), vec![rotated.slot]));
+    for (secret, code) in [(&old, "key.wrong"), (&raw(1), "key.wrong"), (&old_kit, "key.wrong")] {
+        assert_eq!(refused(&memory, secret).await, code);
+    }
+    let kit = kit_of(&unlock(&memory, &new).await);
+    for secret in [&new, &kit] {
+        assert!(model::restore(&unlock(&memory, secret).await).await == model::pages_of(&app));
+    }
+
+    // Slots of before that somebody puts back lead to the old root key.
+    for id in slots(&before).await {
+        let name = KeyName::Slot(id).to_string();
+        let _: Put = memory.put_if_absent(&name, before.get(&name, 4096).await.unwrap()).await.unwrap();
+    }
+    assert_eq!(refused(&memory, &old).await, "key.rotated");
+    assert_eq!(public(keys::add(&replica, &raw(9), "", NOW).await.unwrap_err()), (Kind::BadKey, "key.rotated"));
+    assert_eq!(public(keys::rotate(&replica, NOW).await.unwrap_err()), (Kind::BadKey, "key.rotated"));
+    assert_eq!(slots(&memory).await.len(), 3, "what cannot open is not left behind");
+
+    // Who runs goes on with its generation, and no further.
+    insert();
+    replicator.sync().await.unwrap();
+    let stopped = replicator.snapshot().await.unwrap_err();
+    assert_eq!((stopped.kind(), stopped.code()), (Kind::BadKey, "key.rotated"));
+    let _ = replicator.shutdown().await;
+    let mut again = Replicator::start(manual(&db, &new), bare(&memory), Hooks::default()).await.unwrap();
+    insert();
+    again.sync().await.unwrap();
+    again.snapshot().await.unwrap();
+    again.shutdown().await.unwrap();
+    let replica = unlock(&memory, &new).await;
+    assert!(model::restore(&replica).await == model::pages_of(&app));
+    let epochs = restore::survey(&bare(&memory)).await.unwrap().generations;
+    assert_eq!(epochs.last().unwrap().key_epoch, Some(2));
+}
+
+/// What is to be read in between is true, or an error.
+async fn never_wrong(backup: &Backup, memory: &MemoryStore, key: &Key) {
+    let Ok(replica) = Replica::unlock(store(memory), key).await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    for (at, (generation, pages)) in backup.generations.iter().enumerate() {
+        let path = dir.path().join(format!("{at}.db"));
+        let target = Target::Generation(*generation, None);
+        let restored = restore::restore(&replica, target, &Output::new(&path), &restore::Options::default()).await;
+        if restored.is_ok() {
+            assert!(std::fs::read(&path).unwrap() == *pages);
+        }
+    }
+}
+
+/// After it was cut short, it is done with the next call.
+async fn complete(memory: &MemoryStore, old: &Key, new: &Key) {
+    match rotate_root(memory, old, new).await {
+        Ok(done) => assert_eq!(done.left, Vec::new()),
+        // All was done but for the last answer.
+        Err(Error::NothingToFinish { .. }) => {}
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_short_at_any_request_it_is_completed_with_both_secrets() {
+    let (old, new) = (raw(1), raw(2));
+    let backup = Backup::make(&old).await;
+    keys::add(&unlock(&backup.store, &old).await, &raw(3), "another", NOW).await.unwrap();
+    let mut cuts = 0;
+    for when in [When::Before, When::After] {
+        for n in 1.. {
+            let memory = backup.copy().await;
+            let faulty = FaultyStore::new(store(&memory));
+            faulty.fail_nth(n, when);
+            let done = keys::rotate_root(&faulty, &old, &new, "new", NOW).await;
+            if faulty.pending() > 0 {
+                assert!(done.is_ok());
+                break;
+            }
+            let Err(Error::Replica(replica::Error::Store(error))) = done else { panic!("{done:?}") };
+            assert_eq!(error.kind, ErrorKind::Unavailable);
+            cuts += 1;
+            never_wrong(&backup, &memory, &old).await;
+            never_wrong(&backup, &memory, &new).await;
+            complete(&memory, &old, &new).await;
+            require_rotated(&backup, &memory, &old, &new).await;
+        }
+    }
+    assert!(cuts > 60, "{cuts}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_short_twice_it_is_completed_all_the_same() {
+    let (old, new) = (raw(1), raw(2));
+    let backup = Backup::make(&old).await;
+    let mut cuts = 0;
+    for first in (1..).step_by(2) {
+        let memory = backup.copy().await;
+        let faulty = FaultyStore::new(store(&memory));
+        faulty.fail_nth(first, When::After);
+        let _ = keys::rotate_root(&faulty, &old, &new, "new", NOW).await;
+        if faulty.pending() > 0 {
+            break;
+        }
+        for second in (1..).step_by(3) {
+            let memory = rollback::copy(&memory).await;
+            let faulty = FaultyStore::new(store(&memory));
+            faulty.fail_nth(second, When::Before);
+            let _ = keys::rotate_root(&faulty, &old, &new, "new", NOW).await;
+            if faulty.pending() > 0 {
+                break;
+            }
+            cuts += 1;
+            complete(&memory, &old, &new).await;
+            require_rotated(&backup, &memory, &old, &new).await;
+        }
+    }
+    assert!(cuts > 100, "{cuts}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_the_same_time_lose_nothing() {
+    let (old, new) = (raw(1), raw(2));
+    let backup = Backup::make(&old).await;
+    // The second begins after so many requests of the first.
+    for behind in 0..40 {
+        let memory = backup.copy().await;
+        let slow = || {
+            let store = FaultyStore::new(store(&memory));
+            store.set_delay(Duration::from_millis(1));
+            store
+        };
+        let (one, other) = (slow(), slow());
+        let later = async {
+            while one.requests() < behind && one.requests() < 30 {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            keys::rotate_root(&other, &old, &new, "new", NOW).await
+        };
+        let (first, second) = tokio::join!(keys::rotate_root(&one, &old, &new, "new", NOW), later);
+        never_wrong(&backup, &memory, &old).await;
+        never_wrong(&backup, &memory, &new).await;
+        if first.is_err() || second.is_err() {
+            match rotate_root(&memory, &old, &new).await {
+                Ok(_) | Err(Error::NothingToFinish { .. }) => {}
+                Err(error) => panic!("{behind}: {first:?} {second:?}: {error:?}"),
+            }
+        }
+        backup.require_all(&memory, &new).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_key_that_somebody_makes_meanwhile_is_taken_along() {
+    let (old, new) = (raw(1), raw(2));
+    let backup = Backup::make(&old).await;
+    for behind in 0..30 {
+        let memory = backup.copy().await;
+        let slow = FaultyStore::new(store(&memory));
+        slow.set_delay(Duration::from_millis(1));
+        let theirs = unlock(&memory, &old).await;
+        let later = async {
+            while slow.requests() < behind {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            keys::rotate(&theirs, NOW).await
+        };
+        let (done, _) = tokio::join!(keys::rotate_root(&slow, &old, &new, "new", NOW), later);
+        done.unwrap();
+        require_rotated(&backup, &memory, &old, &new).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_is_refused_before_anything_is_written() {
+    let (old, new, other) = (raw(1), raw(2), raw(3));
+    let backup = Backup::make(&old).await;
+    let memory = &backup.store;
+    let replica = unlock(memory, &old).await;
+    keys::add(&replica, &other, "another", NOW).await.unwrap();
+    let kit = Key::new(Secret::from_key_file(keys::export_recovery(&replica).unwrap().as_bytes()).unwrap());
+    let is_as_before = rollback::copy(memory).await;
+    for (old, new, expected) in [
+        (&old, &old, (Kind::Usage, "key.not_new")),
+        (&old, &other, (Kind::Usage, "key.not_new")),
+        (&old, &kit, (Kind::Usage, "key.kit")),
+        (&raw(9), &new, (Kind::BadKey, "key.wrong")),
+        (&key("not a slot's"), &new, (Kind::BadKey, "key.wrong")),
+        // The old one was mistyped, and the new one is in use: nothing goes.
+        (&raw(9), &other, (Kind::BadKey, "key.nothing_to_finish")),
+    ] {
+        assert_eq!(public(rotate_root(memory, old, new).await.unwrap_err()), expected);
+        assert_eq!(dump(memory).await, dump(&is_as_before).await);
+    }
+
+    // Begun with one new secret, it is not completed with another.
+    let faulty = FaultyStore::new(store(memory));
+    let dk = KeyName::DataKey(Epoch(2)).to_string();
+    let half = backup.copy().await;
+    keys::rotate_root(&half, &old, &raw(4), "", NOW).await.unwrap();
+    let _: () = memory.put(&dk, half.get(&dk, 4096).await.unwrap()).await.unwrap();
+    let stray = keys::rotate_root(&faulty, &old, &new, "", NOW).await.unwrap_err();
+    assert_eq!(public(stray), (Kind::Damaged, "key.stray_data_key"));
+    let _: () = memory.put(&dk, is_as_before.get(&dk, 4096).await.unwrap()).await.unwrap();
+    assert_eq!(dump(memory).await, dump(&is_as_before).await);
+
+    // A recovery kit is as good as the secret of a slot.
+    rotate_root(memory, &kit, &new).await.unwrap();
+    require_rotated(&backup, memory, &old, &new).await;
+    assert_eq!(refused(memory, &kit).await, "key.wrong");
+    let again = rotate_root(memory, &old, &new).await.unwrap_err();
+    assert_eq!(public(again), (Kind::BadKey, "key.nothing_to_finish"));
+}
+
+async fn dump(memory: &MemoryStore) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for meta in waloy::storage::list_all(memory, "", None).await.unwrap() {
+        all.push((meta.key.clone(), memory.get(&meta.key, 1 << 30).await.unwrap().to_vec()));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_that_cannot_be_deleted_are_told_and_open_nothing() {
+    let (old, new) = (raw(1), raw(2));
+    let backup = Backup::make(&old).await;
+    for deletes in [Deletes::Refused, Deletes::Ignored] {
+        let memory = backup.copy().await;
+        let faulty = FaultyStore::new(store(&memory));
+        faulty.set_deletes(deletes);
+        let done = keys::rotate_root(&faulty, &old, &new, "new", NOW).await.unwrap();
+        assert_eq!((done.removed.len(), done.left.len()), (0, 1));
+        assert_eq!(refused(&memory, &old).await, "key.rotated");
+        backup.require_all(&memory, &new).await;
+
+        // Another secret that was added since then stays when it is run once more.
+        keys::add(&unlock(&memory, &new).await, &raw(5), "since", Timestamp(NOW.0 + 1)).await.unwrap();
+        complete(&memory, &old, &new).await;
+        assert_eq!(refused(&memory, &old).await, "key.wrong");
+        backup.require_all(&memory, &new).await;
+        backup.require_all(&memory, &raw(5)).await;
+    }
+}
