@@ -67,7 +67,7 @@ impl Context {
         match replica::read_ids(&self.replica).await {
             Ok(Some(ids)) if ids == self.ids => return Ok(self.replica.keep_keys().await?),
             // Sealed with another root key.
-            Err(replica::Error::Seal { .. }) => {}
+            Err(replica::Error::Seal { .. }) => self.replica.require_root().await?,
             read => drop(read?),
         }
         tracing::warn!("another writer had put its ids in the place of ours");

@@ -144,6 +144,16 @@ impl Replica {
         }
     }
 
+    /// On a store that replaces what is there, where `replica` is sealed with another root key: that is not because somebody
+    /// has changed the root key of this replica.
+    pub(crate) async fn require_root(&self) -> Result<(), Error> {
+        match &self.seal {
+            #[cfg(feature = "encryption")]
+            Seal::Sealed(sealed) => sealed.require_root(&*self.store).await,
+            _ => Ok(()),
+        }
+    }
+
     /// As [`Replica::look_after_keys`], at once.
     pub(crate) async fn put_keys_back(&self) -> Result<(), Error> {
         match &self.seal {

@@ -309,22 +309,39 @@ impl Sealed {
     }
 
     /// On a store that replaces what is there, whoever began in the same moment may have put its keys over ours. Once `replica`
-    /// is known to be ours, so are they.
+    /// is known to be ours, so are they. A data key of this replica under another root key is left as it is: somebody is
+    /// changing the root key. So are slots that are gone, if others are left.
     pub(super) async fn put_over(&self, store: &dyn Store) -> Result<(), Error> {
+        let there = KeyObjects::read(store).await?;
+        self.same_root(store, &there).await?;
+        let no_slot = !there.slots.iter().any(|slot| slot.replica() == self.ids.replica);
+        let damaged: Vec<String> = there.damaged.iter().map(|(id, _)| KeyName::Slot(*id).to_string()).collect();
+        let there = there.into_kept(self.ids.replica);
         let kept: Vec<(String, Bytes)> = self.kept().iter().map(|(key, bytes)| (key.clone(), bytes.clone())).collect();
         for (key, bytes) in kept {
-            let there = match store.get(&key, super::key_objects::LIMIT).await {
-                Ok(there) => Some(there),
-                Err(error) if error.is_not_found() => None,
-                Err(error) => return Err(error.into()),
-            };
             let is_slot = matches!(KeyName::parse(&key), Some(KeyName::Slot(_)));
-            if there.is_none() && is_slot && self.slot.is_none_or(|slot| KeyName::Slot(slot).to_string() != key) {
-                continue;
-            }
-            if there.as_ref() != Some(&bytes) {
+            let was_removed = is_slot && !there.contains_key(&key) && !damaged.contains(&key) && !no_slot;
+            if !was_removed && there.get(&key) != Some(&bytes) {
                 tracing::warn!(object = located(store, &key), "another writer had put its key in the place of ours");
                 store.put(&key, bytes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The data keys that are there are under this root key, as far as they are of this replica: those of another are of
+    /// somebody who began in the same moment, on a store that replaces what is there.
+    pub(super) async fn require_root(&self, store: &dyn Store) -> Result<(), Error> {
+        self.same_root(store, &KeyObjects::read(store).await?).await
+    }
+
+    async fn same_root(&self, store: &dyn Store, there: &KeyObjects) -> Result<(), Error> {
+        let mut keyring = Keyring::new(&self.root, self.ids.replica, self.ids.database);
+        for (epoch, bytes) in &there.data_keys {
+            // Whole, and of this replica; other damage is made good.
+            if let Err(error @ seal::Error::Tampered { .. }) = keyring.add(bytes, *epoch) {
+                let error = Error::seal(store, &KeyName::DataKey(*epoch).to_string(), error);
+                return Err(self.explained(store, error).await);
             }
         }
         Ok(())

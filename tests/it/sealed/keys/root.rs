@@ -7,6 +7,7 @@ use waloy::storage::ErrorKind;
 use waloy::testing::faulty::{Deletes, FaultyStore, When};
 
 use super::*;
+use crate::metered::Metered;
 
 async fn rotate_root(memory: &MemoryStore, old: &Key, new: &Key) -> Result<RootRotated, Error> {
     keys::rotate_root(memory, old, new, "new", NOW).await
@@ -280,4 +281,44 @@ async fn slots_that_cannot_be_deleted_are_told_and_open_nothing() {
         backup.require_all(&memory, &new).await;
         backup.require_all(&memory, &raw(5)).await;
     }
+}
+
+/// There a replicator looks whether its keys are those that are there, and puts them over others.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_kept_a_replicator_that_runs_undoes_neither_a_removal_nor_a_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 512);
+    let (memory, old, new) = (MemoryStore::new(), raw(1), raw(2));
+    let replaces = Metered::new(store(&memory));
+    replaces.without_conditions();
+    let mut options = manual(&db, &old);
+    options.rival_check = Duration::ZERO;
+    let start = |options| Replicator::start(options, Replica::plain(replaces.clone()), Hooks::default());
+    let mut replicator = start(options).await.unwrap();
+    let insert = || app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+    insert();
+    replicator.sync().await.unwrap();
+
+    let replica = unlock(&memory, &old).await;
+    let [first] = slots(&memory).await[..] else { panic!("one slot") };
+    let added = keys::add(&replica, &raw(3), "another", NOW).await.unwrap();
+    keys::remove(&*replaces, first).await.unwrap();
+    insert();
+    replicator.sync().await.unwrap();
+    assert_eq!(slots(&memory).await, [added.id]);
+
+    keys::rotate_root(&*replaces, &raw(3), &new, "new", NOW).await.unwrap();
+    let pages = model::pages_of(&app);
+    insert();
+    let stopped = replicator.sync().await.unwrap_err();
+    assert_eq!((stopped.kind(), stopped.code()), (Kind::BadKey, "key.rotated"));
+    let _ = replicator.shutdown().await;
+    assert_eq!(refused(&memory, &old).await, "key.wrong");
+    assert!(model::restore(&unlock(&memory, &new).await).await == pages);
+
+    let mut again = start(manual(&db, &new)).await.unwrap();
+    again.sync().await.unwrap();
+    again.shutdown().await.unwrap();
+    assert!(model::restore(&unlock(&memory, &new).await).await == model::pages_of(&app));
 }
