@@ -83,6 +83,15 @@ impl Held {
     /// Reads all of the object under this name, of this size by the listing, as it is read by whoever needs it.
     async fn read(&self, name: &str, size: u64) -> Result<(), replica::Error> {
         match (Document::parse(name), Name::parse(name), KeyName::parse(name)) {
+            (.., Some(KeyName::DataKey(_))) => {
+                // One that does not open keeps nobody from what is sealed with others.
+                let replica = Replica::unlock(store(&self.memory), &self.key).await?;
+                for generation in replica::generations(&*replica).await? {
+                    let name = Name::Snapshot(generation);
+                    ObjectReader::open(&replica, name, replica.head(&name.key()).await?.size).await?;
+                }
+                Document::Latest.read(&replica).await.map(drop)
+            }
             (Some(Document::Replica), ..) | (.., Some(_)) => {
                 Replica::unlock(store(&self.memory), &self.key).await.map(drop)
             }
