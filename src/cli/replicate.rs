@@ -224,6 +224,7 @@ impl Args {
             reporter,
             snapshot: self.snapshot,
             restore_if_missing: self.restore_if_missing,
+            key_flags: context.global.secret.repeated(),
             several,
         }
     }

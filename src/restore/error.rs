@@ -90,7 +90,7 @@ pub enum Error {
     },
     /// The replica ends before the anchor: what is newest is held back, or all of it was rolled back.
     #[error(
-        "{location} ends with {} of generation {generation}, and the anchor was noted at {} of generation {}: what came \
+        "the replica ends with {} of generation {generation}, and the anchor was noted at {} of generation {}: what came \
          since is held back, or was rolled back",
         called(*point), called(anchor.point), anchor.generation
     )]
@@ -111,7 +111,7 @@ pub enum Error {
         object: String,
     },
     /// The anchor was noted of another replica.
-    #[error("{location} is replica {found}, and the anchor was noted of another one")]
+    #[error("the replica is {found}, and the anchor was noted of another one")]
     AnchorOfAnother {
         /// Where.
         location: String,

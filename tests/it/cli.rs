@@ -10,6 +10,7 @@ mod reference;
 mod replicate;
 mod reports;
 mod restore;
+mod sealed;
 mod secret;
 mod sessions;
 mod trouble;

@@ -41,6 +41,8 @@ pub struct One {
     pub(super) snapshot: bool,
     /// A database that is not there is restored first.
     pub(super) restore_if_missing: bool,
+    /// The flags that say what the replica is sealed with.
+    pub(super) key_flags: String,
     /// There are others: an error is told at once, since they go on.
     pub(super) several: bool,
 }
@@ -198,6 +200,19 @@ impl One {
                     ))
                     .hint("see what is wrong:  waloy verify");
             }
+            "replica.not_encrypted" => {
+                let (db, state) = (path(&self.database.path), path(&self.database.state_dir));
+                let place = self.database.destination.location.to_string();
+                let new = format!("{}-sealed", place.trim_end_matches('/'));
+                let to = if let Location::Directory(_) = self.database.destination.location { "--to " } else { "" };
+                let key = &self.key_flags;
+                return Error::new(error.kind(), error.code(), error.to_string())
+                    .hint("a backup is encrypted from its first object: a new one begins, under another prefix")
+                    .hint(format!("mv {state} {state}.open && waloy replicate {db} {to}{}{key}", quoted(&new)))
+                    .hint(format!(
+                        "what is at {place} stays readable by anyone who can read it there: delete it when it may go"
+                    ));
+            }
             "replica.busy" => {
                 let db = path(&self.database.path);
                 return error.hint(format!("or take it over, with a new generation:  waloy replicate {db} --adopt"));
@@ -301,7 +316,9 @@ pub async fn once(context: &Context, database: Database) -> Result<Exit> {
     let options = Options { automatic: false, ..database.options(&context.global) };
     let board = Arc::new(Board::new(&context.ui, 1));
     let reporter = Reporter::new(context, &database, &options, (board, 0));
-    let one = One { database, options, reporter, snapshot: false, restore_if_missing: false, several: false };
+    let key_flags = context.global.secret.repeated();
+    let one =
+        One { database, options, reporter, snapshot: false, restore_if_missing: false, key_flags, several: false };
     one.once(context).await
 }
 

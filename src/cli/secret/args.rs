@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::destination::quoted;
+
 #[cfg(feature = "encryption")]
 use crate::replica::Key;
 #[cfg(feature = "encryption")]
@@ -77,6 +79,16 @@ impl SecretArgs {
             ("--key-file", self.key_file.is_some()),
         ];
         flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+
+    /// The flags that say where the secret is, for commands in hints.
+    pub fn repeated(&self) -> String {
+        let path = |flag: &str, path: &Option<PathBuf>| {
+            path.as_ref().map(|path| format!(" {flag} {}", quoted(&path.to_string_lossy())))
+        };
+        let command = self.passphrase_command.as_ref().map(|line| format!(" --passphrase-command {}", quoted(line)));
+        let file = path("--passphrase-file", &self.passphrase_file).or_else(|| path("--key-file", &self.key_file));
+        file.or(command).unwrap_or_default()
     }
 
     /// The slot that alone is tried, if one was named.
