@@ -75,7 +75,7 @@ complete -c waloy -n "__fish_waloy_needs_command" -f -a "compact" -d 'Merge smal
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "status" -d 'Tell whether replication is running, and how far it is'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "prune" -d 'Let go of what need not be kept any longer'
-complete -c waloy -n "__fish_waloy_needs_command" -f -a "key" -d 'Make passphrases and keys'
+complete -c waloy -n "__fish_waloy_needs_command" -f -a "key" -d 'Make passphrases and keys, and change those of a replica'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
 complete -c waloy -n "__fish_waloy_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -565,49 +565,55 @@ complete -c waloy -n "__fish_waloy_using_subcommand prune" -l path-style -d 'Put
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
 always\t'Also in a pipe'
 never\t'Not at all'"
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
 pretty\t'Short lines for people'
 logfmt\t'`ts=… level=… msg=… key=value`'
 json\t'One object a line; warnings and errors too'"
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
 required\t'Nothing is done without'
 off\t'No passphrase and no key is looked for'"
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l region -d 'The region [env: AWS_REGION]' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l storage-class -d 'The storage class of new objects; not an archive' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l concurrency -d 'Requests at the same time' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l retries -d 'How often a request is tried' -r
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l json -d 'Write JSON, one object a line'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s q -l quiet -d 'Say nothing but errors'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l utc -d 'Show times in UTC, not in the local zone'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l bytes -d 'Show sizes in bytes'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l allow-other-user -d 'Open a database that belongs to another user'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -l no-sign-request -d 'Send requests unsigned, for public buckets'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s V -l version -d 'Print version'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -f -a "generate" -d 'Make a passphrase that nobody can guess, or a key'
-complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "generate" -d 'Make a passphrase that nobody can guess, or a key'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "list" -d 'List the slots and data keys of a replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "add" -d 'Add a passphrase or a key that opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "change" -d 'Put a new passphrase or key in the place of the one that opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "remove" -d 'Remove a slot: its passphrase or key no longer opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "rotate" -d 'Seal what comes with a new data key; with --root, after a leak, under a new root key'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "export-recovery" -d 'Write the recovery kit: it opens the replica when every passphrase is lost'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s o -l output -d 'Write it into this file, mode 0600; a file that exists stays as it is' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
@@ -651,7 +657,271 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l no-sign-request -d 'Send requests unsigned, for public buckets'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l new-passphrase-file -d 'The new passphrase is in this file, up to one newline at its end; `-` is standard input' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l new-key-file -d 'A new key of 32 bytes, instead of a passphrase' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l label -d 'What the slot is called, up to 32 bytes, for everybody to read who reads the bucket' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l new-passphrase-file -d 'The new passphrase is in this file, up to one newline at its end; `-` is standard input' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l new-key-file -d 'A new key of 32 bytes, instead of a passphrase' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l label -d 'What the slot is called, up to 32 bytes, for everybody to read who reads the bucket' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l new-passphrase-file -d 'The new passphrase is in this file, up to one newline at its end; `-` is standard input' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l new-key-file -d 'A new key of 32 bytes, instead of a passphrase' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l label -d 'What the slot is called, up to 32 bytes, for everybody to read who reads the bucket' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l root -d 'Make a new root key, after a passphrase, a key file or a recovery kit has leaked'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -s y -l yes -d 'Do not ask whether the other slots may go'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -s V -l version -d 'Print version'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -s o -l output -d 'Write it into this file, mode 0600; a file that exists stays as it is' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l progress -d 'When to draw progress' -r -f -a "auto\t'On a terminal'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l log-format -d 'How to write the log on standard error' -r -f -a "auto\t'As `pretty` on a terminal, as `json` with --json, as `logfmt` otherwise'
+pretty\t'Short lines for people'
+logfmt\t'`ts=… level=… msg=… key=value`'
+json\t'One object a line; warnings and errors too'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l timeout -d 'Give up after this long (exit 9) [default: none; sync: 30s]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l state-dir -d 'Where local state is kept [default: DB.waloy/state, beside the database]' -r -f -a "(__fish_complete_directories)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l encrypt -d 'Encrypt: auto, as soon as a passphrase or a key is configured; required; off, whatever is configured' -r -f -a "auto\t'As soon as a passphrase or a key is configured'
+required\t'Nothing is done without'
+off\t'No passphrase and no key is looked for'"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l passphrase-file -d 'The passphrase is in this file, up to one newline at its end; `-` is standard input [env: WALOY_PASSPHRASE_FILE, or WALOY_PASSPHRASE_FD for /dev/fd/N]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l passphrase-command -d 'This command prints the passphrase; run without a shell, within 30 s [env: WALOY_PASSPHRASE_COMMAND]' -r -f -a "(__fish_complete_command)"
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l key-file -d 'A key of 32 bytes, or a recovery kit, instead of a passphrase [env: WALOY_KEY_FILE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l key-slot -d 'Try this slot alone: 16 hexadecimal digits, as `waloy key` lists them' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l endpoint -d 'The server, if it is not AWS [env: AWS_ENDPOINT_URL_S3] [default: as before, or AWS]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l region -d 'The region [env: AWS_REGION]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l profile -d 'The profile of the AWS configuration files; its keys then, and no others [env: AWS_PROFILE]' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l ca-bundle -d 'Trust the certificates of this file (PEM) instead of the system\'s [env: AWS_CA_BUNDLE]' -r -F
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l storage-class -d 'The storage class of new objects; not an archive' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l json -d 'Write JSON, one object a line'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -s q -l quiet -d 'Say nothing but errors'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -s v -l verbose -d 'Say more; twice: still more [env: WALOY_LOG]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l utc -d 'Show times in UTC, not in the local zone'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l bytes -d 'Show sizes in bytes'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l allow-other-user -d 'Open a database that belongs to another user'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l no-input -d 'Never ask: what would be asked is an error, or answered by a flag'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l allow-kdf-cost -d 'Open a slot whose passphrase takes up to 4 GiB of memory to try, instead of 1 GiB'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l path-style -d 'Put the bucket in the path of the URL [default: for every server but AWS]'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l no-sign-request -d 'Send requests unsigned, for public buckets'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -s V -l version -d 'Print version'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "generate" -d 'Make a passphrase that nobody can guess, or a key'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the slots and data keys of a replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a passphrase or a key that opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "change" -d 'Put a new passphrase or key in the place of the one that opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a slot: its passphrase or key no longer opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "rotate" -d 'Seal what comes with a new data key; with --root, after a leak, under a new root key'
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "export-recovery" -d 'Write the recovery kit: it opens the replica when every passphrase is lost'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l to -d 'The replica: s3://bucket/prefix, file:///path, or the path of a directory [env: WALOY_DEST, or WALOY_S3_BUCKET and WALOY_S3_PREFIX] [default: DB.waloy/replica, beside the database]' -r -F
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l color -d 'When to use colours (NO_COLOR and CLICOLOR_FORCE are respected)' -r -f -a "auto\t'On a terminal'
@@ -828,10 +1098,16 @@ complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_su
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "status" -d 'Tell whether replication is running, and how far it is'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "sync" -d 'Bring everything committed so far to the replica, and wait for that'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "prune" -d 'Let go of what need not be kept any longer'
-complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "key" -d 'Make passphrases and keys'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "key" -d 'Make passphrases and keys, and change those of a replica'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "demo" -d 'Play the whole story on a sample database: replicate, make a mistake, lose everything, get it back'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "version" -d 'Show the versions of waloy and of the SQLite in it'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "man" -d 'Write the manual pages'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and not __fish_seen_subcommand_from replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "generate" -d 'Make a passphrase that nobody can guess, or a key'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "list" -d 'List the slots and data keys of a replica'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "add" -d 'Add a passphrase or a key that opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "change" -d 'Put a new passphrase or key in the place of the one that opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "remove" -d 'Remove a slot: its passphrase or key no longer opens the replica'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "rotate" -d 'Seal what comes with a new data key; with --root, after a leak, under a new root key'
+complete -c waloy -n "__fish_waloy_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "export-recovery" -d 'Write the recovery kit: it opens the replica when every passphrase is lost'

@@ -154,7 +154,7 @@ async fn one_shot(context: &Context, command: Command) -> Result<Exit> {
             Command::Prune(args) => prune::run(context, args).await,
             Command::Status(args) => status::run(context, args).await,
             #[cfg(feature = "encryption")]
-            Command::Key(args) => key::run(context, args),
+            Command::Key(args) => key::run(context, args).await,
             Command::Demo(args) => demo::run(context, args).await,
             Command::Version(_) => Ok(version::run(context)),
             Command::Completions(args) => generated::completions(context, args),

@@ -36,7 +36,7 @@ pub use found::Found;
 #[cfg(feature = "encryption")]
 pub use prompt::{is_typed, prompt, prompt_new};
 #[cfg(feature = "encryption")]
-pub use search::{Secrets, configured, missing, new, required};
+pub use search::{Secrets, configured, missing, new, new_named, required};
 
 #[cfg(not(feature = "encryption"))]
 use super::context::Context;

@@ -30,3 +30,4 @@ pub use recovery::export_recovery;
 pub use rotate::{Rotated, rotate};
 pub use rotate_root::{Left, RootRotated, rotate_root};
 pub use slots::{Changed, Removed, add, change, remove};
+pub use unlocked::opened_by;

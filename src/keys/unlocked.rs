@@ -21,6 +21,11 @@ pub(super) fn keys(replica: &Replica) -> Result<&Arc<Sealed>, Error> {
     }
 }
 
+/// The slot that a replica was unlocked with; `None` for a recovery kit, and for one that is not sealed.
+pub fn opened_by(replica: &Replica) -> Option<SlotId> {
+    replica.keys()?.slot()
+}
+
 /// The root key of these keys is still that of the replica.
 pub(super) async fn require_current(store: &dyn Store, keys: &Sealed) -> Result<(), Error> {
     let bytes = store.get(REPLICA, LIMIT).await?;

@@ -5,6 +5,7 @@ mod bad_store;
 mod compact;
 mod errors;
 mod generated;
+mod key;
 mod prune;
 mod reference;
 mod replicate;

@@ -114,7 +114,7 @@ fn fill(bytes: &mut [u8]) {
 }
 
 /// Writes a new file for its owner alone. When this returns, it is durable.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: io::Error| {
         Error::new(Kind::Failure, "output.failed", format!("cannot write {}", path.display())).because(error)
     };

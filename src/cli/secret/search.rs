@@ -1,7 +1,7 @@
 //! The search for the secret of a run.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,9 +48,7 @@ pub async fn configured(context: &Context) -> Result<Option<Arc<Found>>> {
         let looked = look(&context.global.secret, variable, command::LIMIT).await?;
         let Some((found, warning)) = looked else { return Ok(None) };
         tracing::debug!(secret = %found, "found");
-        if let Some(Warning { code, message, hint }) = warning {
-            context.ui.warn(code, &message, &[hint]);
-        }
+        warn(context, warning);
         Ok(Some(Arc::new(found)))
     };
     context.secrets.0.configured.get_or_init(look).await.clone()
@@ -86,6 +84,34 @@ pub async fn new(context: &Context, what: &str) -> Result<Arc<Found>> {
     let ask = async || Ok(super::prompt_new(context, what).await?.map(Arc::new));
     let typed = context.secrets.0.typed.get_or_init(ask).await.clone()?;
     typed.ok_or_else(|| missing(&context.global.secret, what))
+}
+
+/// A new passphrase or key in one of these files; `None` without either. Whatever the environment names is the old one.
+///
+/// # Errors
+///
+/// As [`configured`].
+pub async fn new_named(
+    context: &Context,
+    passphrase_file: Option<&Path>,
+    key_file: Option<&Path>,
+) -> Result<Option<Found>> {
+    let named = SecretArgs {
+        passphrase_file: passphrase_file.map(Path::to_owned),
+        key_file: key_file.map(Path::to_owned),
+        ..SecretArgs::default()
+    };
+    let looked = look(&named, |_| None, command::LIMIT).await?;
+    Ok(looked.map(|(found, warning)| {
+        warn(context, warning);
+        found
+    }))
+}
+
+fn warn(context: &Context, warning: Option<Warning>) {
+    if let Some(Warning { code, message, hint }) = warning {
+        context.ui.warn(code, &message, &[hint]);
+    }
 }
 
 /// `key.missing`, with all that can be done about it.

@@ -48,7 +48,7 @@ fn scene() -> tempfile::TempDir {
     dir
 }
 
-fn private(path: &Path, bytes: &[u8]) {
+pub(super) fn private(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
@@ -318,7 +318,7 @@ fn a_generated_passphrase_is_printed_or_written_for_its_owner_alone() {
 }
 
 /// A run at a terminal, into which this is typed; what it shows there.
-fn at_a_terminal(dir: &Path, args: &[&str], typed: &str) -> (Option<i32>, String) {
+pub(super) fn at_a_terminal(dir: &Path, args: &[&str], typed: &str) -> (Option<i32>, String) {
     let typist = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&typist).unwrap();
     unlockpt(&typist).unwrap();
