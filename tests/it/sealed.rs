@@ -1,6 +1,7 @@
 //! Sealed replicas.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+mod canary;
 mod damage;
 mod golden;
 mod hostile;
