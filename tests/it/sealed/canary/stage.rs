@@ -73,7 +73,7 @@ pub(super) async fn add_keys(secrets: &mut Secrets, memory: &MemoryStore, key: &
     secrets.key("the root key", &root);
     // Version and replica are in its first characters.
     secrets.bytes("the recovery kit", &kit.as_bytes()[31..]);
-    secrets.bytes("the recovery kit", kit.replace('-', "")[28..].as_bytes());
+    secrets.bytes("the recovery kit", &kit.replace('-', "").as_bytes()[28..]);
     let derived = |info: &[u8]| {
         let mut key = [0; 32];
         Hkdf::<Sha512>::new(Some(&id.0), &root).expand(info, &mut key).unwrap();
@@ -221,9 +221,8 @@ impl Stage {
         self.look(app).await;
         replicator.snapshot().await.unwrap();
         let blob = if large { 2_300_000 } else { 40_000 };
-        for _ in 0..5 {
-            app.execute("INSERT OR REPLACE INTO t(id, x) VALUES (1 + abs(random() % 4), randomblob(?1))", [blob])
-                .unwrap();
+        for id in [1, 2, 3, 4, 1] {
+            app.execute("INSERT OR REPLACE INTO t(id, x) VALUES (?1, randomblob(?2))", [id, blob]).unwrap();
             replicator.sync().await.unwrap();
             self.look(app).await;
         }
