@@ -258,7 +258,8 @@ impl From<Error> for PublicError {
                 let public = PublicError::new(Kind::Damaged, code, message).because(source);
                 hint.into_iter().fold(public, PublicError::hint)
             }
-            Error::Seal { source, .. } => {
+            Error::Seal { object, source } => {
+                let is_ids = object.rsplit('/').next() == Some(REPLICA);
                 let hint = match &source {
                     seal::Error::Commitment => Some(
                         "it was written with another key, or under another name: put back, moved, or not by this writer",
@@ -269,6 +270,10 @@ impl From<Error> for PublicError {
                     seal::Error::Tampered { what: seal::What::DataKey } => Some(
                         "a change of the root key that was cut short leaves such: run `waloy key rotate --root` again, \
                          with the old and the new secret",
+                    ),
+                    seal::Error::Tampered { what: seal::What::Object } if is_ids => Some(
+                        "put it back from an older version of the bucket; or, if a change of the root key was cut short, \
+                         run `waloy key rotate --root` again",
                     ),
                     _ => None,
                 };

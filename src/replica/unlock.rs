@@ -9,8 +9,8 @@ use super::key_objects::{KeyObjects, LIMIT};
 use super::sealed::Sealed;
 use super::{Document, Error, Key, REPLICA, Replica};
 use crate::format::ReplicaIds;
-use crate::ids::ReplicaId;
-use crate::seal::{self, Epoch, KeyName, RecoveryKit, RootKey, SecretKind, Slot, SlotId, What};
+use crate::ids::{DatabaseId, ReplicaId};
+use crate::seal::{self, Epoch, KeyName, Keyring, RecoveryKit, RootKey, SecretKind, Slot, SlotId, What};
 use crate::storage::{Put, Store};
 use crate::units::Timestamp;
 
@@ -136,7 +136,7 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
         return match &objects.replica {
             None => Err(Error::missing(&**store, REPLICA)),
             Some(bytes) => {
-                let ids = with_kit(&**store, kit, bytes)?;
+                let ids = with_kit(&**store, kit, bytes, &objects.data_keys)?;
                 Ok(Found::Replica(Sealed::new(kit.root.clone(), None, ids, objects)))
             }
         };
@@ -157,11 +157,11 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
         });
     }
     let (secret, limit, last) = (key.secret().clone(), key.limit(), last.or(key.slot()));
-    let replica = objects.replica.clone();
+    let (replica, data_keys) = (objects.replica.clone(), objects.data_keys.clone());
     let opening = tokio::task::spawn_blocking(move || {
         seal::unlock(&secret, &chosen, last, limit, |slot, root| {
             let ids = match &replica {
-                Some(bytes) => Some(ids_under(root, slot.replica(), bytes)?),
+                Some(bytes) => Some(ids_of(root, slot.replica(), bytes, &data_keys)?),
                 None => None,
             };
             Ok((slot.clone(), ids))
@@ -211,8 +211,32 @@ pub(crate) fn ids_under(root: &RootKey, replica: ReplicaId, bytes: &Bytes) -> Re
     Ok(ids)
 }
 
-fn with_kit(store: &dyn Store, kit: &RecoveryKit, bytes: &Bytes) -> Result<ReplicaIds, Error> {
-    ids_under(&kit.root, kit.replica, bytes).map_err(|error| match error {
+/// The same. Where `replica` is not sealed under this root key, and a data key is, that is no other root key: it was altered.
+fn ids_of(
+    root: &RootKey,
+    replica: ReplicaId,
+    bytes: &Bytes,
+    data_keys: &[(Epoch, Bytes)],
+) -> Result<ReplicaIds, seal::Error> {
+    let opens = |&(epoch, ref key): &(Epoch, Bytes)| {
+        // The database's id, which only `replica` tells, has no part in it.
+        Keyring::new(root, replica, DatabaseId([0; 16])).add(key, epoch).is_ok()
+    };
+    match ids_under(root, replica, bytes) {
+        Err(seal::Error::Commitment) if data_keys.iter().any(opens) => {
+            Err(seal::Error::Tampered { what: What::Object })
+        }
+        opened => opened,
+    }
+}
+
+fn with_kit(
+    store: &dyn Store,
+    kit: &RecoveryKit,
+    bytes: &Bytes,
+    data_keys: &[(Epoch, Bytes)],
+) -> Result<ReplicaIds, Error> {
+    ids_of(&kit.root, kit.replica, bytes, data_keys).map_err(|error| match error {
         seal::Error::Commitment => Error::WrongKey { kind: SecretKind::RecoveryKit, location: store.location() },
         error => Error::seal(store, REPLICA, error),
     })

@@ -110,9 +110,7 @@ impl Held {
         let size = bytes.len() as u64;
         self.memory.put(name, bytes).await.unwrap();
         let error = self.read(name, size).await.expect_err(&format!("{name}, {what}: not noticed"));
-        // Of `replica`, salt and commitment are as if another root key had sealed it.
-        let is_rotated = matches!(error, replica::Error::Rotated { .. }) && name == replica::REPLICA;
-        assert!(error.is_damage() || is_rotated, "{name}, {what}: {error}");
+        assert!(error.is_damage(), "{name}, {what}: {error}");
     }
 }
 
