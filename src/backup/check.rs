@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BackupConfig, Destination, EncryptionKey, S3Config};
-use crate::engine::Options;
+use crate::engine::{Options, default_state_dir};
 use crate::error::{Error, Kind, Result};
 use crate::replica::Replica;
 use crate::retention::Policy;
+use crate::state::SealedNote;
 use crate::storage::{Location, S3Options, Store};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
@@ -71,6 +72,14 @@ impl BackupConfig {
         #[cfg(feature = "encryption")]
         if let Some(key) = &self.encryption_key {
             return Ok(Replica::unlock(store, &key.key()?).await?);
+        }
+        // Somebody may have put another one in its place, in the clear.
+        let state_dir = self.state_dir.clone().unwrap_or_else(|| default_state_dir(&self.db_path));
+        let location = store.location();
+        if self.encryption_key.is_none() && SealedNote::speaks_of(&state_dir, &location) {
+            let message = format!("the backup of this database in {location} is encrypted, and no key is configured");
+            return Err(Error::new(Kind::BadKey, "key.missing", message)
+                .hint("set `encryption_key` to the one that it was begun with"));
         }
         #[cfg(not(feature = "encryption"))]
         self.encryption_key.as_ref().map_or(Ok(()), EncryptionKey::refuse)?;

@@ -9,7 +9,7 @@ use super::args::{Global, S3Args};
 use crate::db::beside;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
-use crate::state::{Acknowledged, Reach};
+use crate::state::{Acknowledged, Reach, SealedNote};
 use crate::storage::{Location, Retry, S3Options};
 
 /// Who said where the replica is.
@@ -45,6 +45,8 @@ pub struct Destination {
     pub origin: Origin,
     /// How it was reached when the database was replicated there last.
     pub reach: Option<Reach>,
+    /// The state beside the database says that this replica is encrypted: one in the clear that is there is not it.
+    pub sealed: bool,
 }
 
 /// What a command reads from: a replica, and its database if that is known.
@@ -107,10 +109,11 @@ pub fn resolve(
         (None, db) => db.map(|db| default_state_dir(&followed(db))),
     };
     let destination = |location: Location, origin| {
+        let sealed = state_dir.as_deref().is_some_and(|dir| SealedNote::speaks_of(dir, &location.to_string()));
         let is_bucket = matches!(location, Location::S3 { .. });
         let state_dir = state_dir.as_deref().filter(|_| is_bucket);
         let reach = state_dir.and_then(|dir| Reach::read(dir, &location.to_string()));
-        Destination { location, origin, reach }
+        Destination { location, origin, reach, sealed }
     };
     let given = |text: &str, origin| {
         Location::check_path(text)?;

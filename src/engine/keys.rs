@@ -85,7 +85,13 @@ mod sealed {
                 hash_key: HashKey(clock::random()),
             };
             unlocked = Replica::begin(store, key, &fresh, now).await.map_err(overtaken)?;
-        } else if let (Some(known), Some(keys)) = (here, unlocked.keys())
+            if let (Some(known), Some(keys)) = (&here, unlocked.keys())
+                && known.replica == keys.ids().replica
+            {
+                // It was not gone: what is known of it counts.
+                known.save(state)?;
+            }
+        } else if let (Some(known), Some(keys)) = (&here, unlocked.keys())
             && known.replica != keys.ids().replica
         {
             return Err(Error::AnotherReplica { location });

@@ -331,7 +331,14 @@ async fn claim(
         }
         stayed => stayed?,
     };
-    Ok((replica, stayed.unwrap_or(ids), false))
+    let stayed = stayed.unwrap_or(ids);
+    #[cfg(feature = "encryption")]
+    if replica.keys().is_some_and(|keys| *keys.ids() != stayed) {
+        // Objects are bound to the ids that it was unlocked with.
+        let object = format!("{}/{}", replica.location(), replica::REPLICA);
+        return Err(Error::Overtaken { object });
+    }
+    Ok((replica, stayed, false))
 }
 
 /// Whether the store keeps an object that is there when it is told to.

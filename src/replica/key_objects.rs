@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Error, REPLICA};
 use crate::ids::ReplicaId;
 use crate::seal::{self, Epoch, KeyName, Slot, SlotId};
-use crate::storage::{Depth, Store, list_all};
+use crate::storage::{Store, list_all};
 
 /// What any of them may be long at most; `replica` too.
 pub(super) const LIMIT: u64 = 4096;
@@ -24,14 +24,13 @@ pub(super) async fn key_names(store: &dyn Store) -> Result<Vec<KeyName>, Error> 
     Ok(listed.iter().filter_map(|meta| KeyName::parse(&meta.key)).collect())
 }
 
-/// Whether there are any: the replica is encrypted. One listing.
+/// Whether there are any: the replica is encrypted. A listing.
 ///
 /// # Errors
 ///
 /// Those of the store.
 pub async fn has_keys(store: &dyn Store) -> Result<bool, Error> {
-    let listed = store.list(KeyName::PREFIX, None, Depth::All).await?;
-    Ok(listed.objects.iter().any(|meta| KeyName::parse(&meta.key).is_some()))
+    Ok(!key_names(store).await?.is_empty())
 }
 
 /// All that are there, read, and what is wrong with those that cannot be.

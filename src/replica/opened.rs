@@ -6,14 +6,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Error, Name, Replica};
-use crate::seal::{self, Content};
+use crate::seal::{self, Content, Epoch};
 
 /// Bytes that are opened where they are wanted; more are on a thread that may take its time.
 const AT_ONCE: usize = 256 << 10;
 
 /// What opens it, once it was begun.
 #[derive(Debug, Default)]
-pub(super) struct Opened(Option<Arc<Content>>);
+pub(super) struct Opened {
+    content: Option<Arc<Content>>,
+    /// The data key that it was sealed with, once its head is proven.
+    pub(super) epoch: Option<Epoch>,
+}
 
 impl Opened {
     /// Proves head and length. `tail` is the end of the object, its last chunk at least.
@@ -26,10 +30,11 @@ impl Opened {
         tail: &[u8],
     ) -> Result<(), Error> {
         let opener = replica.opener(name, head, size).await?;
+        self.epoch = Some(opener.epoch());
         let last = opener.last_chunk();
         let start = tail.len().saturating_sub((last.end - last.start) as usize);
         let proven = opener.prove(&tail[start..]);
-        self.0 = Some(Arc::new(proven.map_err(|source| Error::seal(&**replica, &name.key(), source))?));
+        self.content = Some(Arc::new(proven.map_err(|source| Error::seal(&**replica, &name.key(), source))?));
         Ok(())
     }
 
@@ -42,13 +47,14 @@ impl Opened {
         object: Bytes,
     ) -> Result<Bytes, Error> {
         let opener = replica.opener(name, &object, size).await?;
+        self.epoch = Some(opener.epoch());
         let content = apart(object, move |object| opener.open_whole(object)).await;
         content.map_err(|source| Error::seal(&**replica, &name.key(), source))
     }
 
     /// These bytes of the content, of the whole chunks that hold them.
     pub(super) async fn content(&self, range: &Range<u64>, stored: Bytes) -> Result<Bytes, seal::Error> {
-        let content = self.0.clone().expect("an object is begun before it is read");
+        let content = self.content.clone().expect("an object is begun before it is read");
         let range = range.clone();
         apart(stored, move |stored| content.open(range, stored)).await
     }

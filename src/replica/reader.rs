@@ -8,6 +8,7 @@ use super::error::located;
 use super::sealing::Opening;
 use super::{Error, Name, Replica};
 use crate::format::{self, ChunkEntry, HEADER_LEN, IndexPlace, Kind, Outline, TRAILER_LEN};
+use crate::seal::Epoch;
 use crate::storage::ErrorKind;
 use crate::units::SegmentIndex;
 
@@ -90,6 +91,11 @@ impl ObjectReader {
     /// Its size in the store, in bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The data key that it was sealed with; none for an open object.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.opening.epoch()
     }
 
     /// What it is, proven against its digest.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::error::located;
-use super::key_objects::{KeyObjects, key_names};
+use super::key_objects::KeyObjects;
 use super::{Document, Error, Name, REPLICA};
 use crate::format::ReplicaIds;
 use crate::ids::GenerationId;
@@ -28,6 +28,8 @@ pub(crate) struct Sealed {
     root: RootKey,
     slot: Option<SlotId>,
     ids: ReplicaIds,
+    /// This process has begun the replica.
+    begun: bool,
     keyring: RwLock<Keyring>,
     /// Data keys that do not open. What is sealed with others can be read all the same.
     damaged: Vec<(Epoch, seal::Error)>,
@@ -54,11 +56,17 @@ impl Sealed {
             kept: Mutex::new(objects.into_kept(ids.replica)),
             root,
             ids,
+            begun: false,
             keyring: RwLock::new(keyring),
             damaged,
             epochs: Mutex::default(),
             looked: Mutex::new(Instant::now()),
         }
+    }
+
+    /// The same, of a replica that was begun by this process.
+    pub(super) fn begun(self) -> Sealed {
+        Sealed { begun: true, ..self }
     }
 
     /// The error of a data key that does not open: a writer does not go on without it.
@@ -259,43 +267,59 @@ impl Sealed {
         sealed.map(Bytes::from).map_err(|source| Error::seal(store, &key, source))
     }
 
-    /// Takes data keys that were made meanwhile, and puts back what went missing: data keys, `replica`, and the slots if
-    /// none is left. A single slot that is gone may have been removed by somebody who had a right to.
+    /// Takes data keys that were made meanwhile, and puts back what went missing or was damaged: data keys, `replica`, and
+    /// slots; of those that are gone only if none is left, as a single one may have been removed by somebody who had a
+    /// right to.
     ///
-    /// When this returns, all of it is durable. One listing and one HEAD.
+    /// When this returns, all of it is durable. One listing, and a small read each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rotated`] if the root key was changed; those of the store.
     pub(super) async fn look_after(&self, store: &dyn Store) -> Result<(), Error> {
-        let there = key_names(store).await?;
-        for &name in &there {
-            let KeyName::DataKey(epoch) = name else { continue };
-            let known = self.keyring().data_keys().any(|(known, _)| known == epoch);
-            if !known && let Err(error) = self.fetch(store, epoch).await {
-                return Err(self.explained(store, error).await);
+        let there = KeyObjects::read(store).await?;
+        let opened = there.replica.as_ref().map(|bytes| self.keyring().replica_key().open(bytes.to_vec()));
+        // Of a replica that was begun by this process, another one may have been begun in the same moment.
+        if !self.begun && matches!(opened, Some(Err(seal::Error::Commitment))) {
+            return Err(Error::Rotated { location: store.location() });
+        }
+        let mut damaged: Vec<String> = there.damaged.iter().map(|(id, _)| KeyName::Slot(*id).to_string()).collect();
+        for (epoch, bytes) in &there.data_keys {
+            match self.add(store, *epoch, bytes) {
+                Ok(_) => {}
+                Err(error @ Error::Seal { source: seal::Error::Tampered { .. }, .. }) => {
+                    return Err(self.explained(store, error).await);
+                }
+                // Of another replica: whoever is the right one puts its own over it, see `put_over`.
+                Err(Error::Seal { source: seal::Error::Misplaced { .. }, .. }) => {}
+                Err(_) => damaged.push(KeyName::DataKey(*epoch).to_string()),
             }
         }
-        let no_slot = !there.iter().any(|name| matches!(name, KeyName::Slot(_)));
-        let mut missing: Vec<(String, Bytes)> = Vec::new();
+        let no_slot = !there.slots.iter().any(|slot| slot.replica() == self.ids.replica);
+        let has_ids = there.replica.is_some();
+        let there = there.into_kept(self.ids.replica);
+        // Slots first, data keys last: cut short, it is a start that can be taken up.
+        let (mut missing, mut keys) = (Vec::new(), Vec::new());
         for (key, bytes) in self.kept().iter() {
-            let is_gone = match KeyName::parse(key) {
-                Some(KeyName::Slot(_)) => no_slot,
-                Some(name) => !there.contains(&name),
-                None => false,
-            };
-            if is_gone {
-                missing.push((key.clone(), bytes.clone()));
+            let is_slot = matches!(KeyName::parse(key), Some(KeyName::Slot(_)));
+            let is_gone = !there.contains_key(key) && (!is_slot || no_slot);
+            if is_gone || damaged.contains(key) {
+                let all = if is_slot { &mut missing } else { &mut keys };
+                all.push((key.clone(), bytes.clone()));
             }
         }
-        match store.head(REPLICA).await {
-            Err(error) if error.is_not_found() => {
-                let bytes = self.seal_document(store, Document::Replica, &self.ids.encode()).await?;
-                missing.push((REPLICA.to_owned(), bytes));
-            }
-            answer => drop(answer?),
+        if !has_ids {
+            let bytes = self.seal_document(store, Document::Replica, &self.ids.encode()).await?;
+            missing.push((REPLICA.to_owned(), bytes));
         }
+        missing.append(&mut keys);
         for (key, bytes) in missing {
             let object = located(store, &key);
-            match store.put_if_absent(&key, bytes).await? {
-                Put::Created => tracing::warn!(object, "was gone, and was put back"),
-                Put::Exists => {}
+            if damaged.contains(&key) {
+                tracing::warn!(object, "was damaged, and was put back");
+                store.put(&key, bytes).await?;
+            } else if store.put_if_absent(&key, bytes).await? == Put::Created {
+                tracing::warn!(object, "was gone, and was put back");
             }
         }
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();

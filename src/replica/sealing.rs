@@ -10,7 +10,7 @@ use super::opened::Opened;
 use super::{Error, Name, Replica};
 #[cfg(feature = "encryption")]
 use crate::seal::Sealer;
-use crate::seal::{self, ENVELOPE_LEN, Envelope};
+use crate::seal::{self, ENVELOPE_LEN, Envelope, Epoch};
 
 /// The bytes of one object on their way into a store. Every byte of it that leaves memory goes through here first: also
 /// into the state directory, where it waits for the store.
@@ -90,6 +90,14 @@ impl Opening {
             #[cfg(feature = "encryption")]
             sealed: replica.is_sealed().then(Opened::default),
         }
+    }
+
+    /// The data key that it was sealed with, once it was begun; none for an open object.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        #[cfg(feature = "encryption")]
+        return self.sealed.as_ref().and_then(|sealed| sealed.epoch);
+        #[cfg(not(feature = "encryption"))]
+        None
     }
 
     /// The length of the content; 0 also for an object too short to have any. A claim of the store until the object is

@@ -142,7 +142,8 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
         };
     }
     let chosen: Vec<Slot> = match key.slot() {
-        Some(id) => objects.slots.iter().filter(|slot| slot.id() == id).cloned().collect(),
+        // By its name: there may be more than were read.
+        Some(id) => read_slot(&**store, id).await?.into_iter().collect(),
         None => objects.slots.clone(),
     };
     if let Some((id, error)) = objects.damaged.first()
@@ -177,6 +178,15 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
             Ok(Found::Replica(Sealed::new(root, Some(id), ids, objects)))
         }
         Err(error) => Err(refused(&**store, key, &objects, error)),
+    }
+}
+
+/// The slot of this id, if it is there and whole.
+async fn read_slot(store: &dyn Store, id: SlotId) -> Result<Option<Slot>, Error> {
+    match store.get(&KeyName::Slot(id).to_string(), LIMIT).await {
+        Ok(bytes) => Ok(Slot::parse(&bytes, id, None).ok()),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -242,10 +252,10 @@ fn with_kit(
     })
 }
 
-/// Whether `replica` is sealed under this root.
+/// Whether `replica` is sealed under this root, and has these ids: two who take up one start have the same root.
 async fn is_of(store: &dyn Store, sealed: &Sealed) -> Result<bool, Error> {
     let bytes = store.get(REPLICA, LIMIT).await?;
-    Ok(ids_under(sealed.root(), sealed.ids().replica, &bytes).is_ok())
+    Ok(ids_under(sealed.root(), sealed.ids().replica, &bytes).is_ok_and(|ids| ids == *sealed.ids()))
 }
 
 /// Begins a replica: a slot, unless there is one; then the ids. `None`: somebody else was first.
@@ -273,7 +283,7 @@ async fn begin(
     let bytes = objects.replica.clone().ok_or_else(|| Error::missing(&**store, REPLICA))?;
     match ids_under(&root, fresh.replica, &bytes) {
         Ok(ids) => {
-            let sealed = Sealed::new(root, Some(slot.id()), ids, objects);
+            let sealed = Sealed::new(root, Some(slot.id()), ids, objects).begun();
             let made = with_data_key(&**store, &sealed, now).await;
             // On a store that replaces what is there, another one may have come since.
             if is_of(&**store, &sealed).await? {

@@ -66,12 +66,17 @@ impl Anchor {
         };
         let reached = ends(&newest).last().map_or(Point::Snapshot, |&(point, ..)| point);
         self.precedes(&replica.location(), newest.generation, reached)?;
+        let end = match ends(&newest).last() {
+            Some(&(_, name, size)) => ObjectReader::open(replica, name, size).await,
+            None => return Err(Error::NoBackup { location: replica.location() }),
+        };
         let objects = match newest.generation == self.generation {
             true => newest,
             false => Objects::list(&**replica, self.generation, None).await?,
         };
         match self.object(&objects) {
-            None => Ok(()),
+            // A name proves nothing: the newest object is one of this replica.
+            None => Ok(end.map(drop)?),
             Some((name, size)) => {
                 let found = match ObjectReader::open(replica, name, size).await {
                     Ok(reader) => ended_by(name, &reader),

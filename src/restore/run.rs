@@ -249,8 +249,14 @@ async fn fill(
     let newest_first: Vec<(Name, u64)> = plan.objects.iter().rev().map(|object| (object.name, object.bytes)).collect();
     let mut opening = Opening::new(replica, newest_first, &walk);
     let mut later: Option<(Link, String)> = None;
+    let mut epoch = None;
     while let Some((_, reader)) = opening.next().await {
         let reader = reader?;
+        // Whatever a store says of its data keys from one moment to the next: a generation has one.
+        if *epoch.get_or_insert(reader.epoch()) != reader.epoch() {
+            let says = "another data key than its generation".into();
+            return Err(replica::Error::Misplaced { object: reader.object(), says }.into());
+        }
         let link = Link::of(reader.outline());
         match &later {
             None => {
@@ -269,6 +275,7 @@ async fn fill(
     }
     walk.drain().await;
     stop_at_failure(&mut walk)?;
+    replica.require_order(plan.generation).await?;
     all_of_it(plan, walk.taken(), options.check)?;
     Ok(walk.fetched())
 }

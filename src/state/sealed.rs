@@ -1,5 +1,7 @@
 //! That the replica is sealed, and with which data key at least.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Error, StateDir};
@@ -51,6 +53,18 @@ impl SealedNote {
         Ok(note.map_or(Noted::Unreadable, Noted::Sealed))
     }
 
+    /// Whether the replica at this place is known to be sealed, by the note in a state directory that may be another's at
+    /// the moment: for those who only read. A note that cannot be read speaks of every place.
+    pub fn speaks_of(state_dir: &Path, destination: &str) -> bool {
+        match std::fs::read(state_dir.join(NAME)) {
+            Ok(bytes) => match serde_json::from_slice::<SealedNote>(&bytes) {
+                Ok(note) if note.format == 1 => note.destination == destination,
+                _ => true,
+            },
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound && state_dir.join(NAME).exists(),
+        }
+    }
+
     /// Keeps it: on disk when this returns.
     ///
     /// # Errors
@@ -90,11 +104,14 @@ mod tests {
             epoch: 2,
             data_key: "0fc7ab5a42bef713".into(),
         };
+        assert!(!SealedNote::speaks_of(temp.path(), "memory:"));
         note.save(&dir).unwrap();
+        assert!(SealedNote::speaks_of(temp.path(), "memory:") && !SealedNote::speaks_of(temp.path(), "elsewhere"));
         assert_eq!(SealedNote::load(&dir).unwrap(), Noted::Sealed(note));
         for text in [&b"{"[..], b"", b"{\"format\": 2}"] {
             dir.replace(NAME, &[text], false).unwrap();
             assert_eq!(SealedNote::load(&dir).unwrap(), Noted::Unreadable);
+            assert!(SealedNote::speaks_of(temp.path(), "elsewhere"));
         }
         SealedNote::forget(&dir).unwrap();
         assert_eq!(SealedNote::load(&dir).unwrap(), Noted::Nothing);

@@ -24,6 +24,8 @@ impl Context {
             Some(found) => Some(found),
             None if secrets.encrypt == Encrypt::Off => None,
             None if secrets.encrypt == Encrypt::Required => Some(secret::required(self, &location).await?),
+            // Somebody may have put another one in its place, in the clear.
+            None if destination.sealed => Some(secret::required(self, &location).await?),
             None if secret::is_typed(self) && has_keys(&*store).await? => {
                 Some(secret::required(self, &location).await?)
             }

@@ -94,6 +94,30 @@ fn a_wrong_key_or_none_is_told_and_nothing_is_written_in_the_clear() {
 }
 
 #[test]
+fn a_forgery_in_the_clear_is_not_restored_where_the_state_knows_better() {
+    let (dir, app) = scene();
+    let dir = dir.path();
+    with(dir, &KEY, &["replicate", "app.db", "--to", "replica", "--once", "-q"]).ok();
+    // Somebody puts another database in its place, whole and in the clear, and no key is configured.
+    drop(database(&dir.join("forged.db")));
+    std::fs::remove_dir_all(dir.join("replica")).unwrap();
+    waloy(dir, &["replicate", "forged.db", "--to", "replica", "--once", "-q"]).ok();
+    for args in [&["restore", "app.db", "-o", "r.db"][..], &["verify", "app.db"], &["replicate", "app.db", "--once"]] {
+        fails(&waloy(dir, args), 12, "key.missing", "--passphrase-file FILE");
+    }
+    drop(app);
+    for name in ["app.db", "app.db-wal", "app.db-shm"] {
+        std::fs::remove_file(dir.join(name)).ok();
+    }
+    let args = ["replicate", "app.db", "--once", "--restore-if-missing"];
+    fails(&waloy(dir, &args), 12, "key.missing", "--passphrase-file FILE");
+    assert!(!dir.join("app.db").exists() && !dir.join("r.db").exists());
+    // Said, it is done; and with the key the forgery is none.
+    fails(&with(dir, &KEY, &["restore", "app.db", "-o", "r.db"]), 3, "object.not_encrypted", "is not encrypted");
+    waloy(dir, &["restore", "app.db", "-o", "r.db", "--encrypt", "off"]).ok();
+}
+
+#[test]
 fn damaged_and_missing_slots_are_told_apart_from_a_wrong_key() {
     let (dir, _app) = scene();
     let dir = dir.path();

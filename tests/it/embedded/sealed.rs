@@ -56,6 +56,8 @@ async fn a_key_that_is_missing_makes_no_backup_in_the_clear_also_elsewhere() {
         std::fs::write(default_state_dir(&db).join("sealed.json"), damage).unwrap();
         assert_eq!(BackupManager::new(without.clone()).await.unwrap_err().code(), "key.missing");
     }
+    let restored = BackupManager::restore_with_config(&without, dir.path().join("r.db")).await;
+    assert_eq!(restored.unwrap_err().code(), "key.missing");
     BackupManager::new(ours.clone()).await.unwrap().shutdown().await.unwrap();
     std::fs::remove_file(&db).unwrap();
     let back = BackupConfig { auto_restore: true, ..ours };

@@ -126,6 +126,11 @@ async fn keys_that_went_missing_are_put_back_as_they_were() {
     replicator.snapshot().await.unwrap();
     for (name, bytes) in before.iter().filter(|(name, _)| name.starts_with("keys/")) {
         assert_eq!(memory.get(name, 4096).await.unwrap(), bytes);
+        memory.put(name, bytes.slice(..50)).await.unwrap();
+    }
+    replicator.snapshot().await.unwrap();
+    for (name, bytes) in before.iter().filter(|(name, _)| name.starts_with("keys/")) {
+        assert_eq!(memory.get(name, 4096).await.unwrap(), bytes, "it was damaged");
     }
     replicator.shutdown().await.unwrap();
     let replica = Replica::unlock(store(&memory), &key("correct horse")).await.unwrap();
