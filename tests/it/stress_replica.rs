@@ -161,8 +161,8 @@ async fn replicate(writers: [&str; 2], page_size: u32, seed: u64, key: Option<re
     let (copies, oracle) = replica.prove().await;
     let commits = oracle.commits();
     assert!(longest < 64 << 20, "the log grew to {longest} bytes");
-    // Ciphers are slow where nothing is optimized.
-    let least = if sealed { 24 } else { 48 };
+    // Some 200, and 80 where ciphers that are not optimized take their time; on a machine with much else to do a fifth.
+    let least = if sealed { 12 } else { 24 };
     assert!(copies >= least && commits > 100, "{copies} copies, {commits} commits");
 }
 
