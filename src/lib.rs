@@ -79,8 +79,8 @@
 //!
 //! A restore ([`mod@restore`]) is the same list read upwards, and [`mod@verify`] is a restore that keeps nothing. What
 //! waloy keeps beside the database is in [`state`]. Many small segments become few in [`mod@compact`]; what may go, and in
-//! which order, is in [`retention`]; slots and data keys of a sealed replica are changed in `keys`. Pure in the middle, input and output at both ends; a module uses only
-//! what is below it, which a test holds it to.
+//! which order, is in [`retention`]; slots and data keys of a sealed replica are changed in `keys`. Pure in the middle,
+//! input and output at both ends; a module uses only what is below it, which a test holds it to.
 //!
 //! # Where to begin reading
 //!

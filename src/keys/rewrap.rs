@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::Error;
 use super::roots::Root;
-use super::unlocked::{LIMIT, names, put_new, put_over};
+use super::unlocked::{put_new, put_over};
 use crate::format::ReplicaIds;
-use crate::replica::{self, REPLICA, ids_under, located};
+use crate::replica::{self, KEY_LIMIT, REPLICA, ids_under, key_names, located};
 use crate::seal::{self, DataKeyHeader, Epoch, KeyName, Keyring, RootKey};
 use crate::storage::Store;
 use crate::units::Timestamp;
@@ -37,7 +37,7 @@ impl<'a> Work<'a> {
             KeyName::DataKey(epoch) => Some(epoch),
             KeyName::Slot(_) => None,
         };
-        Ok(names(self.store).await?.into_iter().filter_map(epoch).collect())
+        Ok(key_names(self.store).await?.into_iter().filter_map(epoch).collect())
     }
 
     /// Opens every data key, and says whether all of them are under the root key to come.
@@ -102,7 +102,7 @@ impl<'a> Work<'a> {
 
     /// Puts `replica` under the new root key; says if it was not.
     async fn seal_ids(&self, root: &RootKey, target: &Keyring) -> Result<bool, Error> {
-        let bytes = self.store.get(REPLICA, LIMIT).await?;
+        let bytes = self.store.get(REPLICA, KEY_LIMIT).await?;
         if ids_under(root, self.ids.replica, &bytes).is_ok_and(|ids| ids == self.ids) {
             return Ok(false);
         }
@@ -127,7 +127,7 @@ impl<'a> Work<'a> {
     }
 
     async fn get(&self, epoch: Epoch) -> Result<Bytes, Error> {
-        Ok(self.store.get(&KeyName::DataKey(epoch).to_string(), LIMIT).await?)
+        Ok(self.store.get(&KeyName::DataKey(epoch).to_string(), KEY_LIMIT).await?)
     }
 
     fn is_under(&self, keyring: &mut Keyring, epoch: Epoch, bytes: &Bytes) -> Result<bool, Error> {

@@ -28,10 +28,9 @@ use std::time::Duration;
 use super::list::{self, Condition, Keys, SlotInfo};
 use super::rewrap::Work;
 use super::roots::{Root, Roots};
-use super::unlocked::names;
 use super::{Error, slots};
 use crate::format::ReplicaIds;
-use crate::replica::{self, Key, REPLICA};
+use crate::replica::{self, Key, REPLICA, key_names};
 use crate::seal::{self, Epoch, KeyName, RootKey, SlotId};
 use crate::storage::{ErrorKind, Store};
 use crate::units::Timestamp;
@@ -196,7 +195,7 @@ async fn remove(store: &dyn Store, slots: Vec<SlotInfo>) -> Result<(Vec<SlotInfo
             Err(error) => return Err(error.into()),
         }
     }
-    let listed = names(store).await?;
+    let listed = key_names(store).await?;
     let still = |slot: &SlotInfo| listed.contains(&KeyName::Slot(slot.id));
     for slot in removed.extract_if(.., |slot| still(slot)) {
         left.push(Left { slot, why: "the store lists it after it was deleted".into() });

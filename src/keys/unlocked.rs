@@ -5,12 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Error;
-use crate::replica::{self, REPLICA, Replica, Sealed, located};
+use crate::replica::{self, KEY_LIMIT, REPLICA, Replica, Sealed, key_names, located};
 use crate::seal::{KeyName, SlotId};
-use crate::storage::{Put, Store, list_all};
-
-/// What any key object, and `replica`, may be long at most.
-pub(super) const LIMIT: u64 = 4096;
+use crate::storage::{Put, Store};
 
 /// The keys of a replica that is sealed and unlocked.
 pub(super) fn keys(replica: &Replica) -> Result<&Arc<Sealed>, Error> {
@@ -28,18 +25,12 @@ pub fn opened_by(replica: &Replica) -> Option<SlotId> {
 
 /// The root key of these keys is still that of the replica.
 pub(super) async fn require_current(store: &dyn Store, keys: &Sealed) -> Result<(), Error> {
-    let bytes = store.get(REPLICA, LIMIT).await?;
+    let bytes = store.get(REPLICA, KEY_LIMIT).await?;
     match replica::ids_under(keys.root(), keys.ids().replica, &bytes) {
         Ok(_) => Ok(()),
         Err(crate::seal::Error::Commitment) => Err(replica::Error::Rotated { location: store.location() }.into()),
         Err(error) => Err(replica::Error::seal(store, REPLICA, error).into()),
     }
-}
-
-/// The names of all slots and data keys that are there, in order.
-pub(super) async fn names(store: &dyn Store) -> Result<Vec<KeyName>, Error> {
-    let listed = list_all(store, KeyName::PREFIX, None).await?;
-    Ok(listed.iter().filter_map(|meta| KeyName::parse(&meta.key)).collect())
 }
 
 /// Puts a new key object and reads it back. When this returns, it is durable.
@@ -56,7 +47,7 @@ pub(super) async fn put_over(store: &dyn Store, key: &str, bytes: &[u8]) -> Resu
 }
 
 async fn require_kept(store: &dyn Store, key: &str, bytes: &[u8]) -> Result<(), Error> {
-    match store.get(key, LIMIT).await? == *bytes {
+    match store.get(key, KEY_LIMIT).await? == *bytes {
         true => Ok(()),
         false => Err(Error::NotKept { object: located(store, key) }),
     }
@@ -66,7 +57,7 @@ async fn require_kept(store: &dyn Store, key: &str, bytes: &[u8]) -> Result<(), 
 pub(super) async fn delete_slot(store: &dyn Store, id: SlotId) -> Result<Vec<KeyName>, Error> {
     let name = KeyName::Slot(id);
     store.delete(&name.to_string()).await?;
-    let left = names(store).await?;
+    let left = key_names(store).await?;
     match left.contains(&name) {
         true => Err(Error::StillThere { object: located(store, &name.to_string()) }),
         false => Ok(left),

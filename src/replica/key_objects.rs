@@ -11,7 +11,7 @@ use crate::seal::{self, Epoch, KeyName, Slot, SlotId};
 use crate::storage::{Store, list_all};
 
 /// What any of them may be long at most; `replica` too.
-pub(super) const LIMIT: u64 = 4096;
+pub(crate) const LIMIT: u64 = 4096;
 /// How many slots, and how many data keys, are read: whoever writes to the store could put any number there. Data keys
 /// beyond that are read when an object asks for one.
 const MOST: usize = 256;
@@ -19,7 +19,7 @@ const MOST: usize = 256;
 const CONCURRENCY: usize = 8;
 
 /// The names of all that are there, in order: slots are behind data keys.
-pub(super) async fn key_names(store: &dyn Store) -> Result<Vec<KeyName>, Error> {
+pub(crate) async fn key_names(store: &dyn Store) -> Result<Vec<KeyName>, Error> {
     let listed = list_all(store, KeyName::PREFIX, None).await?;
     Ok(listed.iter().filter_map(|meta| KeyName::parse(&meta.key)).collect())
 }

@@ -11,6 +11,8 @@
 //!   the store has gone through it.
 //! - [`ObjectReader`] reads one snapshot or segment. It trusts nothing: the envelope, the digest over the outline, and
 //!   that generation, kind and indices are those of the name are checked before anything is handed out.
+//! - A sealed replica is opened with a `Key`, or begun with one: `unlock.rs`. What it is sealed with, and that its keys stay
+//!   where they belong, is in `sealed.rs`; `KeyObjects` are slots and data keys as they are stored.
 //! - [`chain`] says whether outlines follow each other.
 //!
 //! ```text
@@ -19,7 +21,7 @@
 //! content           page file                                  JSON
 //!    │  ▲              │ Sealing           ▲ ObjectReader         │ Document         ▲ Document
 //!    ▼  │              ▼                   │                      ▼                  │
-//! stored            envelope, page file                        JSON
+//! stored            envelope, page file                        JSON        of a sealed replica: both sealed
 //! ```
 
 mod claimed;
@@ -59,6 +61,8 @@ pub use inventory::{Inventory, Objects, generations};
 pub use key::Key;
 #[cfg(feature = "encryption")]
 pub use key_objects::{KeyObjects, has_keys};
+#[cfg(feature = "encryption")]
+pub(crate) use key_objects::{LIMIT as KEY_LIMIT, key_names};
 pub use keys::{LATEST, Name, REPLICA, confirmation};
 pub use reader::{ObjectReader, WHOLE};
 #[cfg(feature = "encryption")]
