@@ -1,0 +1,22 @@
+//! The ladder that finds what nobody has thought of: rungs that run by the thousand, each from a seed.
+//!
+//! ```text
+//! cargo test --all-features --test deep                                     a little of every rung, as in CI
+//! cargo test --release --all-features --test deep -- deep                   every rung, as far as it goes
+//! cargo test --release --all-features --test deep -- deep sim --from 1 --count 20000 --minutes 60
+//! cargo test --release --all-features --test deep -- one sim 4711           one seed again, and what it says
+//! ```
+//!
+//! A seed is done in a process of its own kind (a worker, one for each core), so that one that hangs or takes the
+//! process with it is a failure with a seed like any other. `LEDGER.md` beside this file keeps the sums.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "it is a program of its own")]
+
+mod ladder;
+mod rungs;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ladder::main(rungs::RUNGS)
+}
