@@ -119,6 +119,7 @@ pub mod retention;
 pub mod seal;
 pub mod state;
 pub mod storage;
+mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod units;

@@ -291,7 +291,7 @@ impl Actor {
         {
             tracing::debug!(%error, "a snapshot was not given up");
         }
-        if let Err(error) = tokio::task::spawn_blocking(move || drop(session)).await {
+        if let Err(error) = crate::task::blocking(move || drop(session)).await {
             tracing::debug!(%error, "the session was not closed on a thread of its own");
         }
     }
@@ -448,6 +448,7 @@ async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, n
             return;
         }
         tokio::select! {
+            biased;
             changed = pulse.changed() => {
                 if changed.is_err() {
                     return;

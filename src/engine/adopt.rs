@@ -10,9 +10,10 @@
 //! more that no restore would look at.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use super::context::Context;
 use super::error::Error;

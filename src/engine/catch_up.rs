@@ -6,7 +6,7 @@
 //! that the next segment needs; it is made like every segment of many pages, at one commit, and leaves out what turns
 //! out to be the same after all.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::context::Context;
 use super::error::Error;

@@ -240,7 +240,7 @@ impl Collector {
         context.hooks.progress.advance(step.images.len() as u64);
         let mut work = self.work.take().expect("the writing thread has given its work back");
         let (hasher, page_len) = (context.hasher.clone(), self.page_size.len());
-        let done = tokio::task::spawn_blocking(move || {
+        let done = crate::task::blocking(move || {
             let bytes = work.add(&step, &hasher, page_len);
             Ok::<_, Error>((work, bytes))
         });

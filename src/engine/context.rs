@@ -115,6 +115,7 @@ impl Context {
         let (since, patience) = (self.now(), (self.options.sync_interval * 3).max(LATE));
         let mut answer = std::pin::pin!(answer);
         tokio::select! {
+            biased;
             answer = &mut answer => return answer,
             () = tokio::time::sleep(patience) => {}
         }

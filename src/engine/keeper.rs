@@ -33,7 +33,7 @@ impl Keeper {
     /// The database is somebody else's concern again.
     pub(super) async fn let_go(&mut self) {
         let observer = self.0.take();
-        if let Err(error) = tokio::task::spawn_blocking(move || drop(observer)).await {
+        if let Err(error) = crate::task::blocking(move || drop(observer)).await {
             tracing::debug!(%error, "the WAL is no longer kept short by a thread that has panicked");
         }
     }

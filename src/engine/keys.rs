@@ -82,7 +82,7 @@ mod sealed {
             let fresh = ReplicaIds {
                 replica: ReplicaId(clock::random()),
                 database: DatabaseId(clock::random()),
-                hash_key: HashKey(clock::random()),
+                hash_key: HashKey(clock::entropy()),
             };
             unlocked = Replica::begin(store, key, &fresh, now).await.map_err(overtaken)?;
             if let (Some(known), Some(keys)) = (&here, unlocked.keys())

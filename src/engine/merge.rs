@@ -195,7 +195,7 @@ impl Merge {
         let times = Times { level: closed.level, points: closed.points };
         let name = Name::Merged(known.generation, closed.first, closed.last);
         let Work { file, mut spool } = self.work.take().expect("the writing thread has given its work back");
-        let done = tokio::task::spawn_blocking(move || {
+        let done = crate::task::blocking(move || {
             let finished = file.finish_merged(&summary, &times)?;
             spool.write(&finished.bytes).map_err(spooling)?;
             let spooled = spool.finish().map_err(spooling)?;
@@ -229,7 +229,7 @@ impl Merge {
     async fn process(&mut self, context: &Context, steps: Vec<Step>) -> Result<Progress, Error> {
         let mut work = self.work.take().expect("the writing thread has given its work back");
         let (hasher, page_len) = (context.hasher.clone(), self.page_len);
-        let done = tokio::task::spawn_blocking(move || {
+        let done = crate::task::blocking(move || {
             let done = steps.iter().try_for_each(|step| work.add(step, &hasher, page_len));
             Ok::<_, Error>((work, done))
         });
@@ -321,7 +321,7 @@ impl Made {
             loop {
                 let len = PIECE.min(usize::try_from(file.len() - at).unwrap_or(PIECE));
                 let (file, last) = (file.clone(), at + len as u64 == file.len());
-                let done = tokio::task::spawn_blocking(move || {
+                let done = crate::task::blocking(move || {
                     let content = file.read(at, len).map_err(spooling)?;
                     Ok::<_, Error>(if last {
                         (sealing.finish(content), None)

@@ -3,8 +3,9 @@
 //! Fed by what the store has acknowledged. It is gone with the session; the next one makes it again, or leaves what was open
 //! to `compact`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::Error;

@@ -3,21 +3,20 @@
 //! Everything here blocks. A connection never leaves the thread; questions come as closures, answers go back through
 //! a channel. Nothing that is asked is lost if the asker goes away.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
+pub(super) use self::thread::{Ended, ObserverThread};
 use super::Event;
 use super::collect::Collects;
 use super::options::{Checkpoints, Hooks, Options};
 use super::pending::{Boundary, Pages, Pending, Span, Tracker};
-use super::status::Status;
 use crate::db::{self, Ignore, Live, Reclaimed};
-use crate::units::{PageSize, Timestamp};
+use crate::units::Timestamp;
 use crate::wal::{FRAME_HEADER_LEN, Position};
+
+mod thread;
 
 /// How often the pin is moved at least, if anything happened.
 const TICK: Duration = Duration::from_millis(250);
@@ -230,115 +229,5 @@ impl Observer {
 
     fn pulse(&self) -> Pulse {
         Pulse { pending: !self.pending.is_empty(), lost: self.lost }
-    }
-}
-
-type Job = Box<dyn FnOnce(&mut Observer) + Send>;
-
-/// The thread, from outside. Dropped, it ends the thread and waits for it: the pins are released then.
-#[derive(Debug)]
-pub(super) struct ObserverThread {
-    jobs: Option<Sender<Job>>,
-    pulse: watch::Receiver<Pulse>,
-    thread: Option<JoinHandle<()>>,
-    /// The page size of the database.
-    pub(super) page_size: PageSize,
-    /// The pages of the database when it was opened.
-    pub(super) pages: u32,
-}
-
-/// The thread ended: a bug, since it ends only when nobody can ask it any more.
-#[derive(Debug, thiserror::Error)]
-#[error("the thread that watches the database has ended")]
-pub(super) struct Ended;
-
-impl ObserverThread {
-    /// Opens the database on a thread of its own.
-    pub(super) async fn start(
-        options: Arc<Options>,
-        hooks: Hooks,
-        status: watch::Sender<Status>,
-        resume: Option<Position>,
-    ) -> Result<ObserverThread, db::Error> {
-        let (jobs, receiver) = channel::<Job>();
-        let (ready, opened) = oneshot::channel();
-        let (pulses, pulse) = watch::channel(Pulse::default());
-        let spawned = std::thread::Builder::new().name("waloy-observer".into()).spawn(move || {
-            match Observer::open(&options, hooks, resume.as_ref()) {
-                Ok(observer) => {
-                    let facts = (observer.live.page_size(), observer.live.pages());
-                    pulses.send_replace(observer.pulse());
-                    if ready.send(Ok(facts)).is_ok() {
-                        run(observer, &receiver, &pulses, &status);
-                    }
-                }
-                Err(error) => drop(ready.send(Err(error))),
-            }
-        });
-        let thread = spawned.map_err(|source| db::Error::Io { what: "start a thread", source })?;
-        match opened.await {
-            Ok(Ok((page_size, pages))) => {
-                Ok(ObserverThread { jobs: Some(jobs), pulse, thread: Some(thread), page_size, pages })
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => panic!("the thread that opens the database says how that went"),
-        }
-    }
-
-    /// Runs a closure on the thread.
-    pub(super) async fn call<R: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Observer) -> R + Send + 'static,
-    ) -> Result<R, Ended> {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |observer| drop(reply.send(job(observer))));
-        self.jobs.as_ref().ok_or(Ended)?.send(job).map_err(|_| Ended)?;
-        answer.await.map_err(|_| Ended)
-    }
-
-    /// Has it look at the WAL now, without waiting for that.
-    pub(super) fn nudge(&self) {
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(Box::new(Observer::look));
-        }
-    }
-
-    /// What it tells without being asked.
-    pub(super) fn pulse(&self) -> watch::Receiver<Pulse> {
-        self.pulse.clone()
-    }
-}
-
-impl Drop for ObserverThread {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that watches the database has panicked");
-        }
-    }
-}
-
-fn run(mut observer: Observer, jobs: &Receiver<Job>, pulses: &watch::Sender<Pulse>, status: &watch::Sender<Status>) {
-    let mut next = Instant::now() + TICK;
-    loop {
-        match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(job) => job(&mut observer),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if Instant::now() >= next {
-            let pause = observer.tick();
-            next = Instant::now() + pause;
-        }
-        let pulse = observer.pulse();
-        pulses.send_if_modified(|last| std::mem::replace(last, pulse) != pulse);
-        let (unsealed, wal_bytes) = (observer.pending.oldest(), observer.wal_bytes());
-        status.send_if_modified(|status| {
-            let changed = (status.unsealed, status.wal_bytes) != (unsealed, wal_bytes);
-            (status.unsealed, status.wal_bytes) = (unsealed, wal_bytes);
-            changed
-        });
     }
 }

@@ -1,8 +1,9 @@
 //! An object on its way: sealed, its bytes fixed, its intent on disk.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::context::Context;
 use super::error::Error;

@@ -47,6 +47,7 @@ impl Pruner {
             }
             let begun = status.wait_for(|status| status.snapshots > snapshots);
             tokio::select! {
+                biased;
                 ended = begun => match ended {
                     Ok(status) => snapshots = status.snapshots,
                     Err(_) => return,

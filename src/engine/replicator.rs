@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::actor::{Actor, one_line, pause};
 use super::context::Context;
@@ -303,7 +304,7 @@ async fn ids(replica: &Replica, state: &StateDir, may_leave: Option<&str>) -> Re
             let fresh = ReplicaIds {
                 replica: ReplicaId(clock::random()),
                 database: DatabaseId(clock::random()),
-                hash_key: HashKey(clock::random()),
+                hash_key: HashKey(clock::entropy()),
             };
             Ok(replica::claim_ids(replica, &fresh).await?)
         }
@@ -356,7 +357,7 @@ async fn is_conditional(replica: &Replica, state: &StateDir, ids: &ReplicaIds, n
 /// A database that is refused leaves nothing behind, here or in the store.
 async fn preflight(options: &Options) -> Result<()> {
     let (path, options) = (options.db_path.clone(), options.db_options());
-    let done = tokio::task::spawn_blocking(move || db::preflight(&path, options)).await;
+    let done = crate::task::blocking(move || db::preflight(&path, options)).await;
     done.map_err(|error| PublicError::new(Kind::Internal, "engine.internal", error.to_string()))??;
     Ok(())
 }

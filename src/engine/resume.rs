@@ -1,7 +1,7 @@
 //! Opening a session: what was under way is settled, what the store has and we forgot is adopted, and capture goes on
 //! where the replica ends, if the WAL still holds that place.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::adopt::{self, Newest, Quiet};
 use super::catch_up::{self, CaughtUp};

@@ -3,7 +3,7 @@
 //! Segments of the generation before go on being uploaded meanwhile. The two meet at one commit: the last segment of
 //! the one ends there, and the snapshot of the other stands for it.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::adopt;
 use super::collector::{Collector, Next};

@@ -1,7 +1,9 @@
 //! One stretch of replication: a live database on one side, a replica that holds a state of it on the other.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::collect::Closed;
 use super::collector::{Collector, Next, joined};
@@ -147,7 +149,7 @@ impl Session {
         let joint = self.joint(context)?;
         let (hasher, sealing) = (context.hasher.clone(), context.replica.sealing(joint.name()).await?);
         let table = self.table.take().expect("a session with a replica has its table");
-        let done = tokio::task::spawn_blocking(move || {
+        let done = crate::task::blocking(move || {
             let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher, sealing);
             Ok::<_, Error>((sealed, joint, table))
         });

@@ -34,7 +34,7 @@ impl Roots {
         let slots: Vec<Slot> =
             slots.iter().filter(|slot| key.slot().is_none_or(|only| only == slot.id())).cloned().collect();
         let (secret, last, limit) = (key.secret().clone(), key.slot(), key.limit());
-        let trying = tokio::task::spawn_blocking(move || {
+        let trying = crate::task::blocking(move || {
             let mut all = Vec::new();
             let tried = unlock(&secret, &slots, last, limit, |slot, key| {
                 let slot_of = Some((slot.id(), slot.created()));

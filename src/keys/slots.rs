@@ -123,7 +123,7 @@ pub(super) async fn put(
     }
     let (secret, cost) = (new.secret().clone(), new.cost());
     let (made, label) = (root.clone(), label.to_owned());
-    let making = tokio::task::spawn_blocking(move || Slot::make(&secret, &made, replica, &label, cost, now));
+    let making = crate::task::blocking(move || Slot::make(&secret, &made, replica, &label, cost, now));
     let slot = making.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     let slot = slot.map_err(Error::Slot)?;
     let name = KeyName::Slot(slot.id());

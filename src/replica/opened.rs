@@ -68,7 +68,7 @@ async fn apart(
     let opened = if bytes.len() <= AT_ONCE {
         open(bytes.into())
     } else {
-        let opening = tokio::task::spawn_blocking(move || open(bytes.into()));
+        let opening = crate::task::blocking(move || open(bytes.into()));
         opening.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     };
     opened.map(Bytes::from)

@@ -159,7 +159,7 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
     }
     let (secret, limit, last) = (key.secret().clone(), key.limit(), last.or(key.slot()));
     let (replica, data_keys) = (objects.replica.clone(), objects.data_keys.clone());
-    let opening = tokio::task::spawn_blocking(move || {
+    let opening = crate::task::blocking(move || {
         seal::unlock(&secret, &chosen, last, limit, |slot, root| {
             let ids = match &replica {
                 Some(bytes) => Some(ids_of(root, slot.replica(), bytes, &data_keys)?),
@@ -304,7 +304,7 @@ async fn new_slot(store: &dyn Store, key: &Key, replica: ReplicaId, now: Timesta
         return Err(Error::NothingToRecover { location });
     }
     let (secret, cost) = (key.secret().clone(), key.cost());
-    let making = tokio::task::spawn_blocking(move || {
+    let making = crate::task::blocking(move || {
         let root = RootKey::generate();
         Slot::make(&secret, &root, replica, "", cost, now).map(|slot| (slot, root))
     });

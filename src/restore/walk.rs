@@ -256,9 +256,8 @@ impl Walk {
                 Err(_closed) => unreachable!("nobody closes the lanes"),
             };
             let fetched = fetched.map_err(|error| Failed { name, error: error.into() })?;
-            let opened = tokio::task::spawn_blocking(move || {
-                open(&reader, &group, &fetched, range.start, hasher.as_ref(), &*pages)
-            });
+            let opened =
+                crate::task::blocking(move || open(&reader, &group, &fetched, range.start, hasher.as_ref(), &*pages));
             joined(opened.await).map_err(|error| Failed { name, error })?;
             progress.advance(bytes + passed);
             Ok(())

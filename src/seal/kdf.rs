@@ -16,7 +16,7 @@ pub(super) fn key(fill: impl FnOnce(&mut [u8; 32])) -> Key {
 
 /// A random key.
 pub(super) fn random_key() -> Key {
-    let random = Zeroizing::new(crate::clock::random::<32>());
+    let random = Zeroizing::new(crate::clock::entropy::<32>());
     key(|key| *key = *random)
 }
 

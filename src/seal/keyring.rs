@@ -6,7 +6,7 @@ use std::fmt;
 use super::data_key::{DATA_KEY_LEN, DataKey};
 use super::kdf::{self, Key};
 use super::{DataKeyId, Envelope, Epoch, Error, Opener, Place, RootKey, Sealer, stored_len};
-use crate::clock::random;
+use crate::clock::entropy;
 use crate::ids::{DatabaseId, ReplicaId};
 use crate::units::Timestamp;
 
@@ -28,7 +28,7 @@ impl ReplicaKey {
 
     /// Seals the content of `replica`.
     pub fn seal(&self, content: &[u8]) -> Vec<u8> {
-        whole(self.sealer(random()), content).expect("the ids of a replica are no 64 TiB")
+        whole(self.sealer(entropy()), content).expect("the ids of a replica are no 64 TiB")
     }
 
     /// Opens the object `replica`: the right root key is the one whose replica key does.
@@ -99,7 +99,7 @@ impl Keyring {
 
     /// A new random data key for this epoch, wrapped, to be stored; [`Keyring::add`] it once it is.
     pub fn new_data_key(&self, epoch: Epoch, created: Timestamp) -> [u8; DATA_KEY_LEN] {
-        DataKey::new(kdf::random_key()).wrap(&self.wrap_key, epoch, self.replica, created, random())
+        DataKey::new(kdf::random_key()).wrap(&self.wrap_key, epoch, self.replica, created, entropy())
     }
 
     /// The data key of this epoch, wrapped anew under another root of the same replica.
@@ -109,7 +109,7 @@ impl Keyring {
     /// [`Error::NoDataKey`].
     pub fn rewrap(&self, epoch: Epoch, root: &RootKey, created: Timestamp) -> Result<[u8; DATA_KEY_LEN], Error> {
         let wrap_key = root.wrap_key(self.replica);
-        Ok(self.data_key(epoch)?.wrap(&wrap_key, epoch, self.replica, created, random()))
+        Ok(self.data_key(epoch)?.wrap(&wrap_key, epoch, self.replica, created, entropy()))
     }
 
     /// The epochs at hand, ascending, and the ids of their keys.
@@ -123,7 +123,7 @@ impl Keyring {
     ///
     /// [`Error::NoDataKey`].
     pub fn sealer(&self, place: &Place, epoch: Epoch) -> Result<Sealer, Error> {
-        self.sealer_with(place, epoch, random())
+        self.sealer_with(place, epoch, entropy())
     }
 
     pub(super) fn sealer_with(&self, place: &Place, epoch: Epoch, salt: [u8; 24]) -> Result<Sealer, Error> {

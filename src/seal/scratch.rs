@@ -2,7 +2,7 @@
 
 use super::kdf::{self, Key};
 use super::{Content, Epoch, Error, Opener, Sealer};
-use crate::clock::random;
+use crate::clock::entropy;
 use crate::ids::ObjectKind;
 
 const CONTEXT: &[u8] = b"waloy/v1 scratch";
@@ -18,7 +18,7 @@ impl ScratchKey {
 
     /// Begins a file.
     pub fn sealer(&self) -> Sealer {
-        Sealer::new(&self.0, ObjectKind::Merged, Epoch::FIRST, CONTEXT, random())
+        Sealer::new(&self.0, ObjectKind::Merged, Epoch::FIRST, CONTEXT, entropy())
     }
 
     /// Opens a file of this many bytes: its [head](super::HEAD_LEN), and the rest by

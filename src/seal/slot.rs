@@ -122,7 +122,8 @@ impl Slot {
         cost: Cost,
         created: Timestamp,
     ) -> Result<Slot, Error> {
-        let chance = Chance { id: crate::clock::random(), salt: crate::clock::random(), nonce: crate::clock::random() };
+        let chance =
+            Chance { id: crate::clock::entropy(), salt: crate::clock::entropy(), nonce: crate::clock::entropy() };
         Slot::make_with(secret, root, replica, label, cost, created, chance)
     }
 

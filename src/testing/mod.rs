@@ -1,4 +1,7 @@
-//! What the tests of this crate, and of custom stores, are made of: feature `testing`.
+//! What the tests of this crate, of custom stores, and of applications that embed waloy are made of: feature `testing`.
 
 pub mod conformance;
+pub mod dice;
 pub mod faulty;
+pub mod simulation;
+pub mod workload;

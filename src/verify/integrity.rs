@@ -48,7 +48,7 @@ pub(super) async fn restored(
     let report = restore::restore(replica, Target::Latest, &output, &restoring).await?;
     let _bar = During::begin(&*options.progress, Phase::Check, None);
     // The directory stays with this future, so that it goes with it.
-    let checking = tokio::task::spawn_blocking(move || restore::problems(&output.path, check == Check::Full));
+    let checking = crate::task::blocking(move || restore::problems(&output.path, check == Check::Full));
     let problems = match checking.await {
         Ok(problems) => problems,
         Err(error) => match error.try_into_panic() {

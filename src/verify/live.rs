@@ -41,7 +41,7 @@ impl Database {
                 && noted.index == newest.point.index().map(|index| index.get())
         });
         let (database, hasher) = (self.clone(), PageHasher::new(&ids.hash_key));
-        let compared = tokio::task::spawn_blocking(move || database.compare(&newest, noted.as_ref(), &hasher)).await;
+        let compared = crate::task::blocking(move || database.compare(&newest, noted.as_ref(), &hasher)).await;
         match compared {
             Ok(Ok(level)) => Ok(level),
             Ok(Err(error)) => {

@@ -75,7 +75,7 @@ impl DirStore {
 
 /// Runs something on a thread that may wait.
 async fn blocking<T: Send + 'static>(action: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(action).await {
+    match crate::task::blocking(action).await {
         Ok(result) => result,
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
