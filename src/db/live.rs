@@ -1,7 +1,9 @@
 //! A live database under observation: two pins hand over hand, the tail of the log, and checkpoints.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::checkpoint::{self, Reclaimed};
 use super::error::Error;
@@ -62,6 +64,8 @@ struct Identity {
     database: Option<FileId>,
     wal: Option<FileId>,
     asked: Instant,
+    /// It is to be asked now.
+    is_due: bool,
 }
 
 /// Whether a database can be followed at all, before anything is made for it: opens it, and lets go of it again.
@@ -94,6 +98,7 @@ impl Live {
             database: FileId::of(&path),
             wal: FileId::of(&open::beside(&path, "-wal")),
             asked: Instant::now(),
+            is_due: false,
         };
         let mut totals = Totals::default();
         totals.add(captured, tail.page_size());
@@ -144,7 +149,7 @@ impl Live {
     ///
     /// [`Error::is_transient`]: try again, nothing is lost, the old pin stays. [`Error::is_loss`]: begin anew.
     pub fn advance(&mut self, sink: &mut dyn Sink) -> Result<Option<Captured>, Error> {
-        let ask = self.identity.asked.elapsed() >= IDENTITY_INTERVAL;
+        let ask = self.identity.is_due || self.identity.asked.elapsed() >= IDENTITY_INTERVAL;
         let unchanged = match (self.seen, self.pins[0].index()) {
             (Some(seen), Ok(now)) => seen == now,
             // Torn for good: a writer died. The next transaction makes SQLite recover.
@@ -152,9 +157,15 @@ impl Live {
         };
         if ask || !unchanged {
             self.require_identity()?;
-            self.identity.asked = Instant::now();
+            (self.identity.asked, self.identity.is_due) = (Instant::now(), false);
         }
         if unchanged { Ok(None) } else { self.move_pin(sink).map(Some) }
+    }
+
+    /// The next [`Live::advance`] asks whether the files are still the ones that were opened, also if that was asked a moment
+    /// ago: what somebody relies upon must not be said of a file that is no longer the database.
+    pub fn ask_identity(&mut self) {
+        self.identity.is_due = true;
     }
 
     /// Moves the pin, whether or not anything seems to have changed.

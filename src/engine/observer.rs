@@ -132,12 +132,14 @@ impl Observer {
 
     /// The last commit, if all that was captured up to it was taken.
     pub(super) fn level(&mut self) -> Result<Option<Boundary>, db::Error> {
+        self.live.ask_identity();
         self.capture()?;
         Ok(self.pending.is_empty().then(|| self.boundary()))
     }
 
     /// Takes everything captured up to now; all of it is durable on this machine when this returns.
     pub(super) fn take(&mut self) -> Result<Option<Batch>, db::Error> {
+        self.live.ask_identity();
         self.capture()?;
         if self.pending.is_empty() {
             return Ok(None);

@@ -95,7 +95,7 @@ impl Session {
             if let Some(boundary) = opened.level {
                 known.wal = WalPlace::from(mark(boundary));
             }
-            known.save(&context.state)?;
+            known.save_durably(&context.state)?;
             if opened.level.is_some() || opened.at_its_place {
                 Restored::done(&context.state);
             }

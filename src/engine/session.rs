@@ -316,7 +316,10 @@ impl Session {
         };
         let checksum = table.checksum();
         assert_eq!(checksum.to_string(), next.checksum, "the table stands for what was sealed");
-        next.save(&context.state)?;
+        match kind {
+            ParcelKind::Segment { .. } => next.save(&context.state)?,
+            ParcelKind::Snapshot { .. } => next.save_durably(&context.state)?,
+        }
         Intent::clear(&context.state)?;
         let before = self.replica.replace(next.clone());
         self.table = Some(table);

@@ -50,7 +50,7 @@ impl StateDir {
     ///
     /// [`Error::Locked`] if somebody else has it.
     pub fn lock(path: &Path, now: Timestamp) -> Result<StateDir, Error> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create", path))?;
+        make(path)?;
         let name = path.join("lock");
         let mut lock = OpenOptions::new()
             .read(true)
@@ -158,6 +158,23 @@ impl Drop for StateDir {
         // So that nobody is named who is gone; the lock itself goes with the file.
         let _ = self.lock.set_len(0);
     }
+}
+
+/// Makes a directory and those above it that are missing. When this returns, their names are durable, too: what is synced
+/// in a directory that a loss of power takes away is lost with it.
+fn make(path: &Path) -> Result<(), Error> {
+    let missing = path.ancestors().take_while(|ancestor| !ancestor.exists()).count();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create", path))?;
+    for (made, above) in path.ancestors().skip(1).take(missing.max(2)).enumerate() {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match File::open(above).and_then(|above| above.sync_all()) {
+            // One that is there was made by a process that may have ended before it synced it: that is made up for where
+            // it is allowed.
+            Err(error) if made < missing => return Err(Error::io("sync", above)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// [`StateDir::replace`], for who knows that the lock is held.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `lock` | who replicates this database: process, host, since | held from start to end |
 //! | `position.json` | what the replica holds, and where in the WAL that is | after each acknowledged object |
+//! | `position-kept.json` | the same as it was at the start, or when the generation began, durably | then |
 //! | `reach.json` | how the bucket was reached: endpoint, region and such, never keys | at the start, by the command line |
 //! | `restored.json` | which point the database was restored to | by a restore in its place; removed by the next upload |
 //! | `sealed.json` | that the replica is sealed, and with which data key at least | before the first object that is sealed with it |

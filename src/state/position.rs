@@ -12,6 +12,10 @@ use crate::wal::{Checksum, Position};
 
 const NAME: &str = "position.json";
 
+/// The same as it was when the generation began, or the replicator was started: durable. Each upload would otherwise cost
+/// the disk of the application one more sync; and a machine that has lost power has to know at least whose replica it is.
+const KEPT: &str = "position-kept.json";
+
 /// Segments of less than this many bytes never outweigh a snapshot, however small the database is.
 const OUTWEIGHS_AT_LEAST: u64 = 1 << 20;
 
@@ -82,28 +86,36 @@ impl From<WalMark> for WalPlace {
 impl Acknowledged {
     /// What was kept; `None` if there is nothing, or nothing that can be read: both mean a new start.
     ///
+    /// After a power loss it may be what [`Acknowledged::save_durably`] kept, of some time ago.
+    ///
     /// # Errors
     ///
     /// Those of the operating system.
     pub fn load(dir: &StateDir) -> Result<Option<Acknowledged>, Error> {
-        let Some(bytes) = dir.read(NAME)? else { return Ok(None) };
-        match serde_json::from_slice::<Acknowledged>(&bytes) {
-            Ok(position) if position.format == 1 => Ok(Some(position)),
-            Ok(position) => {
-                tracing::warn!(format = position.format, "the kept position is of another version");
-                Ok(None)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the kept position cannot be read");
-                Ok(None)
-            }
-        }
+        let (kept, newest) = (dir.read(KEPT)?, dir.read(NAME)?);
+        Ok(Acknowledged::newer(kept, newest))
     }
 
     /// The same without the lock, for those who only look.
     pub fn read(state_dir: &Path) -> Option<Acknowledged> {
-        let bytes = std::fs::read(state_dir.join(NAME)).ok()?;
-        serde_json::from_slice(&bytes).ok().filter(|position: &Acknowledged| position.format == 1)
+        let read = |name| std::fs::read(state_dir.join(name)).ok();
+        Acknowledged::newer(read(KEPT), read(NAME))
+    }
+
+    /// The one with more objects; if both have as many, the second.
+    fn newer(kept: Option<Vec<u8>>, newest: Option<Vec<u8>>) -> Option<Acknowledged> {
+        let parse = |bytes: Vec<u8>| match serde_json::from_slice::<Acknowledged>(&bytes) {
+            Ok(position) if position.format == 1 => Some(position),
+            Ok(position) => {
+                tracing::warn!(format = position.format, "the kept position is of another version");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the kept position cannot be read");
+                None
+            }
+        };
+        [kept, newest].into_iter().flatten().filter_map(parse).max_by_key(Acknowledged::place)
     }
 
     /// Keeps it: for the life of the machine, not beyond a power loss; the store and the WAL tell then.
@@ -112,9 +124,23 @@ impl Acknowledged {
     ///
     /// Those of the operating system.
     pub fn save(&self, dir: &StateDir) -> Result<(), Error> {
+        dir.replace(NAME, &[&self.text()], false)
+    }
+
+    /// The same, also beyond a power loss, until something newer is kept so. When this returns, it is durable.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn save_durably(&self, dir: &StateDir) -> Result<(), Error> {
+        dir.replace(KEPT, &[&self.text()], true)?;
+        self.save(dir)
+    }
+
+    fn text(&self) -> Vec<u8> {
         let mut text = serde_json::to_vec_pretty(self).expect("plain fields become JSON");
         text.push(b'\n');
-        dir.replace(NAME, &[&text], false)
+        text
     }
 
     /// Forgets it.
@@ -123,7 +149,8 @@ impl Acknowledged {
     ///
     /// Those of the operating system.
     pub fn forget(dir: &StateDir) -> Result<(), Error> {
-        dir.remove(NAME)
+        dir.remove(NAME)?;
+        dir.remove(KEPT)
     }
 
     /// The same replica after one more segment, of so many bytes in the store.

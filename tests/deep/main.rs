@@ -12,8 +12,10 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "it is a program of its own")]
 
+mod door;
 mod ladder;
 mod rungs;
+mod sim;
 
 use std::process::ExitCode;
 

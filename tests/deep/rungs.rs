@@ -1,6 +1,28 @@
 //! The rungs.
 
+mod crash;
+mod sim;
+
+use std::time::Duration;
+
 use crate::ladder::Rung;
 
 /// Every rung, in the order in which they run.
-pub(crate) const RUNGS: &[Rung] = &[];
+pub(crate) const RUNGS: &[Rung] = &[
+    Rung {
+        name: "crash",
+        what: "a script is stopped at every call of files and store, in every way: nothing is lost, nothing is made up",
+        quick: crash::POINTS,
+        deep: crash::POINTS * 7 * 3,
+        patience: Duration::from_secs(120),
+        run: crash::run,
+    },
+    Rung {
+        name: "sim",
+        what: "one seed drives application, waloy, store, clock and accidents: nothing is lost, nothing is made up",
+        quick: 200,
+        deep: 100_000,
+        patience: Duration::from_secs(120),
+        run: sim::run,
+    },
+];

@@ -198,7 +198,7 @@ async fn copies_of_one_state_directory_do_not_overwrite_each_other() {
         let (db, app) = prefix.copy(&one, "two.db");
         let (from, to) = (waloy::engine::default_state_dir(&one.db), waloy::engine::default_state_dir(&db));
         std::fs::create_dir_all(&to).unwrap();
-        for file in ["position.json", "hashes", "writer"] {
+        for file in ["position.json", "position-kept.json", "hashes", "writer"] {
             std::fs::copy(from.join(file), to.join(file)).unwrap();
         }
         let start = |db: &Path| Replicator::start(prefix.options(db), prefix.replica(), Hooks::default());
@@ -366,7 +366,7 @@ async fn a_copy_of_a_state_directory_at_work_is_refused_again_and_again() {
     let (db, _app) = prefix.copy(&one, "two.db");
     let (from, to) = (waloy::engine::default_state_dir(&one.db), waloy::engine::default_state_dir(&db));
     std::fs::create_dir_all(&to).unwrap();
-    for file in ["position.json", "hashes", "writer"] {
+    for file in ["position.json", "position-kept.json", "hashes", "writer"] {
         std::fs::copy(from.join(file), to.join(file)).unwrap();
     }
     for _ in 0..3 {

@@ -1,0 +1,458 @@
+//! A bucket with weather.
+//!
+//! It is as S3 is: what was put is there for the next request, and conditions hold, unless the run is one with a store
+//! that knows none. A request may fail before its effect or after it, take long, be cut off, or come back with a byte
+//! changed on the way; a listing may come in small pieces. What a dead process asks has no effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use waloy::storage::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload};
+use waloy::testing::dice::Dice;
+use waloy::units::Timestamp;
+
+use super::time::Time;
+use crate::door::{self, Fault, Who};
+
+/// What happens to requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Weather {
+    /// One request in so many has a fault; 0: none.
+    pub(crate) faults: u64,
+    /// Bytes of answers are changed on the way.
+    pub(crate) flips: bool,
+    /// Nothing is reached.
+    pub(crate) down: bool,
+    /// Credentials have expired.
+    pub(crate) denied: bool,
+    /// Deletes are answered as if they were done, and are not.
+    pub(crate) deletes_lie: bool,
+    /// How long requests take, at most.
+    pub(crate) slow: Duration,
+    /// So many keys in one piece of a listing; 0: 1,000.
+    pub(crate) page: usize,
+}
+
+/// What a request is about to meet.
+enum Fate {
+    Good,
+    Before(ErrorKind),
+    After(ErrorKind),
+    Flipped(u64),
+    /// The process ends: before the effect, or after it and before it learns of it.
+    Ended {
+        after: bool,
+    },
+}
+
+#[derive(Debug)]
+struct Inner {
+    objects: BTreeMap<String, (Bytes, Timestamp)>,
+    uploads: BTreeMap<String, (String, Vec<u8>)>,
+    began: u64,
+    conditional: bool,
+    weather: Weather,
+    dice: Dice,
+    requests: u64,
+    faults: u64,
+    /// Keys of which the bytes must never change, and their first bytes.
+    written: BTreeMap<String, Bytes>,
+    changed: Option<String>,
+}
+
+/// The bucket as somebody sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    inner: Arc<Mutex<Inner>>,
+    time: Time,
+    who: Who,
+}
+
+impl Bucket {
+    pub(crate) fn new(time: Time, dice: Dice, conditional: bool) -> Bucket {
+        let inner = Inner {
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            began: 0,
+            conditional,
+            weather: Weather::default(),
+            dice,
+            requests: 0,
+            faults: 0,
+            written: BTreeMap::new(),
+            changed: None,
+        };
+        Bucket { inner: Arc::new(Mutex::new(inner)), time, who: Who::Nobody }
+    }
+
+    /// As somebody sees it: with the weather, and as long as its process lives.
+    pub(crate) fn seen_by(&self, who: Who) -> Bucket {
+        Bucket { who, ..self.clone() }
+    }
+
+    pub(crate) fn weather(&self, change: impl FnOnce(&mut Weather)) {
+        change(&mut self.inner().weather);
+    }
+
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.inner().conditional
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.inner().requests
+    }
+
+    pub(crate) fn faults(&self) -> u64 {
+        self.inner().faults
+    }
+
+    /// Fine weather.
+    pub(crate) fn calm(&self) {
+        self.inner().weather = Weather::default();
+    }
+
+    /// The key of an object that was put twice with other bytes, if there is one.
+    pub(crate) fn changed(&self) -> Option<String> {
+        self.inner().changed.clone()
+    }
+
+    /// What is there: keys, and how long each object is.
+    pub(crate) fn listing(&self) -> Vec<(String, usize)> {
+        self.inner().objects.iter().map(|(key, (bytes, _))| (key.clone(), bytes.len())).collect()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, kind: ErrorKind, key: &str, why: &str) -> Error {
+        Error::new(kind, "reach", format!("bucket:/{key}"), why)
+    }
+
+    /// Does a request, as the weather is.
+    async fn request<T: Answer>(
+        &self,
+        what: &'static str,
+        key: &str,
+        act: impl FnOnce(&mut Inner, Timestamp) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.who == Who::Nobody {
+            return act(&mut self.inner(), self.time.now());
+        }
+        if door::plan(|plan| plan.is_dead(self.who)) {
+            return Err(self.error(ErrorKind::Denied, key, "the process has ended"));
+        }
+        let (wait, fate) = {
+            let mut inner = self.inner();
+            inner.requests += 1;
+            let fate = match door::plan(|plan| plan.request(self.who)) {
+                None => inner.fate(),
+                Some(Fault::End) => Fate::Ended { after: false },
+                Some(Fault::EndTorn) => Fate::Ended { after: true },
+                Some(Fault::Fail(_)) => Fate::Before(ErrorKind::Unavailable),
+                Some(Fault::Short(_)) => Fate::After(ErrorKind::Unavailable),
+            };
+            (inner.wait(), fate)
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        match fate {
+            Fate::Before(kind) => {
+                self.note(what, key, "fails");
+                return Err(self.error(kind, key, "as the weather is"));
+            }
+            Fate::Ended { after: false } => return Err(self.end(what, key)),
+            _ => {}
+        }
+        let done = act(&mut self.inner(), self.time.now());
+        self.note(what, key, if done.is_ok() { "done" } else { "refused" });
+        match fate {
+            Fate::After(kind) => done.and(Err(self.error(kind, key, "the answer was lost"))),
+            Fate::Ended { .. } => Err(self.end(what, key)),
+            Fate::Flipped(at) => done.map(|answer| answer.flipped(at)),
+            Fate::Good | Fate::Before(_) => done,
+        }
+    }
+
+    fn end(&self, what: &str, key: &str) -> Error {
+        self.note(what, key, "the process ends");
+        self.error(ErrorKind::Denied, key, "the process has ended")
+    }
+
+    fn note(&self, what: &str, key: &str, end: &str) {
+        let time = self.time.elapsed();
+        door::plan(|plan| plan.note(|| format!("{:?} at {time} ms {what} {key}: {end}", self.who)));
+    }
+}
+
+impl Inner {
+    fn wait(&mut self) -> Duration {
+        let most = self.weather.slow.as_millis() as u64;
+        Duration::from_millis(if most == 0 { 0 } else { self.dice.below(most + 1) })
+    }
+
+    fn fate(&mut self) -> Fate {
+        let fate = if self.weather.down {
+            Fate::Before(ErrorKind::Unavailable)
+        } else if self.weather.denied {
+            Fate::Before(ErrorKind::Denied)
+        } else if self.weather.faults == 0 || !self.dice.one_in(self.weather.faults) {
+            return Fate::Good;
+        } else {
+            match self.dice.below(8) {
+                0..4 => Fate::Before(ErrorKind::Unavailable),
+                4..7 => Fate::After(ErrorKind::Unavailable),
+                _ if self.weather.flips => Fate::Flipped(self.dice.any()),
+                _ => Fate::Before(ErrorKind::Unavailable),
+            }
+        };
+        self.faults += 1;
+        fate
+    }
+
+    fn put(&mut self, key: &str, bytes: Bytes, now: Timestamp) {
+        // Only hints may be written again: `latest`, manifests, and what says whose the replica is.
+        let may_change =
+            key == "latest" || key == "replica" || key.ends_with("manifest.json") || key.ends_with("confirmed");
+        let first = self.written.entry(key.to_owned()).or_insert_with(|| bytes.clone());
+        if !may_change && *first != bytes {
+            self.changed.get_or_insert_with(|| key.to_owned());
+        }
+        self.objects.insert(key.to_owned(), (bytes, now));
+    }
+
+    fn put_if_absent(&mut self, key: &str, bytes: Bytes, now: Timestamp) -> Put {
+        if self.conditional && self.objects.contains_key(key) {
+            return Put::Exists;
+        }
+        self.put(key, bytes, now);
+        Put::Created
+    }
+
+    fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Listing {
+        let most = if self.weather.page == 0 { 1000 } else { self.weather.page };
+        let (mut listing, mut folders, mut last) = (Listing::default(), BTreeSet::new(), None);
+        for (key, (bytes, at)) in self.objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix))
+        {
+            let folder = match depth {
+                Depth::Folder => key[prefix.len()..].find('/').map(|at| &key[..=prefix.len() + at]),
+                Depth::All => None,
+            };
+            let seen = folder.unwrap_or(key);
+            if after.is_some_and(|after| seen <= after) || folder.is_some_and(|folder| folders.contains(folder)) {
+                continue;
+            }
+            if listing.objects.len() + folders.len() == most {
+                listing.next = last;
+                break;
+            }
+            last = Some(seen.to_owned());
+            match folder {
+                Some(folder) => drop(folders.insert(folder.to_owned())),
+                None => listing.objects.push(Meta { key: key.clone(), size: bytes.len() as u64, modified: Some(*at) }),
+            }
+        }
+        listing.folders = folders.into_iter().collect();
+        listing
+    }
+
+    fn object(&self, key: &str) -> Result<&(Bytes, Timestamp), Error> {
+        let missing = || Error::new(ErrorKind::NotFound, "read", format!("bucket:/{key}"), "no such object");
+        self.objects.get(key).ok_or_else(missing)
+    }
+}
+
+/// What a request gives; bytes can be damaged on their way.
+trait Answer: Sized {
+    fn flipped(self, _at: u64) -> Self {
+        self
+    }
+}
+
+impl Answer for () {}
+impl Answer for Put {}
+impl Answer for Meta {}
+impl Answer for Listing {}
+impl Answer for String {}
+impl Answer for Vec<(String, Error)> {}
+impl Answer for Bytes {
+    fn flipped(self, at: u64) -> Bytes {
+        let mut bytes = self.to_vec();
+        if !bytes.is_empty() {
+            let place = (at as usize / 8) % bytes.len();
+            bytes[place] ^= 1 << (at % 8);
+        }
+        bytes.into()
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Bucket {
+    fn location(&self) -> String {
+        "bucket:".into()
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.request("put", key, |inner, now| {
+            inner.put(key, bytes, now);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+        self.request("put if absent", key, |inner, now| Ok(inner.put_if_absent(key, bytes, now))).await
+    }
+
+    async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        self.request("get", key, |inner, _| {
+            let (bytes, _) = inner.object(key)?;
+            if bytes.len() as u64 > limit {
+                return Err(Error::new(ErrorKind::TooLarge, "read", format!("bucket:/{key}"), "too large"));
+            }
+            Ok(bytes.clone())
+        })
+        .await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.request("get range", key, |inner, _| {
+            let (bytes, _) = inner.object(key)?;
+            if range.start > range.end || range.end > bytes.len() as u64 {
+                return Err(Error::new(ErrorKind::Truncated, "read", format!("bucket:/{key}"), "it ends before"));
+            }
+            Ok(bytes.slice(range.start as usize..range.end as usize))
+        })
+        .await
+    }
+
+    async fn head(&self, key: &str) -> Result<Meta, Error> {
+        self.request("head", key, |inner, _| {
+            let (bytes, at) = inner.object(key)?;
+            Ok(Meta { key: key.to_owned(), size: bytes.len() as u64, modified: Some(*at) })
+        })
+        .await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
+        self.request("list", prefix, |inner, _| Ok(inner.list(prefix, after, depth))).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.request("delete", key, |inner, _| {
+            if !inner.weather.deletes_lie {
+                inner.objects.remove(key);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, Error)>, Error> {
+        let first = keys.first().map(String::as_str).unwrap_or_default();
+        self.request("delete many", first, |inner, _| {
+            if !inner.weather.deletes_lie {
+                keys.iter().for_each(|key| drop(inner.objects.remove(key)));
+            }
+            Ok(Vec::new())
+        })
+        .await
+    }
+
+    async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
+        let id = self.request("begin upload", key, |inner, _| {
+            inner.began += 1;
+            let id = format!("upload-{}", inner.began);
+            inner.uploads.insert(id.clone(), (key.to_owned(), Vec::new()));
+            Ok(id)
+        });
+        let id = id.await?;
+        Ok(Box::new(Parts { bucket: self.clone(), key: key.to_owned(), id, unsent: Vec::new() }))
+    }
+
+    async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
+        self.request("abort upload", key, |inner, _| {
+            inner.uploads.remove(id);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[derive(Debug)]
+struct Parts {
+    bucket: Bucket,
+    key: String,
+    id: String,
+    /// Taken, and not sent.
+    unsent: Vec<u8>,
+}
+
+impl Parts {
+    async fn send(&mut self) -> Result<(), Error> {
+        let (id, bytes) = (self.id.clone(), self.unsent.clone());
+        let sent = self.bucket.request("upload part", &self.key, |inner, _| {
+            let gone = || Error::new(ErrorKind::NotFound, "write", "bucket:/", "no such upload");
+            inner.uploads.get_mut(&id).ok_or_else(gone)?.1.extend_from_slice(&bytes);
+            Ok(())
+        });
+        match sent.await {
+            // A part that was sent again replaces itself: S3 knows it by its number.
+            Err(error) if error.message == "the answer was lost" => {
+                if let Some((_, stored)) = self.bucket.inner().uploads.get_mut(&self.id) {
+                    stored.truncate(stored.len() - self.unsent.len());
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.unsent.clear();
+                Ok(())
+            }
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Upload for Parts {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.unsent.extend_from_slice(&bytes);
+        self.send().await
+    }
+
+    async fn finish_if_absent(&mut self) -> Result<Put, Error> {
+        if !self.unsent.is_empty() {
+            self.send().await?;
+        }
+        let (id, key) = (self.id.clone(), self.key.clone());
+        self.bucket
+            .request("finish upload", &self.key, |inner, now| {
+                let gone = || Error::new(ErrorKind::NotFound, "write", format!("bucket:/{key}"), "no such upload");
+                if inner.conditional && inner.objects.contains_key(&key) {
+                    return Ok(Put::Exists);
+                }
+                let (_, bytes) = inner.uploads.remove(&id).ok_or_else(gone)?;
+                inner.put(&key, Bytes::from(bytes), now);
+                Ok(Put::Created)
+            })
+            .await
+    }
+
+    async fn abort(&mut self) -> Result<(), Error> {
+        let id = self.id.clone();
+        self.bucket
+            .request("abort upload", &self.key, |inner, _| {
+                inner.uploads.remove(&id);
+                Ok(())
+            })
+            .await
+    }
+}
