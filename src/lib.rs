@@ -112,6 +112,7 @@ pub mod format;
 pub mod ids;
 #[cfg(feature = "encryption")]
 pub mod keys;
+mod planted;
 pub mod progress;
 pub mod replica;
 pub mod restore;

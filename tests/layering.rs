@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules by level. A module may use those of lower levels.
 const LEVELS: &[&[&str]] = &[
-    &["units", "ids", "error", "clock", "progress", "task"],
+    &["units", "ids", "error", "clock", "progress", "task", "planted"],
     &["wal", "compress", "seal"],
     &["format", "storage", "db"],
     &["replica", "state"],

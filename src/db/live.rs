@@ -11,6 +11,7 @@ use super::handle;
 use super::open::{self, FileId, Options};
 use super::pin::Pin;
 use super::tail::{Captured, Sink, Tail};
+use crate::planted;
 use crate::units::{FrameNo, PageNo, PageSize};
 use crate::wal::{FRAME_HEADER_LEN, Index, Position};
 
@@ -207,6 +208,9 @@ impl Live {
     ///
     /// If the disk refuses: then nothing of it may be uploaded.
     pub fn sync(&mut self) -> Result<(), Error> {
+        if planted::is("the WAL is not synced") {
+            return Ok(());
+        }
         let failed = Error::file("sync the WAL");
         handle::wal(&self.pins[0].connection).and_then(|wal| wal.sync()).map_err(&failed)?;
         if self.unsynced_file {

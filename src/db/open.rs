@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::error::Error;
 use super::handle;
+use crate::planted;
 
 /// SQLite 3.51.3: the oldest without the WAL-reset bug, <https://www.sqlite.org/wal.html#walresetbug>.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -86,10 +87,12 @@ pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed())?;
     handle::drop_lookaside(&connection).map_err(Error::file("open the database"))?;
     // FULL: the checkpointer's setting decides how durable the application's data is once it left the WAL.
+    let synchronous = if planted::is("a checkpoint syncs nothing") { "OFF" } else { "FULL" };
     connection
-        .execute_batch(
-            "PRAGMA mmap_size = 0; PRAGMA cache_size = 2; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
-        )
+        .execute_batch(&format!(
+            "PRAGMA mmap_size = 0; PRAGMA cache_size = 2; PRAGMA synchronous = {synchronous};
+             PRAGMA wal_autocheckpoint = 0;"
+        ))
         .map_err(|error| match failed()(error) {
             Error::NotADatabase(path) if is_noise(&connection) => Error::Encrypted(path),
             error => error,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::error::Error;
 use super::handle;
 use super::pin::Pin;
+use crate::planted;
 use crate::units::{FrameNo, PageNo, PageSize};
 use crate::wal::{Chain, HEADER_LEN, Header, Index, Position};
 
@@ -268,6 +269,9 @@ impl Tail {
         pages_after: u32,
         sink: &mut dyn Sink,
     ) -> Result<(), Error> {
+        if planted::is("pages that a commit appends and does not write are missed") {
+            return Ok(());
+        }
         for number in (self.pages..pages_after).map(|before| before + 1) {
             let Some(page) = PageNo::new(number).filter(|&page| page != self.page_size.lock_page()) else { continue };
             let known = self.map.get(&page).copied();

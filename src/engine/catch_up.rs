@@ -16,6 +16,7 @@ use super::page_set::PageSet;
 use super::pending::{Boundary, Span};
 use super::segment::Unwatched;
 use crate::db;
+use crate::planted;
 use crate::progress::{During, Phase};
 use crate::state::{Acknowledged, PageHashes, Restored};
 use crate::units::{PageHash, PageNo, Timestamp};
@@ -120,6 +121,9 @@ async fn differing(context: &Context, observer: &ObserverThread, table: &PageHas
         for ((number, known), image) in (next..=last).zip(known).zip(images.chunks_exact(page_len)) {
             let Some(page) = PageNo::new(number).filter(|&page| page != lock_page) else { continue };
             // A page that the replica does not have has the hash 0, as a page may have by chance.
+            if planted::is("a comparison passes over every other page") && number % 2 == 0 {
+                continue;
+            }
             if number > table.pages() || context.hasher.hash(page, image) != known {
                 differing.insert(page);
             }

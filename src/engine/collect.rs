@@ -12,6 +12,7 @@ use super::observer::Observer;
 use super::page_set::PageSet;
 use super::pending::{Boundary, Pages, Span, Tracker};
 use crate::db;
+use crate::planted;
 use crate::units::PageNo;
 
 /// Bytes of page images that are read between two moves of the pin.
@@ -108,7 +109,10 @@ impl Observer {
     /// Begins the next round: the pages that changed during the last one. Returns how many there are.
     pub(super) fn collect_again(&mut self, tracker: Tracker) -> Result<usize, db::Error> {
         self.capture()?;
-        let changed = self.pending.changed(tracker);
+        let mut changed = self.pending.changed(tracker);
+        if planted::is("pages changed while others are collected are forgotten") {
+            changed = PageSet::default();
+        }
         let collect = self.collects.get(tracker);
         collect.all.merge(&changed);
         let count = changed.len();
@@ -125,6 +129,9 @@ impl Observer {
         }
         self.live.sync()?;
         let mut changed = self.pending.changed(tracker);
+        if planted::is("pages changed while others are collected are forgotten") {
+            changed = PageSet::default();
+        }
         let collect = self.collects.get(tracker);
         for page in collect.round.next(collect.read, usize::MAX, u32::MAX) {
             changed.insert(page);
@@ -157,7 +164,9 @@ impl Observer {
 
     /// Gives a collected segment up: its pages and transactions are pending again.
     pub(super) fn collect_put_back(&mut self) {
-        if let Some(Collect { all, span, .. }) = self.collects.under_way[Tracker::Segment as usize].take() {
+        if let Some(Collect { all, span, .. }) = self.collects.under_way[Tracker::Segment as usize].take()
+            && !planted::is("a large segment that failed is forgotten")
+        {
             self.pending.put_back(all, span);
         }
         self.collect_end(Tracker::Segment);

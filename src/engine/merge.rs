@@ -26,6 +26,7 @@ use crate::compact::{Found, read_back, settle};
 use crate::db;
 use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Summary, Times};
 use crate::ids::Digest;
+use crate::planted;
 use crate::replica::{Name, Replica};
 use crate::storage::Put;
 use crate::units::{PageHash, PageNo, SegmentIndex};
@@ -147,7 +148,9 @@ impl Merge {
             if step.pages.is_empty() {
                 break;
             }
-            held.push(step);
+            if !planted::is("a merge leaves its last round out") {
+                held.push(step);
+            }
             // What does not fit into memory is written while capture stands still.
             if held.iter().map(|step| step.images.len()).sum::<usize>() > 2 * SMALL
                 && self.process(context, std::mem::take(&mut held)).await? == Progress::TooLong

@@ -11,6 +11,7 @@ use super::merging::Part;
 use super::pending::Span;
 use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
+use crate::planted;
 use crate::replica::{self, Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes};
 use crate::storage::{Put, Store, Upload};
@@ -102,6 +103,9 @@ impl Parcel {
 
 /// No younger generation has a snapshot: whoever has begun one goes on there.
 pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Result<(), Error> {
+    if planted::is("nobody looks for another generation") {
+        return Ok(());
+    }
     let listed = replica::generations(&*context.replica).await?;
     for generation in listed.into_iter().rev().take_while(|&generation| generation > ours) {
         if is_there(context, &Name::Snapshot(generation).key()).await? {
@@ -150,7 +154,10 @@ pub(super) async fn is_there_in(store: &dyn Store, key: &str) -> Result<bool, Er
 pub(super) async fn require_ours(context: &Context, name: Name, digest: Digest) -> Result<(), Error> {
     let size = context.replica.head(&name.key()).await?.size;
     let found = ObjectReader::open(&context.replica, name, size).await?.outline().digest;
-    if found == digest {
+    if planted::is("another's object is taken for ours") {
+        return Ok(());
+    }
+    if found == digest && !planted::is("our own object is taken for another's") {
         tracing::info!(object = %name, "the store had it already, from a try whose answer was lost");
         return Ok(());
     }

@@ -9,6 +9,7 @@ use super::pending::{Boundary, Span};
 use crate::compress::Compression;
 use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, Unobserved, WalMark};
 use crate::ids::{Digest, WriterId};
+use crate::planted;
 use crate::replica::{Name, Sealing};
 use crate::state::{Acknowledged, PageHashes};
 use crate::units::{DbChecksum, PageHash, PageNo, PageSize, SegmentIndex, Timestamp};
@@ -61,7 +62,10 @@ impl Joint {
 
     pub(super) fn summary(&self, span: Span, boundary: Boundary, checksum_after: DbChecksum) -> Summary {
         // Times never go back within a generation, whatever the clock does.
-        let last_time = span.last.max(span.first).max(self.before.at());
+        let mut last_time = span.last.max(span.first).max(self.before.at());
+        if planted::is("time goes back with the clock") {
+            last_time = span.last;
+        }
         // While the store was out of reach no state went there by itself.
         let sent_late = self.outage.then(|| (self.before.at(), last_time));
         // It ends with this state at the latest: the clock is read once more after what was found was captured.

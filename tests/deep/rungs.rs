@@ -1,6 +1,7 @@
 //! The rungs.
 
 mod crash;
+mod found;
 mod sim;
 
 use std::time::Duration;
@@ -9,6 +10,14 @@ use crate::ladder::Rung;
 
 /// Every rung, in the order in which they run.
 pub(crate) const RUNGS: &[Rung] = &[
+    Rung {
+        name: "found",
+        what: "what was found once, and mended, stays so",
+        quick: found::COUNT,
+        deep: found::COUNT,
+        patience: Duration::from_secs(60),
+        run: found::run,
+    },
     Rung {
         name: "crash",
         what: "a script is stopped at every call of files and store, in every way: nothing is lost, nothing is made up",

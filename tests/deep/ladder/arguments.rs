@@ -28,7 +28,12 @@ pub(super) struct Climb {
     /// No new seed after this long.
     pub(super) budget: Option<Duration>,
     pub(super) jobs: usize,
+    /// Failures of a rung after which the rest of its seeds is left alone.
+    pub(super) enough: usize,
 }
+
+/// Failures of a rung after which one has seen enough.
+const ENOUGH: usize = 20;
 
 /// `from`, `from + step`, … below `end`.
 #[derive(Clone, Copy)]
@@ -61,7 +66,15 @@ impl Arguments {
                 let fits = |rung: &&Rung| filters.is_empty() || filters.iter().any(|word| rung.name.contains(**word));
                 let listing = words.contains(&"--list");
                 let rungs = if listing { Vec::new() } else { rungs.iter().filter(fits).collect() };
-                Command::Climb(Climb { rungs, deep: false, from: 1, count: None, budget: None, jobs: cores() })
+                Command::Climb(Climb {
+                    rungs,
+                    deep: false,
+                    from: 1,
+                    count: None,
+                    budget: None,
+                    jobs: cores(),
+                    enough: ENOUGH,
+                })
             }
         };
         Ok(Arguments { command })
@@ -73,7 +86,8 @@ fn deep(
     rungs: &'static [Rung],
     rung: impl Fn(&str) -> Result<&'static Rung, String>,
 ) -> Result<Climb, String> {
-    let mut climb = Climb { rungs: Vec::new(), deep: true, from: 1, count: None, budget: None, jobs: cores() };
+    let mut climb =
+        Climb { rungs: Vec::new(), deep: true, from: 1, count: None, budget: None, jobs: cores(), enough: ENOUGH };
     let mut words = words.iter();
     while let Some(&word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a number"));
@@ -81,6 +95,7 @@ fn deep(
             "--from" => climb.from = number(value()?)?,
             "--count" => climb.count = Some(number(value()?)?),
             "--minutes" => climb.budget = Some(Duration::from_secs(60 * number(value()?)?)),
+            "--first" => climb.enough = 1,
             "--jobs" => climb.jobs = number(value()?)?.clamp(1, 64) as usize,
             name => climb.rungs.push(rung(name)?),
         }

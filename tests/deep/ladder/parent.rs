@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 use super::arguments::Climb;
 use super::{Rung, Tally};
 
-/// Failures of a rung after which the rest of its seeds is left alone.
-const ENOUGH: usize = 20;
-
 /// What came of a rung.
 struct Outcome {
     rung: &'static Rung,
@@ -37,7 +34,7 @@ pub(super) fn climb(climb: &Climb) -> ExitCode {
     for &rung in &climb.rungs {
         let count = climb.count.unwrap_or(if climb.deep { rung.deep } else { rung.quick });
         let left = climb.budget.map(|budget| budget.saturating_sub(began.elapsed()));
-        let outcome = run(rung, climb.from, count, climb.jobs, left);
+        let outcome = run(rung, climb, count, left);
         println!("{}", line(&outcome));
         outcomes.push(outcome);
     }
@@ -46,7 +43,8 @@ pub(super) fn climb(climb: &Climb) -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn run(rung: &'static Rung, from: u64, count: u64, jobs: usize, left: Option<Duration>) -> Outcome {
+fn run(rung: &'static Rung, climb: &Climb, count: u64, left: Option<Duration>) -> Outcome {
+    let (from, jobs) = (climb.from, climb.jobs);
     let began = Instant::now();
     let jobs = jobs.min(usize::try_from(count).unwrap_or(jobs)).max(1) as u64;
     let end = from.saturating_add(count);
@@ -98,7 +96,7 @@ fn run(rung: &'static Rung, from: u64, count: u64, jobs: usize, left: Option<Dur
             }
         }
         let late = left.is_some_and(|left| began.elapsed() >= left);
-        if late || outcome.failures.len() >= ENOUGH {
+        if late || outcome.failures.len() >= climb.enough {
             outcome.left_at = workers.iter().filter_map(|worker| worker.at).map(|(seed, _)| seed).min();
             workers.iter_mut().for_each(Worker::kill);
         }

@@ -217,8 +217,7 @@ impl App {
                 Ok("foreign checkpoints")
             }
             33 => {
-                self.connections[0].execute_batch("VACUUM")?;
-                self.record()?;
+                self.vacuum()?;
                 Ok("vacuums")
             }
             34..37 => {
@@ -253,6 +252,11 @@ impl App {
         let commit = acting(Who::Application, || workload::commit(&self.connections[with], &mut self.dice, step))?;
         self.commits += 1;
         self.chain = commit.commit;
+        self.record()
+    }
+
+    pub(crate) fn vacuum(&mut self) -> anyhow::Result<()> {
+        acting(Who::Application, || self.connections[0].execute_batch("VACUUM"))?;
         self.record()
     }
 

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Proves the ladder: plants one fault after the other, and says which rung finds it, after how many seeds.
+#
+#     tests/deep/planted.sh              all of them
+#     tests/deep/planted.sh "a fault"    one
+#
+# The faults are in the sources, as `planted::is("…")`, and only in a build with `--cfg planted`: a wrapper of the
+# compiler says so for this crate alone, so that nothing else is built anew.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+wrapper=$(mktemp)
+trap 'rm -f "$wrapper"' EXIT
+printf '#!/bin/sh\nexec "$@" --cfg planted\n' > "$wrapper"
+chmod +x "$wrapper"
+program=$(RUSTC_WORKSPACE_WRAPPER=$wrapper cargo test --locked --all-features --test deep --no-run --message-format short 2>&1 \
+    | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
+
+if [ $# -gt 0 ]; then
+    faults=("$@")
+else
+    mapfile -t faults < <(grep -rhoE 'planted::is\("[^"]+' src | sed 's/.*"//' | sort -u)
+fi
+
+missed=0
+printf '%-70s  %-8s  %s\n' "fault" "rung" "seeds"
+for fault in "${faults[@]}"; do
+    found=
+    # The rungs from the quickest to the slowest; the seeds are those of everybody.
+    for attempt in "found 100" "wal 40" "crash 2600" "sim 3000"; do
+        read -r rung count <<< "$attempt"
+        if ! out=$(WALOY_PLANTED=$fault RUST_BACKTRACE=0 "$program" deep "$rung" --count "$count" --first 2> /dev/null); then
+            seeds=$(sed -n 's/^FAILED [^ ]* *\([0-9]*\) seeds.*/\1/p' <<< "$out" | head -1)
+            printf '%-70s  %-8s  %s\n' "$fault" "$rung" "$((seeds + 1))"
+            sed -n 's/^ *seed \([0-9]*\): /    seed \1: /p' <<< "$out" | head -1 | cut -c1-400
+            found=1
+            break
+        fi
+    done
+    if [ -z "$found" ]; then
+        printf '%-70s  %-8s\n' "$fault" "MISSED"
+        missed=$((missed + 1))
+    fi
+done
+echo "${#faults[@]} faults, $missed missed"
+[ "$missed" = 0 ]

@@ -1,0 +1,141 @@
+//! What the other rungs have found, each as it was found and as short as can be told. The number of a story is its seed.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use waloy::engine::Options;
+use waloy::restore::Target;
+use waloy::testing::dice::Dice;
+use waloy::testing::workload::Step;
+
+use crate::door::{self, Loss, Plan};
+use crate::ladder::Tally;
+use crate::sim::Ground;
+use crate::sim::app::{App, Manners, digest};
+use crate::sim::check::{Inspector, Restored, told};
+use crate::sim::host::Host;
+use crate::sim::store::Bucket;
+use crate::sim::time::Time;
+
+type Story = fn(&mut Scene) -> anyhow::Result<()>;
+
+/// Their names say what must be so.
+const STORIES: &[(&str, Story)] = &[
+    ("a loss of power leaves the state directory", a_loss_of_power_leaves_the_state_directory),
+    ("a loss of power makes no stranger of a database", a_loss_of_power_makes_no_stranger_of_a_database),
+    ("a sync is about the file that is there", a_sync_is_about_the_file_that_is_there),
+];
+
+pub(crate) const COUNT: u64 = STORIES.len() as u64;
+
+pub(crate) fn run(seed: u64) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    if let Some((name, story)) = STORIES.get(seed as usize - 1) {
+        story(&mut Scene::begin()?).context(*name)?;
+        tally.add("stories", 1);
+    }
+    Ok(tally)
+}
+
+/// A machine with an application, a replicator that uploads when asked, and a bucket in fine weather.
+struct Scene {
+    host: Host,
+    inspector: Inspector,
+    _ground: Ground,
+}
+
+impl Scene {
+    fn begin() -> anyhow::Result<Scene> {
+        let ground = Ground::new(1);
+        let machine = ground.watched().join("a");
+        std::fs::create_dir_all(&machine)?;
+        let db = machine.join("app.db");
+        let (mut dice, time) = (Dice::new(1), Time::default());
+        let manners =
+            Manners { page_size: 512, auto_vacuum: false, synchronous: "FULL", autocheckpoint: 0, cache: 100 };
+        let mut app = App::create(&db, manners, dice.fork())?;
+        app.close();
+        door::open(&ground.watched(), Plan::new(dice.fork()));
+        app.reopen()?;
+        let bucket = Bucket::new(time.clone(), dice.fork(), true);
+        let mut options = Options::new(&db);
+        options.automatic = false;
+        let host = Host::new(0, app, options, time, &bucket);
+        Ok(Scene { host, inspector: Inspector { bucket, key: None, scratch: ground.scratch() }, _ground: ground })
+    }
+
+    fn commit(&self, step: Step) -> anyhow::Result<()> {
+        self.host.app.borrow_mut().commit_step(0, step)
+    }
+
+    fn start(&mut self) -> anyhow::Result<()> {
+        self.host.start().map_err(told)
+    }
+
+    fn sync(&mut self) -> anyhow::Result<()> {
+        let synced = self.host.ask(async |replicator| replicator.sync().await.map(drop));
+        synced.context("it runs")?.map_err(told)
+    }
+
+    /// What a restore gives is the database as it is.
+    fn prove(&mut self) -> anyhow::Result<()> {
+        let pages = digest(&self.host.app.borrow_mut().pages()?);
+        match self.inspector.restore(Target::Latest, true)? {
+            Restored::State(restored) => ensure!(restored == pages, "the replica is not level with the database"),
+            Restored::Nothing => bail!("there is nothing to restore"),
+        }
+        Ok(())
+    }
+}
+
+/// The directory was made, and everything in it synced; its own name was not (`sim 4`). With it went what says whose the
+/// replica is.
+fn a_loss_of_power_leaves_the_state_directory(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.start()?;
+    scene.sync()?;
+    let state = scene.host.state_dir();
+    scene.host.lose_power(Loss::Everything)?;
+    ensure!(state.join("writer").exists(), "the state directory is gone, or who the writer is");
+    Ok(())
+}
+
+/// The position is not synced at each upload; after a loss of power it could be gone, and a database of which more than
+/// half had changed since was refused as another one (`sim 64`).
+fn a_loss_of_power_makes_no_stranger_of_a_database(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.start()?;
+    scene.sync()?;
+    for _ in 0..4 {
+        scene.commit(Step::Large)?;
+        scene.sync()?;
+    }
+    scene.host.stop();
+    scene.commit(Step::Large)?;
+    scene.commit(Step::Schema)?;
+    scene.host.app.borrow().checkpoint("TRUNCATE")?;
+    scene.host.lose_power(Loss::Everything)?;
+    for _ in 0..8 {
+        scene.commit(Step::Large)?;
+    }
+    scene.host.app.borrow_mut().vacuum()?;
+    scene.start().context("the start after a loss of power")?;
+    scene.sync()?;
+    scene.prove()
+}
+
+/// Whether the file is still the same one was asked once a second; a sync in between was acknowledged although another
+/// file had taken the name (`sim 106`).
+fn a_sync_is_about_the_file_that_is_there(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.start()?;
+    scene.commit(Step::Small)?;
+    scene.sync()?;
+    let earlier = scene.host.app.borrow_mut().pages()?;
+    scene.commit(Step::Small)?;
+    scene.sync()?;
+    scene.host.pass(Duration::from_millis(100));
+    scene.host.app.borrow_mut().replace(&earlier)?;
+    // It may say that the file was replaced; what it acknowledges is the one that is there.
+    if scene.sync().is_err() {
+        scene.sync().context("the sync after the one that said so")?;
+    }
+    scene.prove()
+}
