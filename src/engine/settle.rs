@@ -6,7 +6,7 @@ use super::adopt;
 use super::context::Context;
 use super::error::Error;
 use super::parcel::{Body, overtaken_by, put, require_ours};
-use crate::format::Reason;
+use crate::format::{Manifest, Reason};
 use crate::ids::GenerationId;
 use crate::replica::{self, Name, ObjectReader, Objects};
 use crate::restore;
@@ -110,6 +110,11 @@ pub(super) async fn is_there(context: &Context, known: &Acknowledged) -> Result<
 /// state directory. Then loads the table of page hashes that belongs to the newest of them, or makes it again from the
 /// replica; `None` if neither can be done, which costs a new generation.
 pub(super) async fn note_ours(context: &Context, known: &mut Acknowledged) -> Result<Option<PageHashes>, Error> {
+    if are_merged_behind(context, known).await?
+        && let Some(table) = note_merged(context, known).await?
+    {
+        return Ok(Some(table));
+    }
     let index = known.index.and_then(SegmentIndex::new);
     // A snapshot's key is before every segment's, so that "after nothing" lists the snapshot again: passed over below.
     let objects = Objects::list(&*context.replica, known.generation, index).await?;
@@ -118,7 +123,7 @@ pub(super) async fn note_ours(context: &Context, known: &mut Acknowledged) -> Re
         let name = Name::Segment(known.generation, index);
         let overtaken = || Error::Overtaken { object: format!("{}/{name}", context.replica.location()) };
         if Some(index) != known.next_index() {
-            return Err(overtaken());
+            return note_merged(context, known).await?.map(Some).ok_or_else(overtaken);
         }
         let reader = ObjectReader::open(&context.replica, name, size).await?;
         let header = &reader.outline().header;
@@ -153,6 +158,56 @@ pub(super) async fn note_ours(context: &Context, known: &mut Acknowledged) -> Re
             tracing::warn!(%error, "cannot make the table of page hashes again");
             Ok(None)
         }
+    }
+}
+
+/// Whether merged segments reach behind what is noted: the manifest says so, or what is noted last has gone by itself.
+async fn are_merged_behind(context: &Context, known: &Acknowledged) -> Result<bool, Error> {
+    let end = |manifest: &Manifest| manifest.merged.iter().map(|merged| merged.last.get()).max();
+    match replica::read_manifest(&context.replica, known.generation).await {
+        Ok(Some(manifest)) if end(&manifest) > known.index => return Ok(true),
+        Err(replica::Error::Store(error)) if error.is_transient() => return Err(error.into()),
+        // It is a hint.
+        Ok(_) | Err(_) => {}
+    }
+    match known.index.and_then(SegmentIndex::new) {
+        Some(index) => Ok(size_of(context, Name::Segment(known.generation, index)).await?.is_none()),
+        None => Ok(false),
+    }
+}
+
+/// The same where merged segments stand for some of those objects, which may be gone: a loss of power took the note of all
+/// of them, and what was noted durably is from before. The replica is read to its end then, and that is taken, if it is
+/// ours. `None`: nothing that is not there one by one is behind what is noted.
+async fn note_merged(context: &Context, known: &mut Acknowledged) -> Result<Option<PageHashes>, Error> {
+    let objects = Objects::list(&*context.replica, known.generation, None).await?;
+    let Some(end) = objects.last().filter(|end| Some(end.get()) > known.index) else { return Ok(None) };
+    let behind = |index: &SegmentIndex| Some(index.get()) > known.index;
+    let small = objects.segments.iter().map(|&(index, _)| index).filter(behind).count() as u64;
+    if small == end.get() - known.index.map_or(0, |index| index + 1) + 1 {
+        // All of them are there, to be noted one by one.
+        return Ok(None);
+    }
+    let overtaken = || Error::Overtaken { object: format!("{}/{}", context.replica.location(), known.generation) };
+    let names = restore::cover(&objects, Some(end).into()).map_err(|_| overtaken())?;
+    let (name, size) = objects
+        .segments
+        .last()
+        .filter(|&&(index, _)| index == end)
+        .map(|&(index, size)| (Name::Segment(known.generation, index), size))
+        .or(names.last().copied())
+        .ok_or_else(overtaken)?;
+    let newest = ObjectReader::open(&context.replica, name, size).await?;
+    if newest.outline().header.writer != context.writer {
+        return Err(overtaken());
+    }
+    match adopt::read(context, &objects).await? {
+        (Some((held, table)), true) => {
+            tracing::info!(object = %name, "the replica has more than was noted, of ours and merged since");
+            *known = held;
+            Ok(Some(table))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use waloy::compact::{Level, Levels};
 use waloy::engine::Options;
 use waloy::restore::Target;
+use waloy::retention::Policy;
 use waloy::testing::dice::Dice;
 use waloy::testing::workload::Step;
 
@@ -24,6 +26,7 @@ const STORIES: &[(&str, Story)] = &[
     ("a loss of power leaves the state directory", a_loss_of_power_leaves_the_state_directory),
     ("a loss of power makes no stranger of a database", a_loss_of_power_makes_no_stranger_of_a_database),
     ("a sync is about the file that is there", a_sync_is_about_the_file_that_is_there),
+    ("what was merged and let go of since is gone on with", what_was_merged_and_let_go_of_since_is_gone_on_with),
 ];
 
 pub(crate) const COUNT: u64 = STORIES.len() as u64;
@@ -138,4 +141,37 @@ fn a_sync_is_about_the_file_that_is_there(scene: &mut Scene) -> anyhow::Result<(
         scene.sync().context("the sync after the one that said so")?;
     }
     scene.prove()
+}
+
+/// After a loss of power the note of the position may be from before many segments; where those had been merged and deleted
+/// meanwhile, the next start met the ones after them, and took them for another writer's (`crash 1282`).
+fn what_was_merged_and_let_go_of_since_is_gone_on_with(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.host.options.merge = Some(Levels::new([Level { window: Duration::from_secs(5), parts: 3 }]));
+    let mut policy = Policy::new(Some(Duration::from_secs(5)));
+    policy.grace = Duration::from_secs(1);
+    scene.host.options.retention = Some(policy);
+    for idle in [false, true] {
+        scene.start()?;
+        for _ in 0..7 {
+            scene.commit(Step::Small)?;
+            scene.sync()?;
+            scene.host.pass(Duration::from_secs(2));
+        }
+        if idle {
+            // Until the newest small segment may have gone, too.
+            scene.host.pass(Duration::from_secs(60));
+            scene.sync()?;
+        }
+        let pruned = scene.host.ask(async |replicator| replicator.enforce_retention().await);
+        let pruned = pruned.context("it runs")?.map_err(told)?.context("there is a policy")?;
+        ensure!(pruned.objects > 0, "nothing was let go of");
+        scene.host.lose_power(Loss::Everything)?;
+        scene.start().context("the start after a loss of power")?;
+        scene.commit(Step::Small)?;
+        scene.sync()?;
+        scene.prove()?;
+        scene.inspector.verify()?;
+        scene.host.stop();
+    }
+    Ok(())
 }
