@@ -82,7 +82,10 @@ fn follows(then: &[u8], pages_then: u32, now: &[u8], pages_now: u32) -> bool {
     // `VACUUM` counts on both; `VACUUM INTO` begins the change counter anew, and is not much smaller than its source.
     let written_on = counter.1 > counter.0 && cookie.1 >= cookie.0;
     let copied = cookie.1 > cookie.0 && pages_now >= pages_then / 2;
-    id.0 == id.1 && (written_on || copied) && shares_tables(&statements(then), &statements(now))
+    // A connection to a WAL that nobody writes beside it puts the same number each time. A database that is fresh is
+    // smaller than one that was in use.
+    let grown = counter.1 == counter.0 && cookie.1 >= cookie.0 && pages_now >= pages_then;
+    id.0 == id.1 && (written_on || copied || grown) && shares_tables(&statements(then), &statements(now))
 }
 
 /// At least half of what the shorter of the two creates; a schema too long for page 1 says nothing.
@@ -151,5 +154,35 @@ mod tests {
         assert!(follows("marked.db"), "nothing tells it from an older sister");
         marked.execute_batch("PRAGMA application_id = 7").unwrap();
         assert!(!follows("marked.db"));
+    }
+
+    /// A small database of one connection, each page of which was changed while waloy was down: the change counter had
+    /// not moved, and it was taken for another one.
+    #[test]
+    fn a_change_counter_that_stands_still_is_no_sign_of_another_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let wal = |name: &str, rows: u32| {
+            let app = Connection::open(path(name)).unwrap();
+            app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, x BLOB)").unwrap();
+            let grow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                        INSERT INTO t(x) SELECT randomblob(3000) FROM n";
+            app.execute(grow, [rows]).unwrap();
+            app
+        };
+        let state = |app: &Connection, name: &str| {
+            app.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+            page_one_of(&path(name))
+        };
+        let app = wal("a.db", 5);
+        let (then, pages) = state(&app, "a.db");
+        app.execute_batch("UPDATE t SET x = randomblob(7000)").unwrap();
+        let (now, pages_now) = state(&app, "a.db");
+        assert_eq!(then[CHANGE_COUNTER..CHANGE_COUNTER + 4], now[CHANGE_COUNTER..CHANGE_COUNTER + 4]);
+        assert!(follows(&then, pages, &now, pages_now));
+
+        let (fresh, pages_fresh) = state(&wal("fresh.db", 1), "fresh.db");
+        assert_eq!(then[CHANGE_COUNTER..CHANGE_COUNTER + 4], fresh[CHANGE_COUNTER..CHANGE_COUNTER + 4]);
+        assert!(!follows(&then, pages, &fresh, pages_fresh), "the same application, with an emptier database");
     }
 }
