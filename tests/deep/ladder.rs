@@ -5,6 +5,7 @@ mod parent;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,6 +26,15 @@ pub(crate) struct Rung {
     pub(crate) patience: Duration,
     /// Does one seed. It fails by a panic or an error.
     pub(crate) run: fn(u64) -> anyhow::Result<Tally>,
+}
+
+/// What a process of a rung does that is started, and killed, by a seed: it is this program again.
+#[derive(Clone, Copy)]
+pub(crate) struct Role {
+    /// What it is called on the command line.
+    pub(crate) name: &'static str,
+    /// Does it, in this directory, from this seed.
+    pub(crate) play: fn(&Path, u64) -> anyhow::Result<()>,
 }
 
 /// How often what happened in a seed, or in many.
@@ -56,9 +66,18 @@ impl Tally {
     }
 }
 
+/// The variable that tells a worker that the run is a deep one.
+const DEEP: &str = "WALOY_DEEP";
+
+/// Whether this seed is one of a deep run. Few rungs make a difference.
+pub(crate) fn is_deep() -> bool {
+    std::env::var_os(DEEP).is_some_and(|it| it == "1")
+}
+
 /// Does what the arguments say.
-pub(crate) fn main(rungs: &'static [Rung]) -> ExitCode {
+pub(crate) fn main(rungs: &'static [Rung], roles: &[&[Role]]) -> ExitCode {
     match Arguments::read(std::env::args().skip(1), rungs) {
+        Ok(Arguments { command: Command::Role { name, dir, seed } }) => worker::play(roles, &name, &dir, seed),
         Ok(Arguments { command: Command::Worker { rung, seeds } }) => worker::run(rung, seeds),
         Ok(Arguments { command: Command::One { rung, seed } }) => worker::one(rung, seed),
         Ok(Arguments { command: Command::Climb(climb) }) => parent::climb(&climb),

@@ -20,5 +20,5 @@ mod sim;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ladder::main(rungs::RUNGS)
+    ladder::main(rungs::RUNGS, rungs::ROLES)
 }

@@ -2,11 +2,14 @@
 
 mod crash;
 mod found;
+mod kills;
+mod processes;
+mod rng;
 mod sim;
 
 use std::time::Duration;
 
-use crate::ladder::Rung;
+use crate::ladder::{Role, Rung};
 
 /// Every rung, in the order in which they run.
 pub(crate) const RUNGS: &[Rung] = &[
@@ -34,4 +37,8 @@ pub(crate) const RUNGS: &[Rung] = &[
         patience: Duration::from_secs(120),
         run: sim::run,
     },
+    kills::RUNG,
 ];
+
+/// What the processes do that rungs start.
+pub(crate) const ROLES: &[&[Role]] = &[kills::ROLES];

@@ -1,5 +1,6 @@
 //! What is asked for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Rung;
@@ -16,6 +17,8 @@ pub(super) enum Command {
     One { rung: &'static Rung, seed: u64 },
     /// Part of a rung's seeds, in this process; what happens is told line by line.
     Worker { rung: &'static Rung, seeds: Seeds },
+    /// Not for people: what a seed starts in a process of its own.
+    Role { name: String, dir: PathBuf, seed: u64 },
 }
 
 /// Many seeds of some rungs.
@@ -60,6 +63,7 @@ impl Arguments {
                 rung: rung(name)?,
                 seeds: Seeds { from: number(from)?, step: number(step)?, end: number(end)? },
             },
+            ["role", name, dir, seed] => Command::Role { name: name.into(), dir: dir.into(), seed: number(seed)? },
             ["deep", ..] => Command::Climb(deep(&words[1..], rungs, rung)?),
             _ => {
                 let filters: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();

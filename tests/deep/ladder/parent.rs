@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::arguments::Climb;
-use super::{Rung, Tally};
+use super::{DEEP, Rung, Tally};
 
 /// What came of a rung.
 struct Outcome {
@@ -44,9 +44,9 @@ pub(super) fn climb(climb: &Climb) -> ExitCode {
 }
 
 fn run(rung: &'static Rung, climb: &Climb, count: u64, left: Option<Duration>) -> Outcome {
-    let (from, jobs) = (climb.from, climb.jobs);
     let began = Instant::now();
-    let jobs = jobs.min(usize::try_from(count).unwrap_or(jobs)).max(1) as u64;
+    let (from, deep) = (climb.from, climb.deep);
+    let jobs = climb.jobs.min(usize::try_from(count).unwrap_or(usize::MAX)).max(1) as u64;
     let end = from.saturating_add(count);
     let mut outcome = Outcome {
         rung,
@@ -57,7 +57,8 @@ fn run(rung: &'static Rung, climb: &Climb, count: u64, left: Option<Duration>) -
         elapsed: Duration::ZERO,
     };
     let (sender, lines) = channel();
-    let mut workers: Vec<Worker> = (0..jobs).map(|job| Worker::start(rung, (from + job, jobs, end), &sender)).collect();
+    let mut workers: Vec<Worker> =
+        (0..jobs).map(|job| Worker::start(rung, deep, (from + job, jobs, end), &sender)).collect();
     while workers.iter().any(|worker| worker.child.is_some()) {
         match lines.recv_timeout(Duration::from_millis(200)) {
             Ok((pid, line)) => {
@@ -79,7 +80,7 @@ fn run(rung: &'static Rung, climb: &Climb, count: u64, left: Option<Duration>) -
                         if let Some(seed) = worker.end() {
                             let why = "the process ended".to_owned();
                             outcome.failures.push((seed, why));
-                            *worker = Worker::start(rung, (seed + jobs, jobs, end), &sender);
+                            *worker = Worker::start(rung, deep, (seed + jobs, jobs, end), &sender);
                         }
                     }
                 }
@@ -92,7 +93,7 @@ fn run(rung: &'static Rung, climb: &Climb, count: u64, left: Option<Duration>) -
             {
                 outcome.failures.push((seed, "hangs".to_owned()));
                 worker.kill();
-                *worker = Worker::start(rung, (seed + jobs, jobs, end), &sender);
+                *worker = Worker::start(rung, deep, (seed + jobs, jobs, end), &sender);
             }
         }
         let late = left.is_some_and(|left| began.elapsed() >= left);
@@ -114,7 +115,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(rung: &Rung, (from, step, end): (u64, u64, u64), lines: &Sender<(u32, Line)>) -> Worker {
+    fn start(rung: &Rung, deep: bool, (from, step, end): (u64, u64, u64), lines: &Sender<(u32, Line)>) -> Worker {
         if from >= end {
             return Worker { child: None, at: None };
         }
@@ -123,6 +124,7 @@ impl Worker {
         let program = std::env::current_exe().expect("a program knows where it is");
         let mut child = Command::new(program)
             .args(arguments.iter().chain(&numbers))
+            .env(DEEP, if deep { "1" } else { "0" })
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()

@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::arguments::Seeds;
-use super::{Rung, Tally};
+use super::{Role, Rung, Tally};
 
 /// Tells of each seed when it begins, and what came of it: `begin 7`, `done 7 commits=3`, `failed 7 why`.
 pub(super) fn run(rung: &Rung, seeds: Seeds) -> ExitCode {
@@ -32,6 +33,22 @@ pub(super) fn one(rung: &Rung, seed: u64) -> ExitCode {
         }
         Err(why) => {
             eprintln!("{} {seed} failed: {why}", rung.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A process that a seed has started.
+pub(super) fn play(roles: &[&[Role]], name: &str, dir: &Path, seed: u64) -> ExitCode {
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    let Some(role) = roles.iter().copied().flatten().find(|role| role.name == name) else {
+        eprintln!("there is no role {name:?}");
+        return ExitCode::from(2);
+    };
+    match (role.play)(dir, seed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name} failed: {error:#}");
             ExitCode::FAILURE
         }
     }
