@@ -7,6 +7,8 @@
 //! cargo test --release --all-features --test deep -- one sim 4711           one seed again, and what it says
 //! ```
 //!
+//! `soak` goes on for `WALOY_SOAK_MINUTES` in a deep run (45), and says each minute where it is.
+//!
 //! A seed is done in a process of its own kind (a worker, one for each core), so that one that hangs or takes the
 //! process with it is a failure with a seed like any other. `LEDGER.md` beside this file keeps the sums.
 
@@ -15,6 +17,9 @@
 mod door;
 mod ladder;
 mod rungs;
+#[path = "../it/s3_server.rs"]
+#[expect(clippy::unwrap_used, dead_code, reason = "it is made for tests that stop where they fail, and more of them")]
+mod s3_server;
 mod sim;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ mod kills;
 mod processes;
 mod rng;
 mod sim;
+mod soak;
 
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub(crate) const RUNGS: &[Rung] = &[
         run: sim::run,
     },
     kills::RUNG,
+    soak::RUNG,
 ];
 
 /// What the processes do that rungs start.
-pub(crate) const ROLES: &[&[Role]] = &[kills::ROLES];
+pub(crate) const ROLES: &[&[Role]] = &[kills::ROLES, soak::ROLES];

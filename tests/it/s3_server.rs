@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -27,6 +28,8 @@ pub(crate) enum Trouble {
     Hangs(String),
     /// It breaks every connection off.
     Gone,
+    /// It takes this much longer for everything.
+    Slow(Duration),
     /// It answers every request with this status and code.
     Says(u16, &'static str),
     /// It answers so whoever signs with this access key.
@@ -37,7 +40,7 @@ impl Trouble {
     fn concerns(&self, request: &hyper::Request<hyper::body::Incoming>) -> bool {
         match self {
             Trouble::Hangs(end) => request.uri().path().ends_with(end),
-            Trouble::Gone | Trouble::Says(..) => true,
+            Trouble::Gone | Trouble::Slow(_) | Trouble::Says(..) => true,
             Trouble::Expired(key, ..) => {
                 let signed = request.headers().get("authorization").and_then(|it| it.to_str().ok());
                 signed.is_some_and(|signed| signed.contains(key))
@@ -97,6 +100,10 @@ impl S3Server {
                             async move {
                                 match trouble {
                                     None => answer.await.map_err(|error| format!("{error:?}")),
+                                    Some(Trouble::Slow(delay)) => {
+                                        tokio::time::sleep(delay).await;
+                                        answer.await.map_err(|error| format!("{error:?}"))
+                                    }
                                     Some(Trouble::Hangs(_)) => std::future::pending().await,
                                     // The connection breaks off.
                                     Some(Trouble::Gone) => Err("gone".to_owned()),
@@ -141,7 +148,7 @@ impl S3Server {
             region: Some("us-east-1".into()),
             access_key: Some(self.access_key.clone()),
             secret_key: Some(self.secret_key.clone()),
-            retry: Retry { first: std::time::Duration::from_millis(5), ..Retry::default() },
+            retry: Retry { first: Duration::from_millis(5), ..Retry::default() },
             ..S3Options::default()
         }
     }
