@@ -274,6 +274,14 @@ impl S3 for Objects {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        // As Garage has it: the first key after that one is not under the prefix, so there are no more.
+        let ListObjectsV2Input { prefix, start_after, .. } = &request.input;
+        if let (Some(prefix), Some(after)) = (prefix, start_after)
+            && after < prefix
+        {
+            let is_truncated = Some(false);
+            return Ok(S3Response::new(ListObjectsV2Output { is_truncated, ..Default::default() }));
+        }
         let _folders = self.folders.read().await;
         self.files.list_objects_v2(request).await
     }

@@ -12,6 +12,9 @@ impl Inner {
         key::check_prefix(&self.location(), prefix)?;
         let call = self.call("list", "ListObjectsV2", prefix);
         let _turn = self.turn().await;
+        // What comes before the prefix comes before every key under it. Garage begins there all the same, meets a key
+        // that is not under the prefix, and says that there are none.
+        let after = after.filter(|after| *after >= prefix);
         let mut token = None;
         loop {
             let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.full(prefix));
