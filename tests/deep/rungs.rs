@@ -7,6 +7,7 @@ mod processes;
 mod rng;
 mod sim;
 mod soak;
+mod stores;
 
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ pub(crate) const RUNGS: &[Rung] = &[
     },
     kills::RUNG,
     soak::RUNG,
+    stores::RUNG,
 ];
 
 /// What the processes do that rungs start.
