@@ -4,7 +4,6 @@ mod crash;
 mod found;
 mod kills;
 mod processes;
-mod rng;
 mod sim;
 mod soak;
 mod stores;

@@ -12,10 +12,10 @@ use waloy::replica::{Key, Replica};
 use waloy::retention::Policy;
 use waloy::seal::{Cost, Secret};
 use waloy::storage::{DirStore, Store};
+use waloy::testing::dice::Dice;
 use waloy::testing::faulty::FaultyStore;
 
 use crate::rungs::processes::{Place, last_commit};
-use crate::rungs::rng::Rng;
 
 /// States that were acknowledged: `i`, after a sync that began after commit `i`.
 pub(super) const ACKED: &str = "acked";
@@ -33,23 +33,23 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn new(place: &Place, seed: u64) -> anyhow::Result<Setup> {
-        let mut rng = Rng::new(seed ^ 0x5e7);
+        let mut dice = Dice::new(seed ^ 0x5e7);
         let mut options = Options::new(place.database());
         let millis = Duration::from_millis;
-        options.sync_interval = millis(rng.pick(&[10, 50]));
+        options.sync_interval = millis(*dice.pick(&[10, 50]));
         options.quiet = millis(100);
-        options.checkpoint_threshold = rng.pick(&[256 << 10, 1 << 20]);
+        options.checkpoint_threshold = *dice.pick(&[256 << 10, 1 << 20]);
         // Of a small one, pages are collected when they are uploaded.
-        options.memory_budget = rng.pick(&[64 << 10, 16 << 20]);
-        options.snapshot_interval = rng.pick(&[None, Some(millis(400)), Some(millis(1500))]);
-        options.compression = rng.pick(&[Compression::default(), Compression::None]);
+        options.memory_budget = *dice.pick(&[64 << 10, 16 << 20]);
+        options.snapshot_interval = *dice.pick(&[None, Some(millis(400)), Some(millis(1500))]);
+        options.compression = *dice.pick(&[Compression::default(), Compression::None]);
         let level = |window, parts| Level { window: millis(window), parts };
         options.merge = Some(Levels::new([level(150, 4), level(600, 4)]));
-        let retention = rng.one_in(2);
+        let retention = dice.one_in(2);
         if retention {
             options.retention = Some(Policy { grace: millis(500), ..Policy::new(Some(Duration::from_secs(1))) });
         }
-        let key = if rng.one_in(3) {
+        let key = if dice.one_in(3) {
             let cost = Cost { memory_kib: 19 << 10, passes: 1, lanes: 1 };
             Some(Key::new(Secret::from_passphrase(b"correct horse")?).with_cost(cost))
         } else {
@@ -57,7 +57,7 @@ impl Setup {
         };
         options.key.clone_from(&key);
         // With a slow store a kill more often comes between a request and its effect on the local state.
-        let delay = millis(rng.pick(&[0, 0, 3, 15]));
+        let delay = millis(*dice.pick(&[0, 0, 3, 15]));
         Ok(Setup { key, retention, options, delay })
     }
 

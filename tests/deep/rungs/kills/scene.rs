@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use waloy::replica::{Name, Replica};
 use waloy::restore::{self, Output, Point, Target};
 use waloy::storage::list_all;
+use waloy::testing::dice::Dice;
 use waloy::units::SegmentIndex;
 use waloy::verify::{self, Level, Severity, Subset};
 
@@ -17,12 +18,11 @@ use super::writer;
 use super::{KILLS, Victims};
 use crate::ladder::Tally;
 use crate::rungs::processes::{Place, Process, last_commit};
-use crate::rungs::rng::Rng;
 
 pub(super) struct Scene {
     place: Place,
     seed: u64,
-    rng: Rng,
+    dice: Dice,
     setup: Setup,
     runtime: tokio::runtime::Runtime,
     copies: Vec<Copy>,
@@ -33,17 +33,17 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new(dir: &Path, seed: u64) -> anyhow::Result<Scene> {
-        let (place, mut rng) = (Place::new(dir), Rng::new(seed));
+        let (place, mut dice) = (Place::new(dir), Dice::new(seed));
         let setup = Setup::new(&place, seed)?;
-        writer::create(&place, rng.pick(&[512, 4096, 4096, 16_384]))?;
+        writer::create(&place, *dice.pick(&[512, 4096, 4096, 16_384]))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        Ok(Scene { place, seed, rng, setup, runtime, copies: Vec::new(), tally: Tally::default(), processes: 0 })
+        Ok(Scene { place, seed, dice, setup, runtime, copies: Vec::new(), tally: Tally::default(), processes: 0 })
     }
 
     pub(super) fn play(mut self, victims: Victims) -> anyhow::Result<Tally> {
-        // A connection that is there all the time keeps the index of the WAL alive. Without one, and everybody dead, the
-        // next to open the database recovers it from the WAL.
-        let held = match self.rng.one_in(2) {
+        // A connection that is there all the time keeps the index of the WAL alive. Without one, when everybody is dead,
+        // the next to open the database recovers it from the WAL.
+        let held = match self.dice.one_in(2) {
             true => Some(self.place.open(true)?),
             false => None,
         };
@@ -70,8 +70,8 @@ impl Scene {
             victim.kill()?;
             self.tally.add("kills of writers", 1);
             // Sometimes the next one comes at once, and waloy has seen nothing of it all.
-            if self.rng.one_in(2) {
-                std::thread::sleep(Duration::from_micros(self.rng.below(100_000)));
+            if self.dice.one_in(2) {
+                std::thread::sleep(Duration::from_micros(self.dice.below(100_000)));
             }
             self.check_newest("after a writer's death")?;
         }
@@ -89,8 +89,8 @@ impl Scene {
             self.tally.add("kills of waloy", 1);
             self.check_newest("after waloy's death")?;
             // Meanwhile the WAL goes on, is checkpointed, and starts over.
-            if self.rng.one_in(2) {
-                std::thread::sleep(Duration::from_millis(self.rng.below(150)));
+            if self.dice.one_in(2) {
+                std::thread::sleep(Duration::from_millis(self.dice.below(150)));
             }
         }
         Ok((others, self.replicator()?))
@@ -106,12 +106,12 @@ impl Scene {
             for writer in &mut writers {
                 writer.wait_until_ready()?;
             }
-            if self.rng.one_in(2) {
+            if self.dice.one_in(2) {
                 self.wait_for_a_commit();
             }
             let mut waloy = Some(replicator);
-            let first = self.rng.below(writers.len() as u64 + 1) as usize;
-            let apart = if self.rng.one_in(2) { self.rng.below(20_000) } else { 0 };
+            let first = self.dice.below(writers.len() as u64 + 1) as usize;
+            let apart = if self.dice.one_in(2) { self.dice.below(20_000) } else { 0 };
             self.tally.add("kills of waloy", 1);
             self.tally.add("kills of writers", writers.len() as u64);
             for (n, writer) in writers.into_iter().enumerate() {
@@ -130,10 +130,10 @@ impl Scene {
     /// Those who live on, or die with the others.
     fn company(&mut self, operator: &'static str) -> anyhow::Result<Vec<Process>> {
         let mut company = Vec::new();
-        if !self.rng.one_in(3) {
+        if !self.dice.one_in(3) {
             company.push(self.start(operator)?);
         }
-        if company.is_empty() || self.rng.one_in(2) {
+        if company.is_empty() || self.dice.one_in(2) {
             company.push(self.start("writer")?);
         }
         Ok(company)
@@ -151,32 +151,32 @@ impl Scene {
 
     /// Until a transaction was announced, and a moment more: two in three times.
     fn wait_for_a_commit(&mut self) {
-        if self.rng.one_in(3) {
-            std::thread::sleep(Duration::from_micros(self.rng.below(8000)));
+        if self.dice.one_in(3) {
+            std::thread::sleep(Duration::from_micros(self.dice.below(8000)));
             return;
         }
         self.wait_for(LINES, Duration::from_secs(2));
-        let at_most = self.rng.pick(&[50, 300, 1500]);
-        std::thread::sleep(Duration::from_micros(self.rng.below(at_most)));
+        let at_most = *self.dice.pick(&[50, 300, 1500]);
+        std::thread::sleep(Duration::from_micros(self.dice.below(at_most)));
     }
 
     /// Until it is to die: while it starts, at any moment, or when it has just uploaded something.
     fn let_work(&mut self, replicator: &mut Process) -> anyhow::Result<()> {
-        match self.rng.below(4) {
-            0 => std::thread::sleep(Duration::from_micros(self.rng.below(150_000))),
+        match self.dice.below(4) {
+            0 => std::thread::sleep(Duration::from_micros(self.dice.below(150_000))),
             1 => {
                 replicator.wait_until_ready()?;
-                std::thread::sleep(Duration::from_micros(self.rng.below(30_000)));
+                std::thread::sleep(Duration::from_micros(self.dice.below(30_000)));
             }
             2 => {
                 replicator.wait_until_ready()?;
-                std::thread::sleep(Duration::from_micros(self.rng.below(900_000)));
+                std::thread::sleep(Duration::from_micros(self.dice.below(900_000)));
             }
             _ => {
                 replicator.wait_until_ready()?;
-                std::thread::sleep(Duration::from_micros(self.rng.below(200_000)));
+                std::thread::sleep(Duration::from_micros(self.dice.below(200_000)));
                 self.wait_for(POINTS, Duration::from_secs(1));
-                std::thread::sleep(Duration::from_micros(self.rng.below(20_000)));
+                std::thread::sleep(Duration::from_micros(self.dice.below(20_000)));
             }
         }
         Ok(())
@@ -258,7 +258,7 @@ impl Scene {
     /// Everybody stops in order; the replica is the database, and every copy was the database once.
     fn end(&mut self, writers: Vec<Process>, mut waloy: Process, source: &Connection) -> anyhow::Result<()> {
         waloy.wait_until_ready()?;
-        std::thread::sleep(Duration::from_millis(self.rng.below(300)));
+        std::thread::sleep(Duration::from_millis(self.dice.below(300)));
         self.place.stop("writers")?;
         writers.into_iter().try_for_each(Process::finish)?;
         self.place.stop("replicator")?;
@@ -289,7 +289,7 @@ impl Scene {
             return Ok(());
         }
         for _ in 0..4 {
-            let at = self.rng.below(points.len() as u64) as usize;
+            let at = self.dice.below(points.len() as u64) as usize;
             let [generation, index] = &points[at][..] else { anyhow::bail!("no point: {:?}", points[at]) };
             let index = SegmentIndex::new(index.parse()?).context("an index")?;
             let target = Target::Generation(generation.parse()?, Some(Point::Index(index)));

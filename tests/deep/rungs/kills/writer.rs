@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
+use waloy::testing::dice::Dice;
 
 use super::oracle::{announce, digest_of, hex};
 use crate::rungs::processes::{Place, last_commit};
-use crate::rungs::rng::Rng;
 
 /// Makes the database, with its first commit. Some of it is never written again, as in most: of a database without a
 /// page left of what its replica has, waloy asks whether it is the same one.
@@ -56,14 +56,14 @@ struct Writer {
     gate: File,
     /// Shared by transactions; exclusive for `VACUUM`, whose digest can only be taken after its commit.
     turn: File,
-    rng: Rng,
+    dice: Dice,
 }
 
 impl Writer {
     fn open(dir: &Path, seed: u64) -> anyhow::Result<Writer> {
-        let (place, mut rng) = (Place::new(dir), Rng::new(seed));
-        let connection = place.open(!rng.one_in(3))?;
-        let pages = rng.pick(&[0, 100, 1000]);
+        let (place, mut dice) = (Place::new(dir), Dice::new(seed));
+        let connection = place.open(!dice.one_in(3))?;
+        let pages = *dice.pick(&[0, 100, 1000]);
         // A cache of ten pages spills what a larger transaction changes into the log before the commit.
         connection.execute_batch(&format!(
             "PRAGMA cache_size = 10; PRAGMA cache_spill = 1; PRAGMA wal_autocheckpoint = {pages};
@@ -71,12 +71,12 @@ impl Writer {
         ))?;
         let (gate, turn) = (File::create(place.path("gate"))?, File::create(place.path("turn"))?);
         place.say_ready()?;
-        Ok(Writer { place, connection, gate, turn, rng })
+        Ok(Writer { place, connection, gate, turn, dice })
     }
 
     fn go_on(mut self, pause: Duration) -> anyhow::Result<()> {
         while !self.place.is_over("writers") {
-            match self.rng.below(16) {
+            match self.dice.below(16) {
                 0 => self.transaction("rollback", Writer::flood)?,
                 1 => self.transaction("rollback", Writer::churn)?,
                 2 | 3 => self.transaction("commit", Writer::drain)?,
@@ -84,7 +84,7 @@ impl Writer {
                 _ => self.transaction("commit", Writer::churn)?,
             }
             if !pause.is_zero() {
-                std::thread::sleep(pause.mul_f64(self.rng.below(100) as f64 / 50.0));
+                std::thread::sleep(pause.mul_f64(self.dice.below(100) as f64 / 50.0));
             }
         }
         Ok(())
@@ -92,14 +92,14 @@ impl Writer {
 
     fn operate(mut self, vacuum: bool) -> anyhow::Result<()> {
         while !self.place.is_over("writers") {
-            match self.rng.below(40) {
+            match self.dice.below(40) {
                 0 if vacuum => self.vacuum()?,
                 1..4 => self.transaction("commit", Writer::flood)?,
                 4..6 => self.transaction("rollback", Writer::flood)?,
                 6..8 => self.transaction("commit", Writer::drain)?,
                 _ => self.checkpoint()?,
             }
-            std::thread::sleep(Duration::from_micros(self.rng.below(10_000)));
+            std::thread::sleep(Duration::from_micros(self.dice.below(10_000)));
         }
         Ok(())
     }
@@ -107,15 +107,15 @@ impl Writer {
     fn transaction(
         &mut self,
         end: &str,
-        change: fn(&Connection, &mut Rng) -> rusqlite::Result<()>,
+        change: fn(&Connection, &mut Dice) -> rusqlite::Result<()>,
     ) -> anyhow::Result<()> {
         self.gate.lock()?;
         self.turn.lock_shared()?;
         self.gate.unlock()?;
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let before = last_commit(&self.connection)?;
-        change(&self.connection, &mut self.rng)?;
-        let payload: Vec<u8> = (0..8).flat_map(|_| self.rng.below(u64::MAX).to_le_bytes()).collect();
+        change(&self.connection, &mut self.dice)?;
+        let payload: Vec<u8> = (0..8).flat_map(|_| self.dice.below(u64::MAX).to_le_bytes()).collect();
         let mut hash = Sha256::new_with_prefix(&before.1);
         // Two that were killed at the same place of the same chain did not write the same.
         hash.update(std::process::id().to_le_bytes());
@@ -145,7 +145,7 @@ impl Writer {
 
     /// That others are in the way is no error of a checkpoint: it says so in its answer.
     fn checkpoint(&mut self) -> anyhow::Result<()> {
-        let mode = self.rng.pick(&["TRUNCATE", "RESTART", "FULL", "PASSIVE"]);
+        let mode = *self.dice.pick(&["TRUNCATE", "RESTART", "FULL", "PASSIVE"]);
         self.connection.busy_timeout(Duration::from_millis(300))?;
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let _: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
@@ -153,10 +153,10 @@ impl Writer {
         Ok(())
     }
 
-    fn churn(connection: &Connection, rng: &mut Rng) -> rusqlite::Result<()> {
+    fn churn(connection: &Connection, dice: &mut Dice) -> rusqlite::Result<()> {
         let add = "INSERT INTO t(k, x) VALUES (?1, randomblob(?2))";
-        for _ in 0..=rng.below(3) {
-            connection.execute(add, (rng.below(1000) as i64, rng.below(3000) as i64))?;
+        for _ in 0..=dice.below(3) {
+            connection.execute(add, (dice.below(1000) as i64, dice.below(3000) as i64))?;
         }
         let touch = "UPDATE t SET x = randomblob(length(x)) WHERE k = (SELECT k FROM t ORDER BY random() LIMIT 1)";
         connection.execute(touch, [])?;
@@ -165,28 +165,28 @@ impl Writer {
     }
 
     /// 2,000 rows, more than the cache holds.
-    fn flood(connection: &Connection, rng: &mut Rng) -> rusqlite::Result<()> {
+    fn flood(connection: &Connection, dice: &mut Dice) -> rusqlite::Result<()> {
         let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
                     INSERT INTO t(k, x) SELECT 1000 + i, randomblob(?1) FROM n";
         connection.execute("DELETE FROM t WHERE k >= 1000", [])?;
-        connection.execute(rows, [10 + rng.below(60) as i64])?;
+        connection.execute(rows, [10 + dice.below(60) as i64])?;
         Ok(())
     }
 
     /// Gives pages back at the end of the file.
-    fn drain(connection: &Connection, rng: &mut Rng) -> rusqlite::Result<()> {
+    fn drain(connection: &Connection, dice: &mut Dice) -> rusqlite::Result<()> {
         connection.execute("DELETE FROM t WHERE k >= 1000", [])?;
-        let mut pages = connection.prepare(&format!("PRAGMA incremental_vacuum({})", 1 + rng.below(200)))?;
+        let mut pages = connection.prepare(&format!("PRAGMA incremental_vacuum({})", 1 + dice.below(200)))?;
         let mut rows = pages.query([])?;
         while rows.next()?.is_some() {}
         Ok(())
     }
 
     /// Part of a transaction is rolled back.
-    fn change_mind(connection: &Connection, rng: &mut Rng) -> rusqlite::Result<()> {
+    fn change_mind(connection: &Connection, dice: &mut Dice) -> rusqlite::Result<()> {
         connection.execute_batch("SAVEPOINT s")?;
-        Writer::flood(connection, rng)?;
+        Writer::flood(connection, dice)?;
         connection.execute_batch("ROLLBACK TO s; RELEASE s")?;
-        Writer::churn(connection, rng)
+        Writer::churn(connection, dice)
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::rungs::rng::Rng;
+use waloy::testing::dice::Dice;
+
 use crate::s3_server::{S3Server, Trouble};
 
 /// Makes trouble until it is dropped.
@@ -20,9 +21,9 @@ impl Faults {
         let (over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (ended, counted) = (over.clone(), count.clone());
         let thread = std::thread::spawn(move || {
-            let mut rng = Rng::new(seed);
-            let wait = |at_most: Duration, rng: &mut Rng| {
-                let mut left = at_most.mul_f64(rng.below(1000) as f64 / 1000.0);
+            let mut dice = Dice::new(seed);
+            let wait = |at_most: Duration, dice: &mut Dice| {
+                let mut left = at_most.mul_f64(dice.below(1000) as f64 / 1000.0);
                 while !left.is_zero() && !ended.load(Ordering::Relaxed) {
                     let step = left.min(Duration::from_millis(50));
                     std::thread::sleep(step);
@@ -30,8 +31,8 @@ impl Faults {
                 }
                 !ended.load(Ordering::Relaxed)
             };
-            while wait(every * 2, &mut rng) {
-                server.be(match rng.below(5) {
+            while wait(every * 2, &mut dice) {
+                server.be(match dice.below(5) {
                     0 => Trouble::Says(503, "SlowDown"),
                     1 => Trouble::Says(500, "InternalError"),
                     2 => Trouble::Slow(Duration::from_millis(700)),
@@ -39,7 +40,7 @@ impl Faults {
                     _ => Trouble::Gone,
                 });
                 counted.fetch_add(1, Ordering::Relaxed);
-                wait(longest, &mut rng);
+                wait(longest, &mut dice);
                 server.be_well();
             }
             server.be_well();

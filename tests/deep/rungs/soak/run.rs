@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
 use rusqlite::Connection;
+use waloy::testing::dice::Dice;
 use waloy::units::Timestamp;
 
 use super::application;
@@ -15,7 +16,6 @@ use super::tool::{Running, Tool};
 use super::usage::Usage;
 use crate::ladder::Tally;
 use crate::rungs::processes::{Place, Process};
-use crate::rungs::rng::Rng;
 use crate::s3_server::S3Server;
 
 /// How long, and how often.
@@ -68,7 +68,7 @@ struct Soak {
     replicator: Running,
     /// Gone when it is dropped.
     _server: Arc<S3Server>,
-    rng: Rng,
+    dice: Dice,
     began: Instant,
     moments: Vec<Moment>,
     usage: Usage,
@@ -94,7 +94,7 @@ pub(super) fn run(dir: &Path, seed: u64, pace: &Pace) -> anyhow::Result<Tally> {
         source,
         replicator,
         _server: server.clone(),
-        rng: Rng::new(seed),
+        dice: Dice::new(seed),
         began: Instant::now(),
         moments: Vec::new(),
         usage: Usage::default(),
@@ -145,7 +145,7 @@ impl Soak {
         let copy = self.restore(&[])?;
         ensure!(copy.i >= synced, "{synced} was synced, and a restore ends with {}", copy.i);
         copy.is_of(&self.source)?;
-        let (at, last) = self.moments[self.rng.below(self.moments.len() as u64) as usize];
+        let (at, last) = self.moments[self.dice.below(self.moments.len() as u64) as usize];
         if at.0 > now()?.0 - 5 * 60_000 && last > self.first()? {
             let copy = self.restore(&["--time", &at.rfc3339()])?;
             ensure!(copy.i <= last, "a restore of {} ends with {}, and there was {last}", at.rfc3339(), copy.i);
