@@ -4,6 +4,7 @@ mod crash;
 mod found;
 mod kills;
 mod processes;
+mod room;
 mod sim;
 mod soak;
 mod stores;
@@ -39,9 +40,10 @@ pub(crate) const RUNGS: &[Rung] = &[
         run: sim::run,
     },
     kills::RUNG,
+    room::RUNG,
     soak::RUNG,
     stores::RUNG,
 ];
 
 /// What the processes do that rungs start.
-pub(crate) const ROLES: &[&[Role]] = &[kills::ROLES, soak::ROLES];
+pub(crate) const ROLES: &[&[Role]] = &[kills::ROLES, room::ROLES, soak::ROLES];
