@@ -15,7 +15,7 @@ use waloy::storage::{
 use waloy::testing::conformance;
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 
-use crate::s3_server::S3Server;
+use crate::s3_server::{S3Server, Trouble};
 
 const QUICK: Retry = Retry { tries: 10, first: Duration::from_millis(1), cap: Duration::from_millis(5) };
 
@@ -342,6 +342,16 @@ async fn a_server_that_is_not_there_is_unavailable_soon() {
     assert_eq!(error.message, "the store cannot be reached");
     let cause = Error::from(error).causes().join("; ");
     assert!(cause.contains("refused") && !cause.contains('{'), "{cause}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_its_time_is_waited_for() {
+    let server = S3Server::start();
+    let store = open(&server).await;
+    server.be(Trouble::Slow(Duration::from_millis(700)));
+    store.put("a", Bytes::from_static(b"late")).await.unwrap();
+    assert_eq!(store.get("a", 9).await.unwrap(), "late");
+    assert_eq!(server.requests().len(), 2, "nothing was asked twice");
 }
 
 /// A server that gives every request the same answer.

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// between them.
 pub(crate) fn root(seed: u64) -> PathBuf {
     let memory = Path::new("/dev/shm");
-    if seed % 2 == 0 && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+    if seed.is_multiple_of(2) && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 pub(crate) struct Place(PathBuf);
