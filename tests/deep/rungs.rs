@@ -1,5 +1,6 @@
 //! The rungs.
 
+mod chance;
 mod crash;
 mod found;
 mod kills;
@@ -8,6 +9,7 @@ mod room;
 mod sim;
 mod soak;
 mod stores;
+mod wal;
 
 use std::time::Duration;
 
@@ -39,10 +41,11 @@ pub(crate) const RUNGS: &[Rung] = &[
         patience: Duration::from_secs(120),
         run: sim::run,
     },
+    wal::RUNG,
     kills::RUNG,
     room::RUNG,
-    soak::RUNG,
     stores::RUNG,
+    soak::RUNG,
 ];
 
 /// What the processes do that rungs start.
