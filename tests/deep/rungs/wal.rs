@@ -25,7 +25,7 @@ pub(super) const RUNG: Rung = Rung {
     name: "wal",
     what: "random and changed logs are read as SQLite recovers them, and live ones as its readers see them",
     quick: 12,
-    deep: 4_600,
+    deep: 4_200,
     patience: Duration::from_secs(120),
     run,
 };

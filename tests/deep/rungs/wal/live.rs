@@ -37,7 +37,7 @@ pub(super) fn check(chance: &mut Chance, path: &Path, tally: &mut Tally) -> anyh
     let log = File::options().read(true).write(true).open(beside(path, "-wal"))?;
     let mut round = Round { chance, application, reader, log, tally };
     for number in 0..ROUNDS {
-        round.run(&mut live, &mut model, path).with_context(|| format!("round {number}"))?;
+        live = round.run(live, &mut model, path).with_context(|| format!("round {number}"))?;
     }
     Ok(())
 }
@@ -51,8 +51,8 @@ struct Round<'r> {
 }
 
 impl Round<'_> {
-    fn run(&mut self, live: &mut Live, model: &mut Model, path: &Path) -> anyhow::Result<()> {
-        match self.chance.below(6) {
+    fn run(&mut self, mut live: Live, model: &mut Model, path: &Path) -> anyhow::Result<Live> {
+        match self.chance.below(7) {
             0 => {
                 live.reclaim(model)?;
             }
@@ -60,19 +60,65 @@ impl Round<'_> {
                 let mode = self.chance.pick(&["PASSIVE", "FULL", "RESTART", "TRUNCATE"]);
                 self.application.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?;
             }
-            2 => self.spill(live, model)?,
-            3 => self.ghost(live, model, path)?,
-            4 => self.damage(live, model)?,
+            2 => self.spill(&mut live, model)?,
+            3 => self.ghost(&mut live, model, path)?,
+            4 => self.damage(&mut live, model)?,
+            5 => live = self.restart(live, model, path)?,
             _ => {}
         }
-        let mut commits = 0;
+        self.commit()?;
+        live.advance(model)?;
+        self.same(&mut live, model)?;
+        Ok(live)
+    }
+
+    fn commit(&mut self) -> anyhow::Result<()> {
         for _ in 0..self.chance.below(4) {
-            self.insert(9_000)?;
-            commits += 1;
+            if self.chance.one_in(2) {
+                self.grow()?;
+            } else {
+                self.insert(9_000)?;
+            }
+            self.tally.add("live commits", 1);
+        }
+        Ok(())
+    }
+
+    /// Appends pages that are free when the transaction ends.
+    fn grow(&mut self) -> anyhow::Result<()> {
+        self.application.execute_batch("PRAGMA cache_size = 1000; BEGIN")?;
+        let len = 30_000 * (1 + self.chance.below(8));
+        let row = self.chance.bytes(len);
+        self.application.execute("INSERT INTO t(x) VALUES (?)", [row])?;
+        self.application
+            .execute_batch("DELETE FROM t WHERE id = last_insert_rowid(); COMMIT; PRAGMA cache_size = 2")?;
+        Ok(())
+    }
+
+    /// Capture ends, and goes on later where it was.
+    fn restart(&mut self, mut live: Live, model: &mut Model, path: &Path) -> anyhow::Result<Live> {
+        if self.chance.one_in(2) {
+            // A log that was started over and has nothing yet.
+            live.reclaim(model)?;
+            self.spill(&mut live, model)?;
         }
         live.advance(model)?;
-        self.tally.add("live commits", commits);
-        self.same(live, model)
+        let place = live.position();
+        drop(live);
+        self.commit()?;
+        match Live::open(path, Options::default(), Some(&place), model) {
+            Ok(live) => {
+                self.tally.add("live restarts", 1);
+                Ok(live)
+            }
+            Err(db::Error::PositionLost(_)) => {
+                self.tally.add("places lost", 1);
+                let mut live = Live::open(path, Options::default(), None, &mut Ignore)?;
+                *model = Model::of(&mut live);
+                Ok(live)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn insert(&mut self, most: usize) -> anyhow::Result<()> {
@@ -136,7 +182,12 @@ impl Round<'_> {
         let chain = Chain::start(Header::parse(&header)?);
         // A log that was started over begins at its first frame.
         let first = if before.header == header { before.frame.0 + 1 } else { 1 };
-        let at = chain.frame_offset(FrameNo(first)) + self.chance.below(chain.frame_len()) as u64;
+        let first = chain.frame_offset(FrameNo(first));
+        let mut page = [0; 4];
+        self.log.read_exact_at(&mut page, first)?;
+        // Page 1 is read by SQLite too, which would keep what it read.
+        let len = if page == [0, 0, 0, 1] { FRAME_HEADER_LEN } else { chain.frame_len() };
+        let at = first + self.chance.below(len) as u64;
         let mut byte = [0];
         self.log.read_exact_at(&mut byte, at)?;
         self.log.write_all_at(&[byte[0] ^ (1 << self.chance.below(8))], at)?;

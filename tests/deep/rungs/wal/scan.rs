@@ -16,6 +16,8 @@ pub(super) struct Scan {
     pub(super) frame: FrameNo,
     pub(super) pages: u32,
     pub(super) checksum: Checksum,
+    /// The greatest count of pages that any commit left.
+    pub(super) most: u32,
     /// Where the newest image of each page begins.
     images: HashMap<u32, usize>,
 }
@@ -36,6 +38,7 @@ impl Scan {
             uncommitted.push((frame.page.get(), image));
             if let Some(pages) = frame.commit {
                 (scan.frame, scan.pages, scan.checksum) = (chain.frame(), pages, chain.checksum());
+                scan.most = scan.most.max(pages);
                 scan.images.extend(uncommitted.drain(..));
             }
         }
