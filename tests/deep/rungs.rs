@@ -3,6 +3,7 @@
 mod chance;
 mod crash;
 mod found;
+mod fuzz;
 mod kills;
 mod processes;
 mod room;
@@ -42,6 +43,7 @@ pub(crate) const RUNGS: &[Rung] = &[
         run: sim::run,
     },
     wal::RUNG,
+    fuzz::RUNG,
     kills::RUNG,
     room::RUNG,
     stores::RUNG,

@@ -1,0 +1,2 @@
+#![no_main]
+waloy_fuzz::program!("listing");
