@@ -11,7 +11,10 @@ macro_rules! program {
         #[global_allocator]
         static MEMORY: $crate::memory::Counting = $crate::memory::Counting;
 
-        libfuzzer_sys::fuzz_target!(|input: &[u8]| $crate::fuzz($name, input));
+        libfuzzer_sys::fuzz_target!(
+            init: $crate::write_seeds($name),
+            |input: &[u8]| $crate::fuzz($name, input)
+        );
     };
 }
 
@@ -75,6 +78,19 @@ pub const TARGETS: &[Target] = &[
 /// If there is none.
 pub fn target(name: &str) -> &'static Target {
     TARGETS.iter().find(|target| target.name == name).expect("a target of this name")
+}
+
+/// Writes the good inputs of a target into the folder that `FUZZ_SEEDS` names.
+///
+/// # Panics
+///
+/// If they cannot be written.
+pub fn write_seeds(name: &str) {
+    let Some(folder) = std::env::var_os("FUZZ_SEEDS").map(std::path::PathBuf::from) else { return };
+    std::fs::create_dir_all(&folder).expect("a folder for seeds");
+    for (number, seed) in (target(name).seeds)().iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{number}")), seed).expect("a seed is written");
+    }
 }
 
 /// Gives an input to a target. When an input takes more memory than all before, standard error says so.

@@ -83,8 +83,10 @@ fn same_pages(
         tally.add("pages not compared", 1);
         return Ok(());
     }
-    let read = answer.read.and_then(|()| pages(&answer.connection));
-    let Answer { connection, .. } = answer;
+    let Answer { connection, read, .. } = answer;
+    // No connection does anything with a schema that cannot be read.
+    let schema = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let read = read.and_then(|()| pages(&connection));
     let mode = connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
     drop(connection);
     let Ok(theirs) = read else {
@@ -101,7 +103,7 @@ fn same_pages(
         bail!("page {page} of {count} is not what SQLite reads");
     }
     tally.add("compared page by page", 1);
-    if compare == Compare::Live && mode.is_ok_and(|mode| mode == "wal") {
+    if compare == Compare::Live && schema.is_ok() && mode.is_ok_and(|mode| mode == "wal") {
         let mut live = Live::open(&sqlite.path, Options::default(), None, &mut Ignore).context("Live::open")?;
         // SQLite goes by page 1 where that says less than the commit mark, which only a changed mark or page does.
         let pages = if scan.frame > FrameNo(0) { scan.pages } else { count };
