@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use waloy::db::{self, Ignore, Live, Reclaimed};
 use waloy::units::PageNo;
-use waloy::wal::{ByteOrder, Checksum, HEADER_LEN};
+use waloy::wal::{ByteOrder, Checksum, FRAME_HEADER_LEN, HEADER_LEN};
 
 use crate::pages::Model;
 
@@ -272,4 +272,38 @@ fn a_log_of_another_page_size_is_refused() {
     header[28..32].copy_from_slice(&sum.1.to_be_bytes());
     scribble(&path, 0, &header);
     assert!(matches!(live.advance(&mut Ignore), Err(db::Error::PageSize)));
+}
+
+/// Attaching looked up each page of the database for the first commit in the log: a commit mark of four billion pages
+/// kept it at that for minutes.
+#[test]
+fn attaching_does_not_go_through_all_pages_of_a_large_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    app.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for _ in 0..2 {
+        app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    }
+    drop(app);
+    // The mark of the first of two commits, with every checksum after it put right: nobody has the log open.
+    let mut log = std::fs::read(db::beside(&path, "-wal")).unwrap();
+    let (header, frames) = log.split_at_mut(HEADER_LEN);
+    let mut sum = Checksum::default().update(ByteOrder::Little, &header[..24]);
+    let mut marks = 0;
+    for frame in frames.chunks_exact_mut(FRAME_HEADER_LEN + 4096) {
+        if frame[4..8] != [0; 4] && marks == 0 {
+            frame[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
+        }
+        marks += u32::from(frame[4..8] != [0; 4]);
+        sum = sum.update(ByteOrder::Little, &frame[..8]).update(ByteOrder::Little, &frame[FRAME_HEADER_LEN..]);
+        frame[16..20].copy_from_slice(&sum.0.to_be_bytes());
+        frame[20..24].copy_from_slice(&sum.1.to_be_bytes());
+    }
+    assert_eq!(marks, 2);
+    std::fs::write(db::beside(&path, "-wal"), &log).unwrap();
+    let live = open(&path);
+    assert_eq!(live.pages(), 2);
+    assert_eq!(live.position().checksum, sum);
 }
