@@ -79,7 +79,7 @@ fn same_pages(
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     let size = PageSize::from_u16(u16::from_be_bytes([database[16], database[17]])).context("a page size")?;
-    if scan.most > MANY || (scan.frame > FrameNo(0) && scan.page_size != Some(size)) {
+    if scan.pages.max(scan.most) > MANY || (scan.frame > FrameNo(0) && scan.page_size != Some(size)) {
         tally.add("pages not compared", 1);
         return Ok(());
     }

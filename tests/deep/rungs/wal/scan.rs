@@ -16,7 +16,7 @@ pub(super) struct Scan {
     pub(super) frame: FrameNo,
     pub(super) pages: u32,
     pub(super) checksum: Checksum,
-    /// The greatest count of pages that any commit left.
+    /// The greatest count of pages that any commit but the first left.
     pub(super) most: u32,
     /// Where the newest image of each page begins.
     images: HashMap<u32, usize>,
@@ -37,8 +37,10 @@ impl Scan {
             let image = chain.frame_offset(chain.frame()) as usize + FRAME_HEADER_LEN;
             uncommitted.push((frame.page.get(), image));
             if let Some(pages) = frame.commit {
+                if scan.pages > 0 {
+                    scan.most = scan.most.max(pages);
+                }
                 (scan.frame, scan.pages, scan.checksum) = (chain.frame(), pages, chain.checksum());
-                scan.most = scan.most.max(pages);
                 scan.images.extend(uncommitted.drain(..));
             }
         }
