@@ -1,24 +1,22 @@
-//! Chance from a seed.
+//! Chance from a seed, for those who count in `usize`.
 
-/// SplitMix64: the same numbers from the same seed.
-pub(super) struct Chance(u64);
+use waloy::testing::dice::Dice;
+
+/// The same numbers from the same seed.
+pub(super) struct Chance(Dice);
 
 impl Chance {
     pub(super) fn new(seed: u64) -> Chance {
-        Chance(seed.wrapping_mul(0xd134_2543_de82_ef95))
+        Chance(Dice::new(seed.wrapping_mul(0xd134_2543_de82_ef95)))
     }
 
     pub(super) fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.any()
     }
 
     /// Less than `limit`; 0 if that is 0.
     pub(super) fn below(&mut self, limit: usize) -> usize {
-        (self.word() % (limit as u64).max(1)) as usize
+        self.0.below((limit as u64).max(1)) as usize
     }
 
     /// True once in so many times.
@@ -27,12 +25,10 @@ impl Chance {
     }
 
     pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
+        *self.0.pick(of)
     }
 
     pub(super) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| self.word().to_le_bytes()).collect();
-        bytes.truncate(len);
-        bytes
+        self.0.bytes(len)
     }
 }
