@@ -96,7 +96,7 @@
 //! | `encryption` | sealed replicas: [`EncryptionKey`], [`seal`]; without it, a sealed one is refused |
 //! | `cli` | the command-line tool |
 //! | `full` (default) | all of these |
-//! | `testing` | a conformance suite for stores, and a store with faults made to order |
+//! | `testing` | a conformance suite for stores, a store with faults made to order, a workload that certifies itself |
 
 pub mod backup;
 #[cfg(feature = "cli")]

@@ -27,7 +27,7 @@ printf '%-70s  %-8s  %s\n' "fault" "rung" "seeds"
 for fault in "${faults[@]}"; do
     found=
     # The rungs from the quickest to the slowest; the seeds are those of everybody.
-    for attempt in "found 20" "crash 2300" "sim 3000"; do
+    for attempt in "found 20" "sim 200" "crash 2300" "sim 5000"; do
         read -r rung count <<< "$attempt"
         out=$(WALOY_PLANTED=$fault RUST_BACKTRACE=0 "$program" deep "$rung" --count "$count" --first 2> /dev/null) || true
         if grep -q '^FAILED' <<< "$out"; then

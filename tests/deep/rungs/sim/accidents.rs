@@ -7,7 +7,7 @@ use waloy::engine::Replicator;
 use waloy::error::Kind;
 use waloy::restore::Target;
 
-use super::world::World;
+use super::world::{Theme, World};
 use crate::door::{self, Fault, Loss, Plan, Who};
 use crate::sim::check::{judge, told};
 
@@ -25,7 +25,12 @@ enum Death {
 impl World {
     /// Something happens.
     pub(super) fn step(&mut self) -> anyhow::Result<()> {
-        match self.dice.below(100) {
+        let what = self.dice.below(100);
+        if self.theme == Theme::Store && matches!(what, 10..20 | 84..88 | 98..) {
+            self.weather();
+            return Ok(());
+        }
+        match what {
             0..12 if self.may_have_a_rival => self.rival_acts(),
             0..43 => self.application_acts(),
             43 => self.verify(),
@@ -55,7 +60,8 @@ impl World {
             94..97 => {
                 // One disk stands for all machines.
                 let deaths = [Death::Waloy, Death::All, Death::Power];
-                let death = *self.dice.pick(if self.may_have_a_rival { &deaths[..1] } else { &deaths });
+                let alone = self.may_have_a_rival || self.theme == Theme::Store;
+                let death = *self.dice.pick(if alone { &deaths[..1] } else { &deaths });
                 // Now, or in the middle of what comes next.
                 if self.dice.one_in(4) {
                     return self.die(death);
@@ -192,7 +198,8 @@ impl World {
     /// Waloy's process has ended: the rest of the machine goes, too, or not.
     pub(super) fn after_a_death(&mut self) -> anyhow::Result<()> {
         let death = *self.dice.pick(&[Death::Waloy, Death::Waloy, Death::All, Death::Power, Death::Power]);
-        self.die(if self.may_have_a_rival { Death::Waloy } else { death })?;
+        let alone = self.may_have_a_rival || self.theme == Theme::Store;
+        self.die(if alone { Death::Waloy } else { death })?;
         if self.dice.one_in(2) { self.begin_or_end() } else { Ok(()) }
     }
 

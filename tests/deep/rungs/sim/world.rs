@@ -20,8 +20,18 @@ use crate::sim::host::Host;
 use crate::sim::store::Bucket;
 use crate::sim::time::Time;
 
+/// What befalls a world.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Theme {
+    /// Everything.
+    All,
+    /// Faults of the store above all; the machines and their disks are sound.
+    Store,
+}
+
 /// Everything there is in a run.
 pub(super) struct World {
+    pub(super) theme: Theme,
     pub(super) dice: Dice,
     pub(super) host: Host,
     /// A second machine that writes to the same prefix.
@@ -50,7 +60,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn begin(seed: u64) -> anyhow::Result<World> {
+    pub(super) fn begin(seed: u64, theme: Theme) -> anyhow::Result<World> {
         let ground = Ground::new(seed);
         let mut dice = Dice::new(seed);
         let machine = ground.watched().join("a");
@@ -74,6 +84,7 @@ impl World {
         let may_have_a_rival = dice.one_in(6);
         let inspector = Inspector { bucket: bucket.clone(), key, scratch: ground.scratch() };
         let mut world = World {
+            theme,
             dice,
             host,
             rival: None,
