@@ -206,7 +206,13 @@ async fn a_page_written_during_a_merge_has_in_it_the_image_of_its_end() {
         }
         app
     });
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // A busy machine merges seldom.
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        if objects(&store).await.merged.len() >= 3 {
+            break;
+        }
+    }
     stop.store(true, Ordering::SeqCst);
     let app = writer.join().unwrap();
     replicator.shutdown().await.unwrap();
