@@ -1,5 +1,7 @@
 //! What must hold, whatever happened.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use rusqlite::Connection;
 use waloy::compact;
 use waloy::error::Kind;
 use waloy::replica::{Key, Replica};
-use waloy::restore::{self, Output, Target};
+use waloy::restore::{self, Output, Restore, Target};
 use waloy::testing::workload;
 use waloy::verify::{self, Level, Subset};
 
@@ -59,15 +61,24 @@ impl Inspector {
                 }
                 Err(error) => return Err(error),
             };
-            match restore::restore(&replica, target, &Output::new(&path), &restore::Options::default()).await {
-                Ok(_) => {}
+            let options = restore::Options::default();
+            let restored = if certify {
+                let restored = restore::restore(&replica, target, &Output::new(&path), &options).await;
+                restored.map(|_| std::fs::read(&path))
+            } else {
+                // Into a file without a name: nobody has to be asked whether somebody has it open.
+                match Restore::prepare_unnamed(&replica, target, &self.scratch).await {
+                    Ok(restore) => restore.run_unnamed(&options).await.map(|(_, file)| whole(&file)),
+                    Err(error) => Err(error),
+                }
+            };
+            match restored {
+                Ok(pages) => Ok(Restored::State(digest(&pages?))),
                 Err(error) => {
                     let error = waloy::Error::from(error);
-                    let nothing = error.kind() == Kind::NoBackup;
-                    return if nothing { Ok(Restored::Nothing) } else { Err(told(error)) };
+                    if error.kind() == Kind::NoBackup { Ok(Restored::Nothing) } else { Err(told(error)) }
                 }
             }
-            Ok(Restored::State(digest(&std::fs::read(&path)?)))
         });
         if certify && matches!(done, Ok(Restored::State(_))) {
             certified(&path)?;
@@ -100,6 +111,12 @@ impl Inspector {
         ensure!(wrong.is_empty(), "verify finds: {wrong:?}");
         Ok(())
     }
+}
+
+fn whole(file: &File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 fn certified(path: &Path) -> anyhow::Result<()> {
