@@ -35,6 +35,14 @@ pub(crate) const RUNGS: &[Rung] = &[
         run: crash::run,
     },
     Rung {
+        name: "directory",
+        what: "the same with the replica in a directory, on the disk that loses power",
+        quick: 200,
+        deep: crash::POINTS_IN_A_DIRECTORY * 7,
+        patience: Duration::from_secs(120),
+        run: crash::run_in_a_directory,
+    },
+    Rung {
         name: "sim",
         what: "one seed drives application, waloy, store, clock and accidents: nothing is lost, nothing is made up",
         quick: 200,

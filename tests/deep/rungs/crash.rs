@@ -24,7 +24,9 @@ use crate::sim::store::Bucket;
 use crate::sim::time::Time;
 
 /// More than the script has calls.
-pub(crate) const POINTS: u64 = 2600;
+pub(crate) const POINTS: u64 = 2300;
+/// The same where the replica is in a directory of the same machine, whose files are calls, too.
+pub(crate) const POINTS_IN_A_DIRECTORY: u64 = 2600;
 
 /// How the script is stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,11 +51,23 @@ const WAYS: [Way; 7] =
     [Way::Killed, Way::Power, Way::KilledWithin, Way::Torn, Way::Fails, Way::AllKilled, Way::FailsWithin];
 const PAGE_SIZES: [u32; 3] = [512, 1024, 4096];
 
+/// The replica is in a bucket.
 pub(crate) fn run(seed: u64) -> anyhow::Result<Tally> {
-    let (n, round) = (1 + (seed - 1) % POINTS, (seed - 1) / POINTS);
+    stop(seed, (seed - 1) % POINTS, POINTS, false)
+}
+
+/// The replica is in a directory, on the disk of the machine that loses power.
+pub(crate) fn run_in_a_directory(seed: u64) -> anyhow::Result<Tally> {
+    // A few seeds in a row are points from everywhere.
+    const APART: u64 = 1597;
+    stop(seed, (seed - 1) * APART % POINTS_IN_A_DIRECTORY, POINTS_IN_A_DIRECTORY, true)
+}
+
+fn stop(seed: u64, point: u64, points: u64, in_a_directory: bool) -> anyhow::Result<Tally> {
+    let (n, round) = (1 + point, (seed - 1) / points);
     let way = WAYS[((n + round) % 7) as usize];
     let page_size = PAGE_SIZES[(round / 7 % 3) as usize];
-    let mut script = Script::begin(page_size, seed)?;
+    let mut script = Script::begin(page_size, seed, in_a_directory)?;
     let both = [Who::Application, Who::Waloy(0)];
     let (ends, fault) = match way {
         Way::Killed => (both[1..].to_vec(), Fault::End),
@@ -67,7 +81,7 @@ pub(crate) fn run(seed: u64) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let was_met = script.play(way).with_context(|| format!("{way:?} at call {n}, pages of {page_size} bytes"))?;
     if was_met {
-        ensure!(n < POINTS, "the script has more than {POINTS} calls");
+        ensure!(n < points, "the script has more than {points} calls");
         tally.add("points", 1);
         tally.add(&format!("{way:?}"), 1);
     } else {
@@ -84,7 +98,7 @@ struct Script {
 }
 
 impl Script {
-    fn begin(page_size: u32, seed: u64) -> anyhow::Result<Script> {
+    fn begin(page_size: u32, seed: u64, in_a_directory: bool) -> anyhow::Result<Script> {
         let ground = Ground::new(1);
         let machine = ground.watched().join("a");
         std::fs::create_dir_all(&machine)?;
@@ -105,8 +119,10 @@ impl Script {
         let mut policy = Policy::new(Some(Duration::from_secs(20)));
         policy.grace = Duration::from_secs(2);
         options.retention = Some(policy);
-        let host = Host::new(0, app, options, time, &bucket);
-        let inspector = Inspector { bucket, key: None, scratch: ground.scratch() };
+        let mut host = Host::new(0, app, options, time, &bucket);
+        // What was not there when everything began is lost with the power, if nobody sees to it.
+        host.directory = in_a_directory.then(|| ground.watched().join("backups/replica"));
+        let inspector = Inspector { bucket, directory: host.directory.clone(), key: None, scratch: ground.scratch() };
         Ok(Script { host, inspector, dice: Dice::new(seed), _ground: ground })
     }
 

@@ -64,7 +64,11 @@ impl Scene {
         let mut options = Options::new(&db);
         options.automatic = false;
         let host = Host::new(0, app, options, time, &bucket);
-        Ok(Scene { host, inspector: Inspector { bucket, key: None, scratch: ground.scratch() }, _ground: ground })
+        Ok(Scene {
+            host,
+            inspector: Inspector { bucket, directory: None, key: None, scratch: ground.scratch() },
+            _ground: ground,
+        })
     }
 
     fn commit(&self, step: Step) -> anyhow::Result<()> {

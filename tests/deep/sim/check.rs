@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use waloy::compact;
 use waloy::error::Kind;
 use waloy::replica::{Key, Replica};
 use waloy::restore::{self, Output, Restore, Target};
+use waloy::storage::{DirStore, Store};
 use waloy::testing::workload;
 use waloy::verify::{self, Level, Subset};
 
@@ -30,13 +31,18 @@ pub(crate) enum Restored {
 /// Whoever looks at the bucket from outside, with good weather.
 pub(crate) struct Inspector {
     pub(crate) bucket: Bucket,
+    /// The replica is in this directory, and not in the bucket.
+    pub(crate) directory: Option<PathBuf>,
     pub(crate) key: Option<Key>,
-    pub(crate) scratch: std::path::PathBuf,
+    pub(crate) scratch: PathBuf,
 }
 
 impl Inspector {
     async fn replica(&self) -> anyhow::Result<Replica> {
-        let store = Arc::new(self.bucket.seen_by(Who::Nobody));
+        let store: Arc<dyn Store> = match &self.directory {
+            Some(directory) => Arc::new(DirStore::new(directory)),
+            None => Arc::new(self.bucket.seen_by(Who::Nobody)),
+        };
         match &self.key {
             Some(key) => Ok(Replica::unlock(store, key).await?),
             None => Ok(Replica::plain(store)),

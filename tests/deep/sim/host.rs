@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use waloy::engine::{Event, Hooks, Options, Replicator, default_state_dir};
 use waloy::replica::Replica;
-use waloy::storage::{Retry, Retrying, Store};
+use waloy::storage::{DirStore, Retry, Retrying, Store};
 
 use super::app::App;
 use super::store::Bucket;
@@ -27,6 +27,8 @@ pub(crate) struct Host {
     pub(crate) options: Options,
     pub(crate) clock: WallClock,
     pub(crate) bucket: Bucket,
+    /// The replica is in this directory, and not in the bucket.
+    pub(crate) directory: Option<PathBuf>,
     time: Time,
     process: Option<Process>,
     /// The newest state that waloy said is durable.
@@ -51,6 +53,7 @@ impl Host {
             options,
             clock: WallClock::new(time.clone()),
             bucket: bucket.seen_by(who),
+            directory: None,
             time,
             process: None,
             acked: None,
@@ -79,7 +82,10 @@ impl Host {
     /// Starts waloy. An error is what it says to whoever starts it.
     pub(crate) fn start(&mut self) -> Result<(), waloy::Error> {
         door::plan(|plan| plan.revive(self.who));
-        let store: Arc<dyn Store> = Arc::new(Retrying::new(Arc::new(self.bucket.clone()), Retry::default()));
+        let store: Arc<dyn Store> = match &self.directory {
+            Some(directory) => Arc::new(DirStore::new(directory)),
+            None => Arc::new(Retrying::new(Arc::new(self.bucket.clone()), Retry::default())),
+        };
         let (options, hooks) = (self.options.clone(), self.hooks());
         let mut process = Process::new(&self.time);
         let starting = async {

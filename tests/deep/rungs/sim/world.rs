@@ -82,7 +82,7 @@ impl World {
         let may_be_gone = options.retention.is_some();
         let host = Host::new(0, app, options, time.clone(), &bucket);
         let may_have_a_rival = dice.one_in(6);
-        let inspector = Inspector { bucket: bucket.clone(), key, scratch: ground.scratch() };
+        let inspector = Inspector { bucket: bucket.clone(), directory: None, key, scratch: ground.scratch() };
         let mut world = World {
             theme,
             dice,
