@@ -1,4 +1,4 @@
-//! The files of a database, through the handles that SQLite itself has open. The only unsafe code of the crate.
+//! The files of a database, through the handles that SQLite itself has open. The only unsafe code of the library.
 //!
 //! POSIX locks belong to the process: whoever opens and closes the database or its `-shm` with ordinary calls drops
 //! every lock that SQLite holds on them in this process, also those of other connections, and the database may be

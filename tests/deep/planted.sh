@@ -29,7 +29,7 @@ for fault in "${faults[@]}"; do
     # The rungs from the quickest to the slowest; the seeds are those of everybody.
     for attempt in "found 20" "sim 200" "crash 2300" "sim 5000"; do
         read -r rung count <<< "$attempt"
-        out=$(WALOY_PLANTED=$fault RUST_BACKTRACE=0 "$program" deep "$rung" --count "$count" --first 2> /dev/null) || true
+        out=$(PLANTED_FAULT=$fault RUST_BACKTRACE=0 "$program" deep "$rung" --count "$count" --first 2> /dev/null) || true
         if grep -q '^FAILED' <<< "$out"; then
             seeds=$(sed -n 's/^FAILED [^ ]* *\([0-9]*\) seeds.*/\1/p' <<< "$out" | head -1)
             printf '%-70s  %-8s  %s\n' "$fault" "$rung" "$((seeds + 1))"
