@@ -17,7 +17,7 @@ use super::merge::{self, Merge};
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
 use super::wake::Wake;
-use crate::db::{Reclaimed, beside};
+use crate::db::{self, Reclaimed, beside};
 use crate::error::Error as PublicError;
 use crate::format::Reason;
 use crate::replica;
@@ -185,6 +185,17 @@ impl Actor {
 
     /// Like [`Actor::cycle`], without a generation that could wait.
     async fn sync_now(&mut self) -> Result<Option<Synced>, Error> {
+        match self.sync_once().await {
+            // What is asked is about the file that has the name now.
+            Err(error @ Error::Db(db::Error::Replaced(_))) => {
+                self.doubt(&error);
+                self.sync_once().await
+            }
+            synced => synced,
+        }
+    }
+
+    async fn sync_once(&mut self) -> Result<Option<Synced>, Error> {
         self.require_session().await?;
         let first = self.ensure_generation().await?;
         let synced = self.sync().await?.or(first);
