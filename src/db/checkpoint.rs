@@ -54,6 +54,9 @@ pub(super) fn reclaim(live: &mut Live, sink: &mut dyn Sink) -> Result<Reclaimed,
     if !passive.busy && passive.backfilled < captured {
         return Ok(Reclaimed::Some);
     }
+    // What was copied up to now is on its way to the disk, and not there: only a checkpoint that completes syncs the file.
+    // It shall not wait for that with the write lock in its hands.
+    live.sync_file()?;
     under_write_lock(live, &checkpointer, sink)
 }
 

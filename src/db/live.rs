@@ -10,7 +10,7 @@ use super::error::Error;
 use super::handle;
 use super::open::{self, FileId, Options};
 use super::pin::Pin;
-use super::tail::{Captured, Sink, Tail};
+use super::tail::{Captured, Place, Sink, Tail};
 use crate::planted;
 use crate::units::{FrameNo, PageNo, PageSize};
 use crate::wal::{FRAME_HEADER_LEN, Index, Position};
@@ -89,7 +89,7 @@ impl Live {
     /// # Errors
     ///
     /// [`Error::PositionLost`] if the log no longer holds the place; others say why the database cannot be replicated.
-    pub fn open(path: &Path, options: Options, resume: Option<&Position>, sink: &mut dyn Sink) -> Result<Live, Error> {
+    pub fn open(path: &Path, options: Options, resume: Option<&Place>, sink: &mut dyn Sink) -> Result<Live, Error> {
         let path = open::resolve(path)?;
         open::check(&path, options)?;
         let pins = [Pin::open(&path, options)?, Pin::open(&path, options)?];
@@ -131,6 +131,11 @@ impl Live {
     /// The pages of the database after the last commit captured.
     pub fn pages(&self) -> u32 {
         self.tail.pages()
+    }
+
+    /// Where capture can be gone on with, by [`Live::open`].
+    pub fn place(&self) -> Place {
+        self.tail.place()
     }
 
     /// Where capture stands in the log.
@@ -211,13 +216,19 @@ impl Live {
         if planted::is("the WAL is not synced") {
             return Ok(());
         }
-        let failed = Error::file("sync the WAL");
-        handle::wal(&self.pins[0].connection).and_then(|wal| wal.sync()).map_err(&failed)?;
+        handle::wal(&self.pins[0].connection).and_then(|wal| wal.sync()).map_err(Error::file("sync the WAL"))?;
         if self.unsynced_file {
-            handle::database(&self.pins[0].connection).and_then(|file| file.sync()).map_err(&failed)?;
+            self.sync_file()?;
             self.unsynced_file = false;
         }
         Ok(())
+    }
+
+    /// Has the disk take what was copied into the database file.
+    pub(super) fn sync_file(&self) -> Result<(), Error> {
+        handle::database(&self.pins[0].connection)
+            .and_then(|file| file.sync())
+            .map_err(Error::file("sync the database file"))
     }
 
     /// Copies the log into the database file so that the next writer starts it over, unless the application's readers

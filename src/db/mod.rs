@@ -27,4 +27,4 @@ pub use error::Error;
 pub use handle::Code;
 pub use live::{Live, Totals, preflight};
 pub use open::{Options, beside, resolve};
-pub use tail::{Captured, Ignore, Sink};
+pub use tail::{Captured, Ignore, Place, Sink};

@@ -43,6 +43,15 @@ pub struct Captured {
     pub restarted: bool,
 }
 
+/// Where a capture can be gone on with later, by another process, too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The last commit captured.
+    pub position: Position,
+    /// The pages of the database after it. They cannot be found out later where it is the beginning of a log.
+    pub pages: u32,
+}
+
 /// Where capture stands in the log.
 #[derive(Debug)]
 pub(super) struct Tail {
@@ -66,7 +75,7 @@ impl Tail {
     /// # Errors
     ///
     /// [`Error::PositionLost`] if the log does not hold that place; others as [`Tail::capture`].
-    pub(super) fn attach(pin: &Pin, resume: Option<&Position>, sink: &mut dyn Sink) -> Result<(Tail, Captured), Error> {
+    pub(super) fn attach(pin: &Pin, resume: Option<&Place>, sink: &mut dyn Sink) -> Result<(Tail, Captured), Error> {
         let mut attempt = 0;
         loop {
             let index = pin.index()?;
@@ -87,7 +96,7 @@ impl Tail {
         }
     }
 
-    fn attach_once(&mut self, pin: &Pin, resume: Option<&Position>, sink: &mut dyn Sink) -> Result<Captured, Error> {
+    fn attach_once(&mut self, pin: &Pin, resume: Option<&Place>, sink: &mut dyn Sink) -> Result<Captured, Error> {
         let (index, header) = agree(pin)?;
         let lost = |position: &Position| Error::PositionLost(position.frame);
         let Some(header) = header else {
@@ -95,13 +104,13 @@ impl Tail {
             // Without a header nothing tells this empty log from another.
             let here = self.chain.map(|chain| chain.position());
             return match resume {
-                Some(position) if here != Some(*position) => Err(lost(position)),
+                Some(Place { position, .. }) if here != Some(*position) => Err(lost(position)),
                 _ => Ok(Captured::default()),
             };
         };
         self.require_page_size(&index, Some(&header))?;
         let mut chain = Chain::start(header);
-        let Some(position) = resume else {
+        let Some(Place { position, pages }) = resume else {
             self.read(pin, &mut chain, index.max_frame, &mut Ignore)?;
             self.finish(chain, &index)?;
             return Ok(Captured::default());
@@ -112,6 +121,10 @@ impl Tail {
         self.read(pin, &mut chain, position.frame, &mut Ignore)?;
         if chain.checksum() != position.checksum {
             return Err(lost(position));
+        }
+        if position.frame == FrameNo(0) {
+            // No commit before it tells.
+            self.pages = *pages;
         }
         let found = self.read(pin, &mut chain, index.max_frame, sink)?;
         self.finish(chain, &index)?;
@@ -324,6 +337,11 @@ impl Tail {
             }
             self.map.clear();
         }
+    }
+
+    /// Where capture can be gone on with.
+    pub(super) fn place(&self) -> Place {
+        Place { position: self.position(), pages: self.pages }
     }
 
     /// Where capture stands; the default while the log has not begun.

@@ -15,7 +15,7 @@ use super::pending::{Boundary, Pages, Pending, Span, Tracker};
 use crate::db::{self, Ignore, Live, Reclaimed};
 use crate::planted;
 use crate::units::Timestamp;
-use crate::wal::{FRAME_HEADER_LEN, Position};
+use crate::wal::FRAME_HEADER_LEN;
 
 mod thread;
 
@@ -79,11 +79,11 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    fn open(options: &Options, hooks: Hooks, resume: Option<&Position>) -> Result<Observer, db::Error> {
+    fn open(options: &Options, hooks: Hooks, resume: Option<&db::Place>) -> Result<Observer, db::Error> {
         let db_options = options.db_options();
         let mut pending = Pending::new(options.memory_budget);
         let live = match resume {
-            Some(position) => Live::open(&options.db_path, db_options, Some(position), &mut pending)?,
+            Some(place) => Live::open(&options.db_path, db_options, Some(place), &mut pending)?,
             None => Live::open(&options.db_path, db_options, None, &mut Ignore)?,
         };
         let frame_len = FRAME_HEADER_LEN as u64 + u64::from(live.page_size().get());

@@ -20,7 +20,6 @@ use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored, WalPlace};
 use crate::units::{DbChecksum, PageSize};
-use crate::wal::Position;
 
 impl Session {
     /// Opens the database and goes on with what the replica holds; where another writer has taken it over, with a new
@@ -234,7 +233,7 @@ impl Opened {
     }
 }
 
-async fn start_observer(context: &Context, at: Option<Position>) -> Result<ObserverThread, db::Error> {
+async fn start_observer(context: &Context, at: Option<db::Place>) -> Result<ObserverThread, db::Error> {
     ObserverThread::start(context.options.clone(), context.hooks.clone(), context.status.clone(), at).await
 }
 
@@ -253,7 +252,7 @@ async fn observe(
         return Ok(Opened::with(start_observer(context, None).await?, wanted));
     };
     let resumed = match known.wal.position() {
-        Some(position) => match start_observer(context, Some(position)).await {
+        Some(position) => match start_observer(context, Some(db::Place { position, pages: known.pages })).await {
             Ok(observer) => Some(observer),
             Err(error) if error.is_loss() && !matches!(error, db::Error::Replaced(_)) => {
                 tracing::info!(%error, "the WAL went on while nobody watched: comparing every page with the replica");

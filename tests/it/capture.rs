@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use waloy::db::{self, Ignore, Live, Reclaimed};
-use waloy::units::PageNo;
-use waloy::wal::{ByteOrder, Checksum, FRAME_HEADER_LEN, HEADER_LEN};
+use waloy::db::{self, Ignore, Live, Place, Reclaimed};
+use waloy::units::{FrameNo, PageNo};
+use waloy::wal::{ByteOrder, Checksum, FRAME_HEADER_LEN, HEADER_LEN, Position};
 
 use crate::pages::Model;
 
@@ -119,7 +119,7 @@ fn a_place_in_a_log_that_nothing_was_committed_to_is_gone_on_from() {
     assert_eq!(live.reclaim(&mut model).unwrap(), Reclaimed::All);
     begin_a_log_without_a_commit(&app);
     live.advance(&mut model).unwrap();
-    let place = live.position();
+    let place = live.place();
     let again = |live: Live, model: &mut Model| {
         drop(live);
         Live::open(&path, db::Options::default(), Some(&place), model)
@@ -274,36 +274,65 @@ fn a_log_of_another_page_size_is_refused() {
     assert!(matches!(live.advance(&mut Ignore), Err(db::Error::PageSize)));
 }
 
+/// Sets the size of the database that the first commit in the log states, and makes everything after it right again:
+/// nobody has the log open. Gives the header of the log and the checksum of its end.
+fn state_pages(path: &Path, pages: u32) -> ([u8; HEADER_LEN], Checksum) {
+    let mut log = std::fs::read(db::beside(path, "-wal")).unwrap();
+    let (header, frames) = log.split_at_mut(HEADER_LEN);
+    let mut sum = Checksum::default().update(ByteOrder::Little, &header[..24]);
+    let mut stated = false;
+    for frame in frames.chunks_exact_mut(FRAME_HEADER_LEN + 4096) {
+        if frame[4..8] != [0; 4] && !stated {
+            frame[4..8].copy_from_slice(&pages.to_be_bytes());
+            stated = true;
+        }
+        sum = sum.update(ByteOrder::Little, &frame[..8]).update(ByteOrder::Little, &frame[FRAME_HEADER_LEN..]);
+        frame[16..20].copy_from_slice(&sum.0.to_be_bytes());
+        frame[20..24].copy_from_slice(&sum.1.to_be_bytes());
+    }
+    let header = (&*header).try_into().unwrap();
+    std::fs::write(db::beside(path, "-wal"), &log).unwrap();
+    (header, sum)
+}
+
+/// A database of two pages and so many commits in its log, which nobody has open.
+fn left_with_commits(path: &Path, commits: u32) {
+    let app = create(path, 4096);
+    app.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for _ in 0..commits {
+        app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    }
+}
+
 /// Attaching looked up each page of the database for the first commit in the log: a commit mark of four billion pages
 /// kept it at that for minutes.
 #[test]
 fn attaching_does_not_go_through_all_pages_of_a_large_database() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.db");
-    let app = create(&path, 4096);
-    app.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
-    app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    for _ in 0..2 {
-        app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
-    }
-    drop(app);
-    // The mark of the first of two commits, with every checksum after it put right: nobody has the log open.
-    let mut log = std::fs::read(db::beside(&path, "-wal")).unwrap();
-    let (header, frames) = log.split_at_mut(HEADER_LEN);
-    let mut sum = Checksum::default().update(ByteOrder::Little, &header[..24]);
-    let mut marks = 0;
-    for frame in frames.chunks_exact_mut(FRAME_HEADER_LEN + 4096) {
-        if frame[4..8] != [0; 4] && marks == 0 {
-            frame[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
-        }
-        marks += u32::from(frame[4..8] != [0; 4]);
-        sum = sum.update(ByteOrder::Little, &frame[..8]).update(ByteOrder::Little, &frame[FRAME_HEADER_LEN..]);
-        frame[16..20].copy_from_slice(&sum.0.to_be_bytes());
-        frame[20..24].copy_from_slice(&sum.1.to_be_bytes());
-    }
-    assert_eq!(marks, 2);
-    std::fs::write(db::beside(&path, "-wal"), &log).unwrap();
+    left_with_commits(&path, 2);
+    let (_, sum) = state_pages(&path, u32::MAX);
     let live = open(&path);
     assert_eq!(live.pages(), 2);
     assert_eq!(live.position().checksum, sum);
+}
+
+/// SQLite writes each page that it appends; of whoever does not, the pages are taken all the same, also from the first
+/// commit of a log, before which nothing but the place tells how many there were.
+#[test]
+fn pages_that_a_commit_appends_without_a_frame_are_captured_from_wherever_capture_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    left_with_commits(&path, 1);
+    let (header, _) = state_pages(&path, 5);
+    let sum = Checksum::default().update(ByteOrder::Little, &header[..24]);
+    let place = Place { position: Position { header, frame: FrameNo(0), checksum: sum }, pages: 2 };
+    let mut model = Model::default();
+    let mut live = Live::open(&path, db::Options::default(), Some(&place), &mut model).unwrap();
+    assert_eq!((live.totals().commits, live.pages()), (1, 5));
+    assert!((3..=5).all(|page| model.pages.get(&page) == Some(&vec![0; 4096])), "{:?}", model.pages.keys());
+    // The first page was not written, and was not asked for.
+    model.read(&mut live, &[PageNo::new(1).unwrap()]);
+    model.assert_is(&mut live);
 }

@@ -113,10 +113,10 @@ pub(crate) fn a_pool_of_connections(place: &Place) {
     read_everything(&mut live);
     assert!(Held::now(&path).covers(&before), "with the database open: {:?}", Held::now(&path));
     // A restart.
-    let position = live.position();
+    let place = live.place();
     drop(live);
     assert_eq!(Held::now(&path), before, "after the first drop");
-    let mut live = Live::open(&path, db::Options::default(), Some(&position), &mut Ignore).unwrap();
+    let mut live = Live::open(&path, db::Options::default(), Some(&place), &mut Ignore).unwrap();
     read_everything(&mut live);
     assert!(Held::now(&path).covers(&before), "after the restart: {:?}", Held::now(&path));
     // Checkpoints, whose connections come and go. The pool's reader keeps them from completing.

@@ -116,11 +116,11 @@ impl Observer {
 
     /// Lets go of everything and goes on at the position kept, if the log still has it.
     fn restart(mut self) -> Observer {
-        let position = self.live.position();
+        let place = self.live.place();
         let path = self.place.database();
         drop(self.live);
         std::thread::sleep(Duration::from_millis(self.rng.below(20)));
-        match Live::open(&path, db::Options::default(), Some(&position), &mut self.model) {
+        match Live::open(&path, db::Options::default(), Some(&place), &mut self.model) {
             Ok(live) => Observer { live, ..self },
             Err(Error::PositionLost(_)) => {
                 let live = Live::open(&path, db::Options::default(), None, &mut Ignore).unwrap();

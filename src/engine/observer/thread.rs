@@ -12,7 +12,6 @@ use crate::db;
 use crate::engine::options::{Hooks, Options};
 use crate::engine::status::Status;
 use crate::units::PageSize;
-use crate::wal::Position;
 
 type Job = Box<dyn FnOnce(&mut Observer) + Send>;
 
@@ -50,7 +49,7 @@ impl ObserverThread {
         options: Arc<Options>,
         hooks: Hooks,
         status: watch::Sender<Status>,
-        resume: Option<Position>,
+        resume: Option<db::Place>,
     ) -> Result<ObserverThread, db::Error> {
         let (pulses, pulse) = watch::channel(Pulse::default());
         #[cfg(feature = "testing")]
@@ -152,7 +151,7 @@ impl Watch {
         hooks: Hooks,
         status: watch::Sender<Status>,
         pulses: watch::Sender<Pulse>,
-        resume: Option<&Position>,
+        resume: Option<&db::Place>,
     ) -> Result<Watch, db::Error> {
         let observer = Observer::open(options, hooks, resume)?;
         pulses.send_replace(observer.pulse());

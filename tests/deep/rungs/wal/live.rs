@@ -103,7 +103,7 @@ impl Round<'_> {
             self.spill(&mut live, model)?;
         }
         live.advance(model)?;
-        let place = live.position();
+        let place = live.place();
         drop(live);
         self.commit()?;
         match Live::open(path, Options::default(), Some(&place), model) {
@@ -145,10 +145,10 @@ impl Round<'_> {
     /// after it had synced them. Others are written over them in the end.
     fn ghost(&mut self, live: &mut Live, model: &mut Model, path: &Path) -> anyhow::Result<()> {
         live.advance(model)?;
-        let end = live.position();
-        let Ok(header) = Header::parse(&end.header) else { return Ok(()) };
-        let (len, mut sum) = (header.page_size().len(), end.checksum);
-        let at = Chain::start(header).frame_offset(FrameNo(end.frame.0 + 1));
+        let end = live.place();
+        let Ok(header) = Header::parse(&end.position.header) else { return Ok(()) };
+        let (len, mut sum) = (header.page_size().len(), end.position.checksum);
+        let at = Chain::start(header).frame_offset(FrameNo(end.position.frame.0 + 1));
         let mut frames = Vec::new();
         let count = 1 + self.chance.below(3);
         for number in 0..count {
@@ -169,7 +169,7 @@ impl Round<'_> {
         ensure!(live.totals() == before, "captured a commit that was never published");
         let again = Live::open(path, Options::default(), Some(&end), &mut Ignore)?;
         ensure!(again.totals().commits == 0, "a commit that was never published was captured at the start");
-        ensure!((again.position(), again.pages()) == (end, live.pages()), "attached to what was never published");
+        ensure!(again.place() == end, "attached to what was never published");
         self.tally.add("commits never published", 1);
         self.same(live, model)
     }
