@@ -1,12 +1,13 @@
 //! A store in memory: for tests, and for those who want to see what a replica is made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::listing::PAGE;
 use super::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload, key};
 
 /// Objects in memory. Clones share them.
@@ -24,9 +25,6 @@ impl fmt::Debug for MemoryStore {
 
 /// Where it is, for people.
 const LOCATION: &str = "memory:";
-
-/// How many entries one listing has.
-const PAGE: usize = 1000;
 
 impl MemoryStore {
     /// An empty store.
@@ -95,33 +93,9 @@ impl Store for MemoryStore {
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
         key::check_prefix(LOCATION, prefix)?;
         let objects = self.objects();
-        let mut listing = Listing::default();
-        let mut folders = BTreeSet::new();
-        let mut last = None;
-        for (key, bytes) in objects.range(prefix.to_owned()..) {
-            if !key.starts_with(prefix) {
-                break;
-            }
-            let folder = match depth {
-                Depth::Folder => key[prefix.len()..].find('/').map(|at| &key[..=prefix.len() + at]),
-                Depth::All => None,
-            };
-            let seen = folder.unwrap_or(key);
-            if after.is_some_and(|after| seen <= after) || folder.is_some_and(|folder| folders.contains(folder)) {
-                continue;
-            }
-            if listing.objects.len() + folders.len() == PAGE {
-                listing.next = last;
-                break;
-            }
-            last = Some(seen.to_owned());
-            match folder {
-                Some(folder) => drop(folders.insert(folder.to_owned())),
-                None => listing.objects.push(Meta { key: key.clone(), size: bytes.len() as u64, modified: None }),
-            }
-        }
-        listing.folders = folders.into_iter().collect();
-        Ok(listing)
+        let found = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        let found = found.map(|(key, bytes)| Meta { key: key.clone(), size: bytes.len() as u64, modified: None });
+        Ok(Listing::of(found, prefix, after, depth, PAGE))
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use crate::units::Timestamp;
 mod error;
 mod fs;
 mod key;
+mod listing;
 mod location;
 mod memory;
 mod retry;
@@ -27,6 +28,7 @@ mod s3;
 
 pub use error::{Error, ErrorKind};
 pub use fs::DirStore;
+pub use listing::{Depth, Listing};
 pub use location::{Location, LocationError};
 pub use memory::MemoryStore;
 pub use retry::{Retry, Retrying, Trouble};
@@ -41,26 +43,6 @@ pub struct Meta {
     pub size: u64,
     /// When the store took it, by the store's clock, if it tells.
     pub modified: Option<Timestamp>,
-}
-
-/// One answer to a listing.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Listing {
-    /// Objects in the byte order of their keys.
-    pub objects: Vec<Meta>,
-    /// With [`Depth::Folder`], the prefixes that end in `/` just below the one asked for, in order.
-    pub folders: Vec<String>,
-    /// There is more: list again after this key.
-    pub next: Option<String>,
-}
-
-/// How far down a listing goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Depth {
-    /// Every key that begins with the prefix.
-    All,
-    /// Keys without a further `/`; the others are told as folders, one each.
-    Folder,
 }
 
 /// What became of a conditional put.

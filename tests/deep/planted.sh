@@ -9,11 +9,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-wrapper=$(mktemp)
-trap 'rm -f "$wrapper"' EXIT
+mkdir -p target/planted
+wrapper=$PWD/target/planted/rustc
 printf '#!/bin/sh\nexec "$@" --cfg planted\n' > "$wrapper"
 chmod +x "$wrapper"
-program=$(RUSTC_WORKSPACE_WRAPPER=$wrapper cargo test --locked --all-features --test deep --no-run --message-format short 2>&1 \
+program=$(CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER=$wrapper cargo test --release --locked --all-features --test deep --no-run --message-format short 2>&1 \
     | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
 
 if [ $# -gt 0 ]; then
@@ -27,7 +27,7 @@ printf '%-70s  %-8s  %s\n' "fault" "rung" "seeds"
 for fault in "${faults[@]}"; do
     found=
     # The rungs from the quickest to the slowest; the seeds are those of everybody.
-    for attempt in "found 20" "sim 200" "crash 2300" "sim 5000"; do
+    for attempt in "found 20" "wal 24" "sim 500" "crash 2300" "sim 10000"; do
         read -r rung count <<< "$attempt"
         out=$(PLANTED_FAULT=$fault RUST_BACKTRACE=0 "$program" deep "$rung" --count "$count" --first 2> /dev/null) || true
         if grep -q '^FAILED' <<< "$out"; then

@@ -50,7 +50,8 @@ impl Ran {
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waloy"));
     command.args(args).current_dir(dir).env_clear();
-    for name in ["PATH", "HOME", "TMPDIR"] {
+    // The last one says where a program that counts what it passes by puts its counters.
+    for name in ["PATH", "HOME", "TMPDIR", "LLVM_PROFILE_FILE"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }

@@ -9,10 +9,8 @@ use std::path::Path;
 
 use super::file::modified;
 use super::{Inner, TEMPORARY};
+use crate::storage::listing::PAGE;
 use crate::storage::{Depth, Error, Listing, Meta, key};
-
-/// How many entries one listing has.
-const PAGE: usize = 1000;
 
 impl Inner {
     pub(super) fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {

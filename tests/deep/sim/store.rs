@@ -4,7 +4,7 @@
 //! that knows none. A request may fail before its effect or after it, take long, be cut off, or come back with a byte
 //! changed on the way; a listing may come in small pieces. What a dead process asks has no effect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,12 @@ use waloy::units::Timestamp;
 
 use super::time::Time;
 use crate::door::{self, Fault, Who};
+
+mod objects;
+mod upload;
+
+use objects::Objects;
+use upload::Parts;
 
 /// What happens to requests.
 #[derive(Clone, Debug, Default)]
@@ -50,17 +56,14 @@ enum Fate {
 
 #[derive(Debug)]
 struct Inner {
-    objects: BTreeMap<String, (Bytes, Timestamp)>,
-    uploads: BTreeMap<String, (String, Vec<u8>)>,
+    objects: Objects,
+    /// Uploads under way, by their ids: what was taken of each.
+    uploads: BTreeMap<String, Vec<u8>>,
     began: u64,
-    conditional: bool,
     weather: Weather,
     dice: Dice,
     requests: u64,
     faults: u64,
-    /// Keys of which the bytes must never change, and their first bytes.
-    written: BTreeMap<String, Bytes>,
-    changed: Option<String>,
 }
 
 /// The bucket as somebody sees it.
@@ -74,16 +77,13 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(time: Time, dice: Dice, conditional: bool) -> Bucket {
         let inner = Inner {
-            objects: BTreeMap::new(),
+            objects: Objects::new(conditional),
             uploads: BTreeMap::new(),
             began: 0,
-            conditional,
             weather: Weather::default(),
             dice,
             requests: 0,
             faults: 0,
-            written: BTreeMap::new(),
-            changed: None,
         };
         Bucket { inner: Arc::new(Mutex::new(inner)), time, who: Who::Nobody }
     }
@@ -98,7 +98,7 @@ impl Bucket {
     }
 
     pub(crate) fn is_conditional(&self) -> bool {
-        self.inner().conditional
+        self.inner().objects.conditional
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -116,12 +116,12 @@ impl Bucket {
 
     /// The key of an object that was put twice with other bytes, if there is one.
     pub(crate) fn changed(&self) -> Option<String> {
-        self.inner().changed.clone()
+        self.inner().objects.changed.clone()
     }
 
     /// What is there: keys, and how long each object is.
     pub(crate) fn listing(&self) -> Vec<(String, usize)> {
-        self.inner().objects.iter().map(|(key, (bytes, _))| (key.clone(), bytes.len())).collect()
+        self.inner().objects.all().map(|object| (object.key, object.size as usize)).collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -215,57 +215,6 @@ impl Inner {
         self.faults += 1;
         fate
     }
-
-    fn put(&mut self, key: &str, bytes: Bytes, now: Timestamp) {
-        // Only hints may be written again: `latest`, manifests, and what says whose the replica is.
-        let may_change =
-            key == "latest" || key == "replica" || key.ends_with("manifest.json") || key.ends_with("confirmed");
-        let first = self.written.entry(key.to_owned()).or_insert_with(|| bytes.clone());
-        if !may_change && *first != bytes {
-            self.changed.get_or_insert_with(|| key.to_owned());
-        }
-        self.objects.insert(key.to_owned(), (bytes, now));
-    }
-
-    fn put_if_absent(&mut self, key: &str, bytes: Bytes, now: Timestamp) -> Put {
-        if self.conditional && self.objects.contains_key(key) {
-            return Put::Exists;
-        }
-        self.put(key, bytes, now);
-        Put::Created
-    }
-
-    fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Listing {
-        let most = if self.weather.page == 0 { 1000 } else { self.weather.page };
-        let (mut listing, mut folders, mut last) = (Listing::default(), BTreeSet::new(), None);
-        for (key, (bytes, at)) in self.objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix))
-        {
-            let folder = match depth {
-                Depth::Folder => key[prefix.len()..].find('/').map(|at| &key[..=prefix.len() + at]),
-                Depth::All => None,
-            };
-            let seen = folder.unwrap_or(key);
-            if after.is_some_and(|after| seen <= after) || folder.is_some_and(|folder| folders.contains(folder)) {
-                continue;
-            }
-            if listing.objects.len() + folders.len() == most {
-                listing.next = last;
-                break;
-            }
-            last = Some(seen.to_owned());
-            match folder {
-                Some(folder) => drop(folders.insert(folder.to_owned())),
-                None => listing.objects.push(Meta { key: key.clone(), size: bytes.len() as u64, modified: Some(*at) }),
-            }
-        }
-        listing.folders = folders.into_iter().collect();
-        listing
-    }
-
-    fn object(&self, key: &str) -> Result<&(Bytes, Timestamp), Error> {
-        let missing = || Error::new(ErrorKind::NotFound, "read", format!("bucket:/{key}"), "no such object");
-        self.objects.get(key).ok_or_else(missing)
-    }
 }
 
 /// What a request gives; bytes can be damaged on their way.
@@ -300,19 +249,19 @@ impl Store for Bucket {
 
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         self.request("put", key, |inner, now| {
-            inner.put(key, bytes, now);
+            inner.objects.put(key, bytes, now);
             Ok(())
         })
         .await
     }
 
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
-        self.request("put if absent", key, |inner, now| Ok(inner.put_if_absent(key, bytes, now))).await
+        self.request("put if absent", key, |inner, now| Ok(inner.objects.put_if_absent(key, bytes, now))).await
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
         self.request("get", key, |inner, _| {
-            let (bytes, _) = inner.object(key)?;
+            let bytes = inner.objects.get(key)?;
             if bytes.len() as u64 > limit {
                 return Err(Error::new(ErrorKind::TooLarge, "read", format!("bucket:/{key}"), "too large"));
             }
@@ -323,7 +272,7 @@ impl Store for Bucket {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
         self.request("get range", key, |inner, _| {
-            let (bytes, _) = inner.object(key)?;
+            let bytes = inner.objects.get(key)?;
             if range.start > range.end || range.end > bytes.len() as u64 {
                 return Err(Error::new(ErrorKind::Truncated, "read", format!("bucket:/{key}"), "it ends before"));
             }
@@ -333,15 +282,15 @@ impl Store for Bucket {
     }
 
     async fn head(&self, key: &str) -> Result<Meta, Error> {
-        self.request("head", key, |inner, _| {
-            let (bytes, at) = inner.object(key)?;
-            Ok(Meta { key: key.to_owned(), size: bytes.len() as u64, modified: Some(*at) })
-        })
-        .await
+        self.request("head", key, |inner, _| inner.objects.meta(key)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
-        self.request("list", prefix, |inner, _| Ok(inner.list(prefix, after, depth))).await
+        self.request("list", prefix, |inner, _| {
+            let most = if inner.weather.page == 0 { 1000 } else { inner.weather.page };
+            Ok(inner.objects.list(prefix, after, depth, most))
+        })
+        .await
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
@@ -358,7 +307,7 @@ impl Store for Bucket {
         let first = keys.first().map(String::as_str).unwrap_or_default();
         self.request("delete many", first, |inner, _| {
             if !inner.weather.deletes_lie {
-                keys.iter().for_each(|key| drop(inner.objects.remove(key)));
+                keys.iter().for_each(|key| inner.objects.remove(key));
             }
             Ok(Vec::new())
         })
@@ -366,14 +315,7 @@ impl Store for Bucket {
     }
 
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
-        let id = self.request("begin upload", key, |inner, _| {
-            inner.began += 1;
-            let id = format!("upload-{}", inner.began);
-            inner.uploads.insert(id.clone(), (key.to_owned(), Vec::new()));
-            Ok(id)
-        });
-        let id = id.await?;
-        Ok(Box::new(Parts { bucket: self.clone(), key: key.to_owned(), id, unsent: Vec::new() }))
+        Ok(Box::new(Parts::begin(self, key).await?))
     }
 
     async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
@@ -382,79 +324,5 @@ impl Store for Bucket {
             Ok(())
         })
         .await
-    }
-}
-
-#[derive(Debug)]
-struct Parts {
-    bucket: Bucket,
-    key: String,
-    id: String,
-    /// Taken, and not sent.
-    unsent: Vec<u8>,
-}
-
-impl Parts {
-    async fn send(&mut self) -> Result<(), Error> {
-        let (id, bytes) = (self.id.clone(), self.unsent.clone());
-        let sent = self.bucket.request("upload part", &self.key, |inner, _| {
-            let gone = || Error::new(ErrorKind::NotFound, "write", "bucket:/", "no such upload");
-            inner.uploads.get_mut(&id).ok_or_else(gone)?.1.extend_from_slice(&bytes);
-            Ok(())
-        });
-        match sent.await {
-            // A part that was sent again replaces itself: S3 knows it by its number.
-            Err(error) if error.message == "the answer was lost" => {
-                if let Some((_, stored)) = self.bucket.inner().uploads.get_mut(&self.id) {
-                    stored.truncate(stored.len() - self.unsent.len());
-                }
-                Err(error)
-            }
-            Err(error) => Err(error),
-            Ok(()) => {
-                self.unsent.clear();
-                Ok(())
-            }
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl Upload for Parts {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.unsent.extend_from_slice(&bytes);
-        self.send().await
-    }
-
-    async fn finish_if_absent(&mut self) -> Result<Put, Error> {
-        if !self.unsent.is_empty() {
-            self.send().await?;
-        }
-        let (id, key) = (self.id.clone(), self.key.clone());
-        self.bucket
-            .request("finish upload", &self.key, |inner, now| {
-                let gone = || Error::new(ErrorKind::NotFound, "write", format!("bucket:/{key}"), "no such upload");
-                if inner.conditional && inner.objects.contains_key(&key) {
-                    return Ok(Put::Exists);
-                }
-                let (_, bytes) = inner.uploads.remove(&id).ok_or_else(gone)?;
-                inner.put(&key, Bytes::from(bytes), now);
-                Ok(Put::Created)
-            })
-            .await
-    }
-
-    async fn abort(&mut self) -> Result<(), Error> {
-        let id = self.id.clone();
-        self.bucket
-            .request("abort upload", &self.key, |inner, _| {
-                inner.uploads.remove(&id);
-                Ok(())
-            })
-            .await
     }
 }

@@ -36,7 +36,7 @@ impl Tool {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waloy"));
         command.args(args).current_dir(&self.dir).env_clear();
-        for name in ["PATH", "HOME", "TMPDIR", "MALLOC_ARENA_MAX"] {
+        for name in ["PATH", "HOME", "TMPDIR", "MALLOC_ARENA_MAX", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }

@@ -18,7 +18,8 @@ const LOOK: &str = "cat /proc/$$/environ /proc/$$/cmdline /proc/$PPID/environ /p
 
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waloy"));
-    command.args(args).current_dir(dir).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    let kept = ["PATH", "LLVM_PROFILE_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.args(args).current_dir(dir).env_clear().envs(kept);
     command.env("WALOY_LOG", "trace").env("TZ", "UTC");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
