@@ -7,7 +7,11 @@
 //! cargo test --release --all-features --test deep -- one sim 4711           one seed again, and what it says
 //! ```
 //!
-//! `soak` goes on for `WALOY_SOAK_MINUTES` in a deep run (45), and says each minute where it is.
+//! `soak` goes on for `WALOY_SOAK_MINUTES` in a deep run (45), and says each minute where it is. With `WALOY_TELL=1` the
+//! rungs of one process tell what they do, step by step.
+//!
+//! Beside this file: `stores.sh` runs the rung of stores against rclone and Garage, `planted.sh` shows that planted faults
+//! are found, `coverage.sh` says what no test passes by.
 //!
 //! A seed is done in a process of its own kind (a worker, one for each core), so that one that hangs or takes the
 //! process with it is a failure with a seed like any other. `LEDGER.md` beside this file keeps the sums.

@@ -18,9 +18,12 @@ pub(crate) mod time;
 
 use std::path::{Path, PathBuf};
 
+use waloy::testing::dice::Dice;
 use waloy::testing::simulation;
 
-use crate::door;
+use crate::door::{self, Plan};
+
+use app::{App, Manners};
 
 /// The directory of one run, in memory where the system has such a place; it goes with this.
 pub(crate) struct Ground {
@@ -37,6 +40,23 @@ impl Ground {
         simulation::one_thread();
         simulation::seed(seed);
         Ground { path: path.canonicalize().expect("it is there") }
+    }
+
+    /// The database of the first machine.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.watched().join("a/app.db")
+    }
+
+    /// An application on the first machine; the door looks at everything from here on.
+    pub(crate) fn application(&self, manners: Manners, dice: &mut Dice) -> anyhow::Result<App> {
+        let db = self.database();
+        std::fs::create_dir_all(db.parent().expect("a machine"))?;
+        let mut app = App::create(&db, manners, dice.fork())?;
+        // What the door has not seen being opened, it does not know.
+        app.close();
+        door::open(&self.watched(), Plan::new(dice.fork()));
+        app.reopen()?;
+        Ok(app)
     }
 
     /// What the door looks at.

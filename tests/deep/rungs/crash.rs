@@ -17,7 +17,7 @@ use waloy::testing::workload::Step;
 use crate::door::{self, Fault, Loss, Plan, Who};
 use crate::ladder::Tally;
 use crate::sim::Ground;
-use crate::sim::app::{App, Manners, digest};
+use crate::sim::app::{Manners, digest};
 use crate::sim::check::{Inspector, Restored, judge, told};
 use crate::sim::host::Host;
 use crate::sim::store::Bucket;
@@ -100,18 +100,12 @@ struct Script {
 impl Script {
     fn begin(page_size: u32, seed: u64, in_a_directory: bool) -> anyhow::Result<Script> {
         let ground = Ground::new(1);
-        let machine = ground.watched().join("a");
-        std::fs::create_dir_all(&machine)?;
-        let db = machine.join("app.db");
         // The same script for every seed; only what is torn differs.
         let (mut dice, time) = (Dice::new(7), Time::default());
         let manners = Manners { page_size, auto_vacuum: true, synchronous: "FULL", autocheckpoint: 0, cache: 20 };
-        let mut app = App::create(&db, manners, dice.fork())?;
-        app.close();
-        door::open(&ground.watched(), Plan::new(dice.fork()));
-        app.reopen()?;
+        let app = ground.application(manners, &mut dice)?;
         let bucket = Bucket::new(time.clone(), dice.fork(), true);
-        let mut options = Options::new(&db);
+        let mut options = Options::new(ground.database());
         options.automatic = false;
         options.checkpoint_threshold = 16 << 10;
         options.memory_budget = 16 << 10;

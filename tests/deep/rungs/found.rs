@@ -10,10 +10,10 @@ use waloy::retention::Policy;
 use waloy::testing::dice::Dice;
 use waloy::testing::workload::Step;
 
-use crate::door::{self, Loss, Plan};
+use crate::door::Loss;
 use crate::ladder::Tally;
 use crate::sim::Ground;
-use crate::sim::app::{App, Manners, digest};
+use crate::sim::app::{Manners, digest};
 use crate::sim::check::{Inspector, Restored, told};
 use crate::sim::host::Host;
 use crate::sim::store::Bucket;
@@ -50,18 +50,12 @@ struct Scene {
 impl Scene {
     fn begin() -> anyhow::Result<Scene> {
         let ground = Ground::new(1);
-        let machine = ground.watched().join("a");
-        std::fs::create_dir_all(&machine)?;
-        let db = machine.join("app.db");
         let (mut dice, time) = (Dice::new(1), Time::default());
         let manners =
             Manners { page_size: 512, auto_vacuum: false, synchronous: "FULL", autocheckpoint: 0, cache: 100 };
-        let mut app = App::create(&db, manners, dice.fork())?;
-        app.close();
-        door::open(&ground.watched(), Plan::new(dice.fork()));
-        app.reopen()?;
+        let app = ground.application(manners, &mut dice)?;
         let bucket = Bucket::new(time.clone(), dice.fork(), true);
-        let mut options = Options::new(&db);
+        let mut options = Options::new(ground.database());
         options.automatic = false;
         let host = Host::new(0, app, options, time, &bucket);
         Ok(Scene {

@@ -14,7 +14,7 @@ use super::settings;
 use crate::door::{self, Plan, Who, acting};
 use crate::ladder::Tally;
 use crate::sim::Ground;
-use crate::sim::app::{App, Manners};
+use crate::sim::app::Manners;
 use crate::sim::check::{Inspector, Restored, judge, told};
 use crate::sim::host::Host;
 use crate::sim::store::Bucket;
@@ -63,19 +63,12 @@ impl World {
     pub(super) fn begin(seed: u64, theme: Theme) -> anyhow::Result<World> {
         let ground = Ground::new(seed);
         let mut dice = Dice::new(seed);
-        let machine = ground.watched().join("a");
-        std::fs::create_dir_all(&machine)?;
-        let db = machine.join("app.db");
         let manners = Manners::any(&mut dice);
-        let mut app = App::create(&db, manners, dice.fork())?;
-        // What the door has not seen being opened, it does not know.
-        app.close();
-        door::open(&ground.watched(), Plan::new(dice.fork()));
-        app.reopen()?;
+        let app = ground.application(manners, &mut dice)?;
         let time = Time::default();
         let bucket = Bucket::new(time.clone(), dice.fork(), !dice.one_in(5));
         let key = dice.one_in(4).then(|| settings::key(&mut dice));
-        let options = settings::options(&db, &mut dice, key.as_ref());
+        let options = settings::options(&ground.database(), &mut dice, key.as_ref());
         if door::tells() {
             eprintln!("{manners:?}\n{options:?}\nconditional: {}", bucket.is_conditional());
         }
