@@ -1,7 +1,9 @@
 //! Capture against a live SQLite: what the sink was given, put together, is the database.
 
+use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -334,5 +336,92 @@ fn pages_that_a_commit_appends_without_a_frame_are_captured_from_wherever_captur
     assert!((3..=5).all(|page| model.pages.get(&page) == Some(&vec![0; 4096])), "{:?}", model.pages.keys());
     // The first page was not written, and was not asked for.
     model.read(&mut live, &[PageNo::new(1).unwrap()]);
+    model.assert_is(&mut live);
+}
+
+/// Changes the first bytes of the wal-index behind the back of SQLite; gives what they were. By another process: in this
+/// one, closing the file would end SQLite's locks on it.
+fn forge_index(path: &Path, change: impl FnOnce(&mut [u8; 136])) -> [u8; 136] {
+    let shm = db::beside(path, "-shm");
+    let read = Command::new("head").args(["-c", "136"]).arg(&shm).output().unwrap();
+    let before: [u8; 136] = read.stdout.try_into().unwrap();
+    let mut after = before;
+    change(&mut after);
+    let mut write = Command::new("dd");
+    write.args(["conv=notrunc", "status=none"]).arg(format!("of={}", shm.display()));
+    let mut write = write.stdin(Stdio::piped()).spawn().unwrap();
+    write.stdin.take().unwrap().write_all(&after).unwrap();
+    assert!(write.wait().unwrap().success());
+    before
+}
+
+/// Sets a word of both copies of the header, which then fit their checksums.
+fn set_word(index: &mut [u8; 136], at: usize, word: u32) {
+    index[at..at + 4].copy_from_slice(&word.to_ne_bytes());
+    let sum = Checksum::default().update(ByteOrder::NATIVE, &index[..40]);
+    index[40..44].copy_from_slice(&sum.0.to_ne_bytes());
+    index[44..48].copy_from_slice(&sum.1.to_ne_bytes());
+    index.copy_within(..48, 48);
+}
+
+fn word(index: &[u8; 136], at: usize) -> u32 {
+    u32::from_ne_bytes(index[at..at + 4].try_into().unwrap())
+}
+
+#[test]
+fn what_the_wal_index_says_and_the_log_does_not_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    app.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+    live.advance(&mut model).unwrap();
+    app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+    let (changes, last, pages, sum, salt) = (8, 16, 20, 24, 32);
+    // How many commits there were is the only thing that says so if one passed by.
+    for (at, by, what) in [
+        (changes, 1, "1 commits passed by"),
+        (changes, 2, "2 commits passed by"),
+        (last, 1, "ends before frame"),
+        (last, u32::MAX, "is not a commit"),
+        (last, 0u32.wrapping_sub(6), "before frame"),
+        (pages, 1, "pages in the log"),
+        (sum, 1, "another checksum"),
+        (salt, 1, "two logs"),
+    ] {
+        let good = forge_index(&path, |index| set_word(index, at, word(index, at).wrapping_add(by)));
+        let error = live.advance(&mut Ignore).unwrap_err();
+        forge_index(&path, |index| *index = good);
+        assert!(error.is_loss() && error.to_string().contains(what), "{at} by {by}: {error}");
+    }
+    assert_eq!(live.advance(&mut model).unwrap().unwrap().commits, 1);
+    model.assert_is(&mut live);
+}
+
+/// A writer that dies between the two copies of the header leaves them unequal: the next one sets the wal-index up anew
+/// from the log, and SQLite's count of commits begins at 0.
+#[test]
+fn capture_goes_on_after_the_wal_index_was_recovered() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let app = create(&path, 4096);
+    let mut live = open(&path);
+    let mut model = Model::of(&mut live);
+    for _ in 0..3 {
+        app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+        live.advance(&mut model).unwrap();
+    }
+    forge_index(&path, |index| index[8] ^= 1);
+    for _ in 0..2 {
+        app.execute("INSERT INTO t(x) VALUES (randomblob(9000))", []).unwrap();
+    }
+    let mut now = 0;
+    forge_index(&path, |index| now = word(index, 8));
+    assert_eq!(now, 2, "it was recovered");
+    assert_eq!(live.advance(&mut model).unwrap().unwrap().commits, 2);
+    app.execute("INSERT INTO t(x) VALUES (1)", []).unwrap();
+    assert_eq!(live.advance(&mut model).unwrap().unwrap().commits, 1);
     model.assert_is(&mut live);
 }
