@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use waloy::Kind;
 use waloy::engine::{Event, Hooks, Options, Replicator};
 use waloy::format::Reason;
 use waloy::replica::{self, Name, ObjectReader, Replica};
 use waloy::restore::{self, Absence, Error, Target};
-use waloy::storage::{ErrorKind, MemoryStore, PartSize, Retry, S3Options, S3Store};
+use waloy::storage::{Depth, ErrorKind, MemoryStore, PartSize, Retry, S3Options, S3Store};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 use waloy::units::{SegmentIndex, Timestamp};
 
@@ -49,6 +50,17 @@ fn count(events: &Mutex<Vec<Event>>, is: impl Fn(&Event) -> bool) -> usize {
 
 fn retries(events: &Mutex<Vec<Event>>) -> usize {
     count(events, |event| matches!(event, Event::Retry { .. }))
+}
+
+/// Everything in the store, to the byte.
+async fn objects(store: &Replica) -> Vec<(String, bytes::Bytes)> {
+    let listed = store.list("", None, Depth::All).await.unwrap();
+    assert_eq!(listed.next, None);
+    let mut objects = Vec::new();
+    for object in listed.objects {
+        objects.push((object.key.clone(), store.get(&object.key, u64::MAX).await.unwrap()));
+    }
+    objects
 }
 
 /// A server with retries that end soon, so that the replicator is told.
@@ -395,4 +407,56 @@ async fn a_start_in_an_outage_keeps_the_wal_short_and_says_so() {
     replicator.shutdown().await.unwrap();
     assert_eq!(count(&events, |event| matches!(event, Event::Recovered { .. })), 1);
     assert!(model::restore(&store).await == model::pages_of(&app));
+}
+
+/// What comes back under the name of the bucket is not what went: nothing is written there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_comes_back_as_that_of_another_is_left_alone() {
+    for another in [true, false] {
+        let server = S3Server::start();
+        let dir = tempfile::tempdir().unwrap();
+        let (bucket, away) = (server.directory(), server.directory().with_extension("away"));
+        let store = open(&server).await;
+        let others = dir.path().join("others.db");
+        let other = application(&others, 4096);
+        insert(&other, 50_000);
+        if another {
+            let mut replicator = Replicator::start(quick(&others), store.clone(), Hooks::default()).await.unwrap();
+            replicator.sync().await.unwrap();
+            replicator.shutdown().await.unwrap();
+            std::fs::rename(&bucket, &away).unwrap();
+            std::fs::create_dir(&bucket).unwrap();
+        }
+        let db = dir.path().join("a.db");
+        let app = application(&db, 4096);
+        insert(&app, 100_000);
+        let mut replicator = Replicator::start(quick(&db), open(&server).await, Hooks::default()).await.unwrap();
+        replicator.sync().await.unwrap();
+        let mine = bucket.with_extension("mine");
+        std::fs::rename(&bucket, &mine).unwrap();
+        insert(&app, 9000);
+        until("it is behind", || replicator.status().degraded.is_some()).await;
+        if another {
+            std::fs::rename(&away, &bucket).unwrap();
+        } else {
+            let ids = mine.join("app").join(replica::REPLICA);
+            std::fs::remove_file(&ids).unwrap();
+            std::fs::rename(&mine, &bucket).unwrap();
+        }
+        let before = objects(&store).await;
+        let refused = tokio::time::timeout(Duration::from_secs(60), async {
+            loop {
+                match replicator.sync().await {
+                    Err(error) if matches!(error.kind(), Kind::Locked | Kind::Damaged) => return error.kind(),
+                    _ => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        });
+        assert_eq!(refused.await.unwrap(), if another { Kind::Locked } else { Kind::Damaged });
+        let _ = replicator.shutdown().await;
+        assert_eq!(objects(&store).await, before, "another: {another}");
+        if another {
+            assert!(model::restore(&store).await == model::pages_of(&other));
+        }
+    }
 }
