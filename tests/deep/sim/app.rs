@@ -148,9 +148,13 @@ impl App {
         self.look()
     }
 
-    /// Reads every page as SQLite gives it out.
+    /// Reads every page as the log and the file have it. Of a page that a transaction used and set free again, SQLite's
+    /// cache may keep what was never written (`sim 8691`).
     pub(crate) fn pages(&mut self) -> anyhow::Result<Vec<u8>> {
-        acting(Who::Nobody, || Ok(self.connections[0].serialize("main")?.to_vec()))
+        acting(Who::Nobody, || {
+            self.connections[0].release_memory()?;
+            Ok(self.connections[0].serialize("main")?.to_vec())
+        })
     }
 
     /// The database is in a new state.
