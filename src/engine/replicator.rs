@@ -362,13 +362,16 @@ async fn preflight(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The id of this state directory, made at its first use.
+/// The id of this state directory, made at its first use. It is the first thing that is durable there: without it, what
+/// else is there was left over from one that was deleted, and counts for nothing.
 fn writer(state: &StateDir) -> Result<WriterId, crate::state::Error> {
     const NAME: &str = "writer";
     let kept = state.read(NAME)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
     if let Some(writer) = kept {
         return Ok(writer);
     }
+    Intent::clear(state)?;
+    Acknowledged::forget(state)?;
     let writer = WriterId(clock::random());
     state.replace(NAME, &[writer.to_string().as_bytes(), b"\n"], true)?;
     Ok(writer)

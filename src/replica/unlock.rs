@@ -104,7 +104,7 @@ async fn with_data_key(store: &dyn Store, sealed: &Sealed, now: Timestamp) -> Re
         return Err(damage.unwrap_or_else(|| Error::missing(store, &key)));
     }
     match sealed.make_data_key(store, Epoch::FIRST, now).await {
-        Err(Error::Seal { .. }) if is_of(store, sealed).await? => {
+        Err(Error::Seal { .. }) if is_foreign(store, sealed, &key).await? && is_of(store, sealed).await? => {
             let fresh = Bytes::copy_from_slice(&sealed.keyring().new_data_key(Epoch::FIRST, now));
             store.put(&key, fresh.clone()).await?;
             sealed.add(store, Epoch::FIRST, &fresh).map(drop)
@@ -252,6 +252,18 @@ fn with_kit(
     })
 }
 
+/// Whether a data key does not open, and was not only changed on its way here: it comes again, and the same.
+async fn is_foreign(store: &dyn Store, sealed: &Sealed, key: &str) -> Result<bool, Error> {
+    let (bytes, again) = (store.get(key, LIMIT).await?, store.get(key, LIMIT).await?);
+    Ok(bytes == again && sealed.add(store, Epoch::FIRST, &bytes).is_err())
+}
+
+/// Whether `replica` is not sealed under this root, and was not only changed on its way here.
+async fn is_lost(store: &dyn Store, root: &RootKey, replica: ReplicaId) -> Result<bool, Error> {
+    let (bytes, again) = (store.get(REPLICA, LIMIT).await?, store.get(REPLICA, LIMIT).await?);
+    Ok(bytes == again && ids_under(root, replica, &bytes).is_err())
+}
+
 /// Whether `replica` is sealed under this root, and has these ids: two who take up one start have the same root.
 async fn is_of(store: &dyn Store, sealed: &Sealed) -> Result<bool, Error> {
     let bytes = store.get(REPLICA, LIMIT).await?;
@@ -281,7 +293,7 @@ async fn begin(
     // Read back in either case: a store that ignores the condition has the last writer's, and so have all readers.
     let objects = KeyObjects::read(&**store).await?;
     let bytes = objects.replica.clone().ok_or_else(|| Error::missing(&**store, REPLICA))?;
-    match ids_under(&root, fresh.replica, &bytes) {
+    let is_lost = match ids_under(&root, fresh.replica, &bytes) {
         Ok(ids) => {
             let sealed = Sealed::new(root, Some(slot.id()), ids, objects).begun();
             let made = with_data_key(&**store, &sealed, now).await;
@@ -289,10 +301,14 @@ async fn begin(
             if is_of(&**store, &sealed).await? {
                 return made.map(|()| Some(sealed));
             }
+            is_lost(&**store, sealed.root(), fresh.replica).await?
         }
-        Err(error) => tracing::debug!(%error, "somebody else has begun the replica"),
-    }
-    if !was_there {
+        Err(error) => {
+            tracing::debug!(%error, "somebody else has begun the replica");
+            is_lost(&**store, &root, fresh.replica).await?
+        }
+    };
+    if !was_there && is_lost {
         store.delete(&KeyName::Slot(slot.id()).to_string()).await?;
     }
     Ok(None)

@@ -75,16 +75,19 @@ pub(super) async fn confirm(store: &dyn Store, gone: Objects, report: &mut Repor
 /// Which of these keys are listed. Where there is nothing between two of them, one request tells of both.
 async fn still_there(store: &dyn Store, asked: &BTreeSet<&str>) -> Result<BTreeSet<String>, Error> {
     let mut there = BTreeSet::new();
+    let mut told = String::new();
     let mut next = asked.first().copied();
     while let Some(key) = next {
         // The key without its last character comes before it, and after every key before that.
         let (before, _) = key.split_at(key.len() - 1);
         let folder = key.rfind('/').map_or("", |at| &key[..=at]);
-        let after = Some(before).filter(|before| before.len() >= folder.len() && !before.is_empty());
-        let listing = store.list(folder, after.filter(|&after| after != folder), Depth::All).await?;
+        // A short answer may have ended between the two.
+        let after = before.max(&told);
+        let after = Some(after).filter(|after| after.len() > folder.len() && after.starts_with(folder));
+        let listing = store.list(folder, after, Depth::All).await?;
         there.extend(listing.objects.into_iter().map(|meta| meta.key).filter(|key| asked.contains(key.as_str())));
         // Up to here everything has been listed; without a `next`, all of the folder.
-        let told = listing.next.unwrap_or_else(|| format!("{folder}\u{10ffff}"));
+        told = listing.next.unwrap_or_else(|| format!("{folder}\u{10ffff}"));
         next = asked
             .range::<str, _>((std::ops::Bound::Excluded(told.as_str()), std::ops::Bound::Unbounded))
             .next()

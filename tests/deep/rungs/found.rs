@@ -5,12 +5,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use waloy::compact::{Level, Levels};
 use waloy::engine::Options;
+use waloy::replica::Key;
 use waloy::restore::Target;
 use waloy::retention::Policy;
+use waloy::seal::Secret;
 use waloy::testing::dice::Dice;
 use waloy::testing::workload::Step;
 
-use crate::door::Loss;
+use crate::door::{self, Fault, Loss, Plan, Who};
 use crate::ladder::Tally;
 use crate::sim::Ground;
 use crate::sim::app::{Manners, digest};
@@ -27,6 +29,12 @@ const STORIES: &[(&str, Story)] = &[
     ("a loss of power makes no stranger of a database", a_loss_of_power_makes_no_stranger_of_a_database),
     ("a sync is about the file that is there", a_sync_is_about_the_file_that_is_there),
     ("what was merged and let go of since is gone on with", what_was_merged_and_let_go_of_since_is_gone_on_with),
+    (
+        "what is left of a deleted state directory counts for nothing",
+        what_is_left_of_a_state_directory_counts_for_nothing,
+    ),
+    ("what should be gone is looked for to the end of a listing", what_should_be_gone_is_looked_for_to_the_end),
+    ("a read that was changed on its way costs no key", a_read_that_was_changed_on_its_way_costs_no_key),
 ];
 
 pub(crate) const COUNT: u64 = STORIES.len() as u64;
@@ -167,6 +175,84 @@ fn what_was_merged_and_let_go_of_since_is_gone_on_with(scene: &mut Scene) -> any
         scene.prove()?;
         scene.inspector.verify()?;
         scene.host.stop();
+    }
+    Ok(())
+}
+
+/// A loss of power soon after the state directory was deleted brought some of it back: the note of an object that was on its
+/// way, without the name of the writer who had made it, whom the next start took for another (`sim 1973`).
+fn what_is_left_of_a_state_directory_counts_for_nothing(scene: &mut Scene) -> anyhow::Result<()> {
+    for _ in 0..4 {
+        scene.commit(Step::Large)?;
+    }
+    scene.start()?;
+    scene.sync()?;
+    scene.host.stop();
+    let mut left = 0;
+    for n in 1..40 {
+        scene.start()?;
+        scene.commit(Step::Small)?;
+        door::plan(|plan| plan.at(Who::Waloy(0), n, Fault::EndTorn));
+        let _ = scene.sync();
+        door::plan(Plan::calm);
+        if !scene.host.is_dead() {
+            scene.host.stop();
+        }
+        let state = scene.host.state_dir();
+        left += u32::from(state.join("intent").exists());
+        std::fs::remove_file(state.join("writer"))?;
+        scene.start().with_context(|| format!("after it ended at call {n}"))?;
+        scene.sync()?;
+        scene.prove()?;
+        scene.host.stop();
+    }
+    ensure!(left > 3, "no object was on its way");
+    Ok(())
+}
+
+/// Where a listing ended before the key that was looked for, the same listing was asked for again, without end (`sim 9531`).
+fn what_should_be_gone_is_looked_for_to_the_end(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.host.options.merge = Some(Levels::new([Level { window: Duration::from_secs(5), parts: 3 }]));
+    let mut policy = Policy::new(Some(Duration::from_secs(5)));
+    policy.grace = Duration::from_secs(1);
+    scene.host.options.retention = Some(policy);
+    scene.inspector.bucket.weather(|weather| weather.page = 1);
+    scene.start()?;
+    for _ in 0..9 {
+        scene.commit(Step::Small)?;
+        scene.sync()?;
+        scene.host.pass(Duration::from_secs(2));
+    }
+    let before = scene.inspector.bucket.requests();
+    let pruned = scene.host.ask(async |replicator| replicator.enforce_retention().await);
+    let pruned = pruned.context("it runs")?.map_err(told)?.context("there is a policy")?;
+    ensure!(pruned.objects > 2, "{} objects were let go of", pruned.objects);
+    let requests = scene.inspector.bucket.requests() - before;
+    ensure!(requests < 300, "{requests} requests");
+    scene.prove()
+}
+
+/// Whoever begins a sealed replica reads back what it has put. What came changed on its way was taken for that of somebody
+/// who had begun in the same moment: the slot was deleted, and with it the only way in (`sim 4723`), or the data key was
+/// replaced (`sim 7375`).
+fn a_read_that_was_changed_on_its_way_costs_no_key(scene: &mut Scene) -> anyhow::Result<()> {
+    let key = Key::new(Secret::from_key_file(&[7; 32])?);
+    scene.host.options.key = Some(key.clone());
+    scene.inspector.key = Some(key);
+    for flipped in 1..24 {
+        scene.inspector.bucket.empty();
+        let _ = std::fs::remove_dir_all(scene.host.state_dir());
+        scene.inspector.bucket.weather(|weather| weather.flip_at = Some(flipped));
+        let _ = scene.start();
+        scene.host.stop();
+        scene.inspector.bucket.calm();
+        scene.start().with_context(|| format!("after answer {flipped} came changed"))?;
+        scene.sync()?;
+        scene.prove()?;
+        scene.host.stop();
+        if let Some(key) = scene.inspector.bucket.changed() {
+            bail!("answer {flipped} came changed, and {key} was replaced");
+        }
     }
     Ok(())
 }

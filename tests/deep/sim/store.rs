@@ -30,6 +30,8 @@ pub(crate) struct Weather {
     pub(crate) faults: u64,
     /// Bytes of answers are changed on the way.
     pub(crate) flips: bool,
+    /// The n-th answer from now is, from 1.
+    pub(crate) flip_at: Option<u64>,
     /// Nothing is reached.
     pub(crate) down: bool,
     /// Credentials have expired.
@@ -107,6 +109,12 @@ impl Bucket {
 
     pub(crate) fn faults(&self) -> u64 {
         self.inner().faults
+    }
+
+    /// Everything in it is gone, and what was known of it.
+    pub(crate) fn empty(&self) {
+        let mut inner = self.inner();
+        inner.objects = Objects::new(inner.objects.conditional);
     }
 
     /// Fine weather.
@@ -198,6 +206,13 @@ impl Inner {
     }
 
     fn fate(&mut self) -> Fate {
+        if let Some(left) = &mut self.weather.flip_at {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.weather.flip_at = None;
+                return Fate::Flipped(self.dice.any());
+            }
+        }
         let fate = if self.weather.down {
             Fate::Before(ErrorKind::Unavailable)
         } else if self.weather.denied {
