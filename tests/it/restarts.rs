@@ -52,6 +52,16 @@ struct Scene {
 }
 
 impl Scene {
+    /// The store has these objects, and no others.
+    async fn restore_objects(&self, objects: &[(String, bytes::Bytes)]) {
+        for object in self.store.list("", None, waloy::storage::Depth::All).await.unwrap().objects {
+            self.store.delete(&object.key).await.unwrap();
+        }
+        for (key, bytes) in objects {
+            self.store.put(key, bytes.clone()).await.unwrap();
+        }
+    }
+
     fn db(&self) -> PathBuf {
         self.dir.path().join("a.db")
     }
@@ -606,4 +616,58 @@ async fn hints_that_were_never_written_are_made_good() {
     let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
     assert_eq!(waloy::replica::read_latest(&scene.replica()).await.unwrap().unwrap().generation, generation);
     replicator.shutdown().await.unwrap();
+}
+
+/// The state is lost, and a byte of the replica is another one, wherever: a start loses nothing, goes on with nothing that
+/// does not restore, and does not give the replica away.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_changed_byte_of_a_replica_that_is_found_again_costs_a_generation_at_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let scene = Scene { dir, store: Metered::new(Arc::new(MemoryStore::new())), key: None };
+    let app = application(&scene.db(), 4096);
+    insert(&app, 100);
+    let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();
+    for _ in 0..4 {
+        replicator.sync().await.unwrap();
+        insert(&app, 1);
+    }
+    let generation = replicator.status().generation.unwrap();
+    replicator.shutdown().await.unwrap();
+    let listed = scene.store.list("", None, waloy::storage::Depth::All).await.unwrap();
+    let mut objects = Vec::new();
+    for object in listed.objects {
+        objects.push((object.key.clone(), scene.store.get(&object.key, u64::MAX).await.unwrap()));
+    }
+    let (mut gone_on, mut anew, mut refused) = (0, 0, 0);
+    let damaged = objects.iter().filter(|(key, _)| key.ends_with("snapshot") || key.contains("/wal/"));
+    for (key, bytes) in damaged {
+        let last = bytes.len() - 1;
+        for at in [0, 9, 40, 100, 200, last / 4, last / 2, last - 300, last - 150, last - 60, last - 9, last] {
+            let mut altered = bytes.to_vec();
+            altered[at.min(last)] ^= 0x10;
+            scene.restore_objects(&objects).await;
+            scene.store.put(key, altered.into()).await.unwrap();
+            std::fs::remove_dir_all(engine::default_state_dir(&scene.db())).unwrap();
+            let what = format!("byte {at} of {key}");
+            let started = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await;
+            let mut replicator = match started {
+                Ok(replicator) => replicator,
+                Err(error) => {
+                    assert_eq!(error.code(), "replica.cannot_tell", "{what}: {error}");
+                    refused += 1;
+                    continue;
+                }
+            };
+            replicator.sync().await.unwrap();
+            if replicator.status().generation == Some(generation) {
+                gone_on += 1;
+            } else {
+                anew += 1;
+                assert!(scene.restored(Target::Latest).await == model::pages_of(&app), "{what}");
+            }
+            replicator.shutdown().await.unwrap();
+        }
+    }
+    // Pages are not read at a start: that their bytes are damaged is for `verify` to find.
+    assert!(gone_on > 0 && anew > 10 && refused > 0, "{gone_on} gone on with, {anew} anew, {refused} refused");
 }
