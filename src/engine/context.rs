@@ -50,6 +50,13 @@ impl Context {
         Ok(last.is_none_or(|last: i64| !(0..TAKEN_BACK_AFTER_MS).contains(&self.now().0.saturating_sub(last))))
     }
 
+    /// For how long at least the name of an object that another writer has put stays taken: until it was merged, and the
+    /// grace is over. Whoever lets go of things here knows how long that is; elsewhere it is seldom shorter than this.
+    pub(super) fn names_stay(&self) -> Duration {
+        let check = self.options.rival_check;
+        self.options.retention.as_ref().map_or(check, |policy| check.min(policy.grace))
+    }
+
     /// Such a generation was begun.
     pub(super) fn taken_back(&self) {
         let now = format!("{}\n", self.now().0);

@@ -12,10 +12,10 @@ use super::pending::Span;
 use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
 use crate::planted;
-use crate::replica::{self, Name, ObjectReader};
+use crate::replica::{self, Name, ObjectReader, Objects};
 use crate::state::{Acknowledged, Intent, PageHashes};
 use crate::storage::{Put, Store, Upload};
-use crate::units::{PageHash, PageNo};
+use crate::units::{PageHash, PageNo, SegmentIndex};
 
 /// An object that is only waiting to be put.
 #[derive(Debug)]
@@ -134,6 +134,24 @@ pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mu
 }
 
 /// Another writer has begun this generation.
+/// Nobody else has gone on behind this segment. That its name is taken would be noticed; but what another writer has
+/// put there long ago may have been merged and let go of since, so that the name is free again.
+pub(super) async fn require_last(
+    context: &Context,
+    generation: GenerationId,
+    index: SegmentIndex,
+) -> Result<(), Error> {
+    let before = index.get().checked_sub(1).and_then(SegmentIndex::new);
+    let objects = Objects::list(&*context.replica, generation, before).await?;
+    match objects.last().filter(|&last| last > index) {
+        Some(last) => {
+            let object = replica::located(&*context.replica, &Name::Segment(generation, last).key());
+            Err(Error::Overtaken { object })
+        }
+        None => Ok(()),
+    }
+}
+
 pub(super) fn overtaken_by(context: &Context, generation: GenerationId) -> Error {
     Error::Overtaken { object: format!("{} with generation {generation}", context.replica.location()) }
 }

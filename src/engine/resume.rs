@@ -145,6 +145,7 @@ impl Session {
             is_ours: true,
             // Where there was nothing, somebody else may have begun in the same moment.
             looked: known_before.then(Instant::now),
+            put_at: Instant::now(),
             begun: None,
             outbox: None,
             merging: Merging::resumed(context.options.merge.clone()),

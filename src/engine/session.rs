@@ -13,14 +13,14 @@ use super::event::{Event, Synced};
 use super::merging::{Merging, Part};
 use super::observer::{Batch, ObserverThread};
 use super::page_set::PageSet;
-use super::parcel::{Body, Change, Parcel, ParcelKind, require_newest};
+use super::parcel::{Body, Change, Parcel, ParcelKind, require_last, require_newest};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::resume::manifest;
 use super::segment::{self, Joint, Unwatched};
 use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
 use crate::ids::GenerationId;
 use crate::planted;
-use crate::replica::{self, Latest};
+use crate::replica::{self, Latest, Name};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored};
 use crate::units::{PageNo, SegmentIndex, Timestamp};
 
@@ -47,6 +47,8 @@ pub(super) struct Session {
     pub(super) is_ours: bool,
     /// When it was last looked whether another writer has begun a generation.
     pub(super) looked: Option<Instant>,
+    /// When an object was last put, or it was seen at the start that none has come.
+    pub(super) put_at: Instant,
     /// When the first generation of a replica was begun here: another one may have been begun in the same moment.
     pub(super) begun: Option<Instant>,
     /// The object on its way.
@@ -258,6 +260,11 @@ impl Session {
             context.keep_ids().await?;
             self.looked = Some(Instant::now());
         }
+        if let Name::Segment(generation, index) = outbound.parcel.name
+            && self.put_at.elapsed() >= context.names_stay()
+        {
+            require_last(context, generation, index).await?;
+        }
         let put = match outbound.parcel.kind {
             ParcelKind::Segment { .. } => outbound.parcel.put(context).await,
             // Of two generations begun beside each other the younger one counts: each of them lists after its put, so
@@ -281,6 +288,7 @@ impl Session {
         {
             return Err(self.undelivered(error));
         }
+        self.put_at = Instant::now();
         let Outbound { parcel, .. } = self.outbox.take().expect("it was there a line ago");
         self.acknowledge(context, parcel).await
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::adopt;
 use super::context::Context;
 use super::error::Error;
-use super::parcel::{Body, overtaken_by, put, require_ours};
+use super::parcel::{Body, overtaken_by, put, require_last, require_newest, require_ours};
 use crate::format::{Manifest, Reason};
 use crate::ids::GenerationId;
 use crate::replica::{self, Name, ObjectReader, Objects};
@@ -38,6 +38,8 @@ pub(super) async fn settle(context: &Context, known: Option<&Acknowledged>) -> R
     }
     tracing::info!(object = %name, "settling an object that an earlier process had under way");
     match (intent.digest, payload.is_empty()) {
+        // Whose those are is told by what comes next; this one would only hang in the air.
+        (Some(_), false) if others_follow(context, name).await? => Ok(None),
         (Some(digest), false) => {
             put(context, name, digest, &mut Body::Bytes(Bytes::from(payload))).await?;
             Ok(None)
@@ -59,6 +61,21 @@ pub(super) async fn settle(context: &Context, known: Option<&Acknowledged>) -> R
             let (generation, reason) = (intent.generation, intent.reason);
             Ok(intent.index.is_none().then_some(Begun { generation, size, reason }))
         }
+    }
+}
+
+/// Whether segments come after this one, or a whole generation: it was under way long ago, and its name may be free only
+/// because what another writer has put there was merged and let go of.
+async fn others_follow(context: &Context, name: Name) -> Result<bool, Error> {
+    let Name::Segment(generation, index) = name else { return Ok(false) };
+    let followed = match require_last(context, generation, index).await {
+        Ok(()) => require_newest(context, generation).await,
+        followed => followed,
+    };
+    match followed {
+        Ok(()) => Ok(false),
+        Err(Error::Overtaken { .. }) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

@@ -15,7 +15,7 @@ use waloy::testing::workload::Step;
 use crate::door::{self, Fault, Loss, Plan, Who};
 use crate::ladder::Tally;
 use crate::sim::Ground;
-use crate::sim::app::{Manners, digest};
+use crate::sim::app::{App, Manners, digest};
 use crate::sim::check::{Inspector, Restored, told};
 use crate::sim::host::Host;
 use crate::sim::store::Bucket;
@@ -35,6 +35,7 @@ const STORIES: &[(&str, Story)] = &[
     ),
     ("what should be gone is looked for to the end of a listing", what_should_be_gone_is_looked_for_to_the_end),
     ("a read that was changed on its way costs no key", a_read_that_was_changed_on_its_way_costs_no_key),
+    ("a name that is free again is not the next one", a_name_that_is_free_again_is_not_the_next_one),
 ];
 
 pub(crate) const COUNT: u64 = STORIES.len() as u64;
@@ -51,6 +52,7 @@ pub(crate) fn run(seed: u64) -> anyhow::Result<Tally> {
 /// A machine with an application, a replicator that uploads when asked, and a bucket in fine weather.
 struct Scene {
     host: Host,
+    time: Time,
     inspector: Inspector,
     _ground: Ground,
 }
@@ -65,9 +67,10 @@ impl Scene {
         let bucket = Bucket::new(time.clone(), dice.fork(), true);
         let mut options = Options::new(ground.database());
         options.automatic = false;
-        let host = Host::new(0, app, options, time, &bucket);
+        let host = Host::new(0, app, options, time.clone(), &bucket);
         Ok(Scene {
             host,
+            time,
             inspector: Inspector { bucket, directory: None, key: None, scratch: ground.scratch() },
             _ground: ground,
         })
@@ -255,4 +258,52 @@ fn a_read_that_was_changed_on_its_way_costs_no_key(scene: &mut Scene) -> anyhow:
         }
     }
     Ok(())
+}
+
+/// Of two writers in one generation the second learns from the first one's objects that it has been overtaken: the name of
+/// its next segment is taken. Where those had been merged and deleted meanwhile, the name was free again; so it was for an
+/// upload under way that a restart took up (`sim 19839`).
+fn a_name_that_is_free_again_is_not_the_next_one(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.host.options.merge = Some(Levels::new([Level { window: Duration::from_secs(5), parts: 3 }]));
+    let mut policy = Policy::new(Some(Duration::from_secs(5)));
+    policy.grace = Duration::from_secs(1);
+    scene.host.options.retention = Some(policy);
+    for _ in 0..4 {
+        scene.commit(Step::Large)?;
+    }
+    scene.start()?;
+    scene.sync()?;
+    let db = scene.host.app.borrow().path.with_extension("second");
+    let (pages, manners, history) = {
+        let mut app = scene.host.app.borrow_mut();
+        (app.pages()?, app.manners, app.history.clone())
+    };
+    std::fs::write(&db, pages)?;
+    let app = App::open(&db, manners, Dice::new(2), history)?;
+    let mut options = scene.host.options.clone();
+    options.db_path = db;
+    let mut second = Host::new(1, app, options, scene.time.clone(), &scene.inspector.bucket);
+    second.start().map_err(told).context("the second one")?;
+    for _ in 0..9 {
+        scene.commit(Step::Small)?;
+        scene.sync()?;
+        scene.host.pass(Duration::from_secs(2));
+    }
+    let pruned = scene.host.ask(async |replicator| replicator.enforce_retention().await);
+    let pruned = pruned.context("it runs")?.map_err(told)?.context("there is a policy")?;
+    ensure!(pruned.objects > 2, "{} objects were let go of", pruned.objects);
+    second.catch_up();
+    for restarted in [false, true] {
+        second.app.borrow_mut().commit_step(0, Step::Small)?;
+        if restarted {
+            second.kill();
+            let started = second.start();
+            ensure!(started.as_ref().is_err_and(|error| error.code() == "replica.overtaken"), "{started:?}");
+        } else {
+            let synced = second.ask(async |replicator| replicator.sync().await.map(drop)).context("it runs")?;
+            ensure!(synced.as_ref().is_err_and(|error| error.code() == "replica.overtaken"), "{synced:?}");
+        }
+    }
+    scene.prove()?;
+    scene.inspector.verify()
 }

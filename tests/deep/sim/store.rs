@@ -132,6 +132,15 @@ impl Bucket {
         self.inner().objects.all().map(|object| (object.key, object.size as usize)).collect()
     }
 
+    /// How long ago a snapshot was put last.
+    pub(crate) fn newest_snapshot(&self) -> Option<Duration> {
+        let now = self.time.now().0;
+        let snapshots =
+            self.inner().objects.all().filter(|object| object.key.ends_with("/snapshot")).collect::<Vec<_>>();
+        let put = snapshots.iter().filter_map(|object| object.modified).max()?;
+        Some(Duration::from_millis(now.saturating_sub(put.0).max(0) as u64))
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -76,9 +76,14 @@ impl World {
     }
 
     /// Of two writers one has just said that a state is durable. Where the store keeps what is there, it is so, and it is
-    /// what a restore gives: the other one has been left behind, and will be told.
+    /// what a restore gives: the other one has been left behind, and will be told. Only a generation that was begun since
+    /// the last look for a rival goes before it.
     pub(super) fn acknowledged_beside_another(&mut self, who: u8, place: usize) -> anyhow::Result<()> {
         if self.rival.is_none() || !self.bucket.is_conditional() {
+            return Ok(());
+        }
+        // That the other one has begun a generation is noticed at the next look.
+        if self.bucket.newest_snapshot().is_some_and(|ago| ago < self.host.options.rival_check) {
             return Ok(());
         }
         let restored = self.inspector.restore(Target::Latest, false).context("I2: beside a second writer")?;

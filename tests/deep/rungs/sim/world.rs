@@ -218,6 +218,8 @@ impl World {
     fn end(&mut self) -> anyhow::Result<()> {
         self.did("the end");
         self.calm();
+        // It may have ended in the start that came last.
+        let _ = self.host.is_dead();
         self.rival_goes()?;
         self.settle()?;
         let pages = {
