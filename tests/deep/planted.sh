@@ -30,7 +30,9 @@ for fault in "${faults[@]}"; do
     for attempt in "found 20" "wal 24" "sim 500" "crash 2300" "sim 10000"; do
         read -r rung count <<< "$attempt"
         out=$(PLANTED_FAULT=$fault RUST_BACKTRACE=0 "$program" deep "$rung" --count "$count" --first 2> /dev/null) || true
-        if grep -q '^FAILED' <<< "$out"; then
+        seed=$(sed -n 's/^ *seed \([0-9]*\): .*/\1/p' <<< "$out" | head -1)
+        # A seed that fails without the fault, too, has not found it.
+        if [ -n "$seed" ] && "$program" one "$rung" "$seed" > /dev/null 2>&1; then
             seeds=$(sed -n 's/^FAILED [^ ]* *\([0-9]*\) seeds.*/\1/p' <<< "$out" | head -1)
             printf '%-70s  %-8s  %s\n' "$fault" "$rung" "$((seeds + 1))"
             sed -n 's/^ *seed \([0-9]*\): /    seed \1: /p' <<< "$out" | head -1 | cut -c1-400
