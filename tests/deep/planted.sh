@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Proves the ladder: plants one fault after the other, and says which rung finds it, after how many seeds.
+# Proves the ladder: plants one fault after the other, and says which rung finds it, after how many seeds; or which of the
+# integration tests, if none does.
 #
 #     tests/deep/planted.sh              all of them
 #     tests/deep/planted.sh "a fault"    one
@@ -13,8 +14,9 @@ mkdir -p target/planted
 wrapper=$PWD/target/planted/rustc
 printf '#!/bin/sh\nexec "$@" --cfg planted\n' > "$wrapper"
 chmod +x "$wrapper"
-program=$(CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER=$wrapper cargo test --release --locked --all-features --test deep --no-run --message-format short 2>&1 \
-    | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
+mapfile -t programs < <(CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER=$wrapper cargo test --release --locked --all-features \
+    --test deep --test it --no-run --message-format short 2>&1 | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
+program=${programs[0]} integration=${programs[1]}
 
 if [ $# -gt 0 ]; then
     faults=("$@")
@@ -40,6 +42,16 @@ for fault in "${faults[@]}"; do
             break
         fi
     done
+    # What SQLite never does can only be made by hand.
+    if [ -z "$found" ]; then
+        out=$(PLANTED_FAULT=$fault RUST_BACKTRACE=0 "$integration" 2> /dev/null) || true
+        while read -r test; do
+            if [ -z "$found" ] && "$integration" --exact "$test" > /dev/null 2>&1; then
+                printf '%-70s  %-8s  %s\n' "$fault" "it" "$test"
+                found=1
+            fi
+        done < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' <<< "$out")
+    fi
     if [ -z "$found" ]; then
         printf '%-70s  %-8s\n' "$fault" "MISSED"
         missed=$((missed + 1))
