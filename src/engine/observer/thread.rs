@@ -95,7 +95,10 @@ impl ObserverThread {
                 answer.await.map_err(|_| Ended)
             }
             #[cfg(feature = "testing")]
-            Asked::Here(here) => Ok(here.watch().serve(job)),
+            Asked::Here(here) => {
+                here.tick_at_times();
+                Ok(here.watch().serve(job))
+            }
         }
     }
 
@@ -198,7 +201,7 @@ mod here {
 
     use tokio_util::task::AbortOnDropHandle;
 
-    use super::Watch;
+    use super::{Observer, Watch};
 
     #[derive(Debug)]
     pub(super) struct Here {
@@ -220,6 +223,14 @@ mod here {
                 }
             });
             Here { watch, _ticks: AbortOnDropHandle::new(ticks) }
+        }
+
+        /// A thread may tick between any two things that it is asked.
+        pub(super) fn tick_at_times(&self) {
+            let [dice] = crate::clock::random();
+            if dice < 32 {
+                self.watch().serve(Observer::look);
+            }
         }
 
         pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
