@@ -89,6 +89,14 @@ impl Scene {
         synced.context("it runs")?.map_err(told)
     }
 
+    /// Segments are merged after some seconds, and then let go of.
+    fn let_go_soon(&mut self) {
+        self.host.options.merge = Some(Levels::new([Level { window: Duration::from_secs(5), parts: 3 }]));
+        let mut policy = Policy::new(Some(Duration::from_secs(5)));
+        policy.grace = Duration::from_secs(1);
+        self.host.options.retention = Some(policy);
+    }
+
     /// What a restore gives is the database as it is.
     fn prove(&mut self) -> anyhow::Result<()> {
         let pages = digest(&self.host.app.borrow_mut().pages()?);
@@ -152,10 +160,7 @@ fn a_sync_is_about_the_file_that_is_there(scene: &mut Scene) -> anyhow::Result<(
 /// After a loss of power the note of the position may be from before many segments; where those had been merged and deleted
 /// meanwhile, the next start met the ones after them, and took them for another writer's (`crash 1282`).
 fn what_was_merged_and_let_go_of_since_is_gone_on_with(scene: &mut Scene) -> anyhow::Result<()> {
-    scene.host.options.merge = Some(Levels::new([Level { window: Duration::from_secs(5), parts: 3 }]));
-    let mut policy = Policy::new(Some(Duration::from_secs(5)));
-    policy.grace = Duration::from_secs(1);
-    scene.host.options.retention = Some(policy);
+    scene.let_go_soon();
     for idle in [false, true] {
         scene.start()?;
         for _ in 0..7 {
@@ -215,10 +220,7 @@ fn what_is_left_of_a_state_directory_counts_for_nothing(scene: &mut Scene) -> an
 
 /// Where a listing ended before the key that was looked for, the same listing was asked for again, without end (`sim 9531`).
 fn what_should_be_gone_is_looked_for_to_the_end(scene: &mut Scene) -> anyhow::Result<()> {
-    scene.host.options.merge = Some(Levels::new([Level { window: Duration::from_secs(5), parts: 3 }]));
-    let mut policy = Policy::new(Some(Duration::from_secs(5)));
-    policy.grace = Duration::from_secs(1);
-    scene.host.options.retention = Some(policy);
+    scene.let_go_soon();
     scene.inspector.bucket.weather(|weather| weather.page = 1);
     scene.start()?;
     for _ in 0..9 {
@@ -264,10 +266,7 @@ fn a_read_that_was_changed_on_its_way_costs_no_key(scene: &mut Scene) -> anyhow:
 /// its next segment is taken. Where those had been merged and deleted meanwhile, the name was free again; so it was for an
 /// upload under way that a restart took up (`sim 19839`).
 fn a_name_that_is_free_again_is_not_the_next_one(scene: &mut Scene) -> anyhow::Result<()> {
-    scene.host.options.merge = Some(Levels::new([Level { window: Duration::from_secs(5), parts: 3 }]));
-    let mut policy = Policy::new(Some(Duration::from_secs(5)));
-    policy.grace = Duration::from_secs(1);
-    scene.host.options.retention = Some(policy);
+    scene.let_go_soon();
     for _ in 0..4 {
         scene.commit(Step::Large)?;
     }
