@@ -10,29 +10,24 @@
 //! more that no restore would look at.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::context::Context;
 use super::error::Error;
-use super::parcel::{self, Body, require_newest};
+use super::parcel::{self, Body};
 use super::pending::{Boundary, Span};
 use super::resume::first;
+use super::rival::Quiet;
 use super::segment::{self, Joint};
 use super::settle::absorb;
-use crate::ids::GenerationId;
 use crate::replica::chain::{Link, breaks};
 use crate::replica::{self, ObjectReader, Objects};
 use crate::restore;
 use crate::state::{Acknowledged, PageHashes};
 use crate::units::{PageSize, SegmentIndex};
 use crate::wal::Position;
-
-/// How long it is watched at most whether a replica is quiet. A writer may have a longer interval than ours; one that
-/// lives is told by its next upload.
-const AT_MOST: Duration = Duration::from_secs(60);
 
 /// Objects that are opened at a time.
 const AT_A_TIME: usize = 8;
@@ -58,7 +53,7 @@ pub(super) async fn newest(context: &Context) -> Result<Newest, Error> {
     for generation in replica::generations(&*context.replica).await?.into_iter().rev() {
         let since = Instant::now();
         let objects = Objects::list(&*context.replica, generation, None).await?;
-        let quiet = Quiet { generation, last: objects.last(), since };
+        let quiet = Quiet::begin(generation, objects.last(), since);
         if objects.snapshot.is_none() {
             newest = newest.or(Some(quiet));
             continue;
@@ -174,38 +169,4 @@ pub(super) async fn close_the_newest(context: &Context) -> Result<(), Error> {
     }
     tracing::warn!("another writer is so busy that its generation could not be closed; it will notice late");
     Ok(())
-}
-
-/// Watches whether anybody else writes to the replica.
-#[derive(Debug)]
-pub(super) struct Quiet {
-    generation: GenerationId,
-    last: Option<SegmentIndex>,
-    /// When it was listed.
-    since: Instant,
-}
-
-impl Quiet {
-    /// Begins with what was listed at this moment.
-    pub(super) fn since(known: &Acknowledged, since: Instant) -> Quiet {
-        Quiet { generation: known.generation, last: known.index.and_then(SegmentIndex::new), since }
-    }
-
-    /// Waits until long enough after the first listing, lists again, and says whether nothing has come.
-    pub(super) async fn holds(self, context: &Context) -> Result<bool, Error> {
-        let enough = context.options.quiet.max(context.options.sync_interval * 3).min(AT_MOST);
-        let rest = enough.saturating_sub(self.since.elapsed());
-        if rest > Duration::from_millis(500) {
-            let seconds = rest.as_secs_f64().ceil();
-            tracing::info!(seconds, "waiting to see whether anybody else writes to {}", context.replica.location());
-        }
-        tokio::time::sleep(rest).await;
-        match require_newest(context, self.generation).await {
-            Ok(()) => {}
-            Err(Error::Overtaken { .. }) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        let objects = Objects::list(&*context.replica, self.generation, self.last).await?;
-        Ok(objects.last() <= self.last)
-    }
 }

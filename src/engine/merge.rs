@@ -16,7 +16,6 @@ use super::context::Context;
 use super::error::Error;
 use super::observer::Observer;
 use super::page_set::PageSet;
-use super::parcel::is_there_in;
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::reopen::reopen;
 use super::segment::mark;
@@ -28,7 +27,7 @@ use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Su
 use crate::ids::Digest;
 use crate::planted;
 use crate::replica::{Name, Replica};
-use crate::storage::Put;
+use crate::storage::{Put, is_there};
 use crate::units::{PageHash, PageNo, SegmentIndex};
 
 /// When this much is left, or less, capture may be held still while it is read.
@@ -293,7 +292,7 @@ impl Made {
 
     async fn try_put(&self, replica: &Replica, hasher: &PageHasher, conditional: bool) -> Result<Option<u64>, Error> {
         let key = self.name.key();
-        let there = !conditional && is_there_in(&**replica, &key).await?;
+        let there = !conditional && is_there(&**replica, &key).await?;
         let (put, mut size) = match &self.spooled {
             _ if there => (Put::Exists, 0),
             Spooled::Memory(content) => {

@@ -43,6 +43,7 @@ mod reopen;
 mod replicator;
 mod requests;
 mod resume;
+mod rival;
 mod rollover;
 mod segment;
 mod session;

@@ -9,13 +9,14 @@ use super::context::Context;
 use super::error::Error;
 use super::merging::Part;
 use super::pending::Span;
+use super::rival::require_newest;
 use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
 use crate::planted;
-use crate::replica::{self, Name, ObjectReader, Objects};
+use crate::replica::{Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes};
-use crate::storage::{Put, Store, Upload};
-use crate::units::{PageHash, PageNo, SegmentIndex};
+use crate::storage::{Put, Upload, is_there};
+use crate::units::{PageHash, PageNo};
 
 /// An object that is only waiting to be put.
 #[derive(Debug)]
@@ -80,20 +81,14 @@ impl Parcel {
         put(context, self.name, self.digest, &mut self.body).await
     }
 
-    /// No other writer has begun a younger generation: no restore would look at ours any more. Told by a hint, so that
-    /// it costs one small request; what cannot be read tells nothing.
-    pub(super) async fn look_for_a_rival(&self, context: &Context) -> Result<(), Error> {
-        let ours = self.name.generation();
-        match replica::read_latest(&context.replica).await {
-            Ok(Some(latest)) if latest.generation > ours => {
-                if is_there(context, &Name::Snapshot(latest.generation).key()).await? {
-                    return Err(overtaken_by(context, latest.generation));
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "cannot look at the current generation"),
-        }
-        Ok(())
+    /// Puts a snapshot. When this returns, it is durable, and its generation is the newest: of two that are begun beside
+    /// each other the younger one counts, and each of them lists after its put, so that one of them sees both.
+    pub(super) async fn put_snapshot(&mut self, context: &Context) -> Result<(), Error> {
+        let generation = self.name.generation();
+        require_newest(context, generation).await?;
+        self.put(context).await?;
+        require_newest(context, generation).await?;
+        context.keep_ids().await
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -101,26 +96,12 @@ impl Parcel {
     }
 }
 
-/// No younger generation has a snapshot: whoever has begun one goes on there.
-pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Result<(), Error> {
-    if planted::is("nobody looks for another generation") {
-        return Ok(());
-    }
-    let listed = replica::generations(&*context.replica).await?;
-    for generation in listed.into_iter().rev().take_while(|&generation| generation > ours) {
-        if is_there(context, &Name::Snapshot(generation).key()).await? {
-            return Err(overtaken_by(context, generation));
-        }
-    }
-    Ok(())
-}
-
 /// Puts an object where there is none. When this returns, it is durable and ours.
 pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mut Body) -> Result<(), Error> {
     let key = name.key();
     // What completes an upload in parts may know no condition although a put does.
     let unsure = !context.conditional || matches!(body, Body::Upload(_)) || !context.replica.is_conditional();
-    if unsure && is_there(context, &key).await? {
+    if unsure && is_there(&*context.replica, &key).await? {
         return require_ours(context, name, digest).await;
     }
     let put = match body {
@@ -130,41 +111,6 @@ pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mu
     match put {
         Put::Created => Ok(()),
         Put::Exists => require_ours(context, name, digest).await,
-    }
-}
-
-/// Another writer has begun this generation.
-/// Nobody else has gone on behind this segment. That its name is taken would be noticed; but what another writer has
-/// put there long ago may have been merged and let go of since, so that the name is free again.
-pub(super) async fn require_last(
-    context: &Context,
-    generation: GenerationId,
-    index: SegmentIndex,
-) -> Result<(), Error> {
-    let before = index.get().checked_sub(1).and_then(SegmentIndex::new);
-    let objects = Objects::list(&*context.replica, generation, before).await?;
-    match objects.last().filter(|&last| last > index) {
-        Some(last) => {
-            let object = replica::located(&*context.replica, &Name::Segment(generation, last).key());
-            Err(Error::Overtaken { object })
-        }
-        None => Ok(()),
-    }
-}
-
-pub(super) fn overtaken_by(context: &Context, generation: GenerationId) -> Error {
-    Error::Overtaken { object: format!("{} with generation {generation}", context.replica.location()) }
-}
-
-pub(super) async fn is_there(context: &Context, key: &str) -> Result<bool, Error> {
-    is_there_in(&*context.replica, key).await
-}
-
-pub(super) async fn is_there_in(store: &dyn Store, key: &str) -> Result<bool, Error> {
-    match store.head(key).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }
 

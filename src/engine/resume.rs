@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::adopt::{self, Newest, Quiet};
+use super::adopt::{self, Newest};
 use super::catch_up::{self, CaughtUp};
 use super::context::Context;
 use super::error::Error;
@@ -11,6 +11,7 @@ use super::kin;
 use super::merging::Merging;
 use super::observer::ObserverThread;
 use super::pending::Boundary;
+use super::rival::{Lookout, Quiet};
 use super::segment::{Unwatched, mark};
 use super::session::Session;
 use super::settle::{Begun, is_there, note_ours, settle, younger};
@@ -41,8 +42,9 @@ impl Session {
         let noted = known.as_ref().map(Acknowledged::place);
         let intended = Intent::load(&context.state)?.map(|(intent, _)| (intent.generation, intent.index));
         let mut begun = settle(context, known.as_ref()).await?;
-        if let (None, Some(known)) = (&begun, &known) {
-            begun = younger(context, known.generation).await?;
+        let newest = begun.as_ref().map(|begun| begun.generation).or(known.as_ref().map(|known| known.generation));
+        if let Some(newest) = newest {
+            begun = younger(context, newest).await?.or(begun);
         }
         let mut made = None;
         if let Some(Begun { generation, size, reason }) = begun {
@@ -143,10 +145,7 @@ impl Session {
             outage: false,
             caught_up: false,
             is_ours: true,
-            // Where there was nothing, somebody else may have begun in the same moment.
-            looked: known_before.then(Instant::now),
-            put_at: Instant::now(),
-            begun: None,
+            lookout: Lookout::begin(known_before),
             outbox: None,
             merging: Merging::resumed(context.options.merge.clone()),
             manifest: manifest.or(made),

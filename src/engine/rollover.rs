@@ -10,9 +10,9 @@ use super::collector::{Collector, Next};
 use super::context::Context;
 use super::error::Error;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
-use super::parcel::{is_there, overtaken_by, require_newest};
 use super::pending::{Boundary, Pages, Tracker};
 use super::resume::first;
+use super::rival::{require_newest, require_only};
 use super::segment::mark;
 use super::session::Session;
 use crate::clock;
@@ -150,8 +150,8 @@ impl Rollover {
         // It may have taken long, and waited for the store: whoever has begun another one meanwhile goes on there.
         if self.reason != Reason::First {
             require_newest(context, self.generation).await?;
-        } else if let Some(other) = begun_meanwhile(context, self.generation).await? {
-            return Err(overtaken_by(context, other));
+        } else {
+            require_only(context, self.generation).await?;
         }
         Ok(Progress::Read)
     }
@@ -208,16 +208,6 @@ impl Rollover {
         self.collector.abort(context).await;
         ended
     }
-}
-
-/// A generation that somebody else has begun where there was none.
-async fn begun_meanwhile(context: &Context, ours: GenerationId) -> Result<Option<GenerationId>, Error> {
-    for generation in replica::generations(&*context.replica).await? {
-        if generation != ours && is_there(context, &Name::Snapshot(generation).key()).await? {
-            return Ok(Some(generation));
-        }
-    }
-    Ok(None)
 }
 
 /// The time of the last state of a generation, as far as its objects can be read.

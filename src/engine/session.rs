@@ -13,9 +13,10 @@ use super::event::{Event, Synced};
 use super::merging::{Merging, Part};
 use super::observer::{Batch, ObserverThread};
 use super::page_set::PageSet;
-use super::parcel::{Body, Change, Parcel, ParcelKind, require_last, require_newest};
+use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::resume::manifest;
+use super::rival::Lookout;
 use super::segment::{self, Joint, Unwatched};
 use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
 use crate::ids::GenerationId;
@@ -45,12 +46,8 @@ pub(super) struct Session {
     pub(super) caught_up: bool,
     /// The newest object of the generation is ours: another writer's next put fails.
     pub(super) is_ours: bool,
-    /// When it was last looked whether another writer has begun a generation.
-    pub(super) looked: Option<Instant>,
-    /// When an object was last put, or it was seen at the start that none has come.
-    pub(super) put_at: Instant,
-    /// When the first generation of a replica was begun here: another one may have been begun in the same moment.
-    pub(super) begun: Option<Instant>,
+    /// Whether somebody else writes to the replica.
+    pub(super) lookout: Lookout,
     /// The object on its way.
     pub(super) outbox: Option<Outbound>,
     /// What is merged next.
@@ -70,10 +67,6 @@ pub(super) struct Outbound {
     /// Its intent is on disk.
     intended: bool,
 }
-
-/// How long the first generation of a replica is fresh: before each segment it is looked whether another one was begun in
-/// the same moment, one LIST.
-const FRESH: Duration = Duration::from_secs(30);
 
 impl Session {
     /// Brings everything committed before the call to the store. When this returns, it is durable there.
@@ -248,47 +241,19 @@ impl Session {
             outbound.parcel.intend(context)?;
             outbound.intended = true;
         }
-        // The hint may be that of the older of two generations that were begun in the same moment.
-        let is_fresh = self.looked.is_none() || self.begun.is_some_and(|begun| begun.elapsed() < FRESH);
-        if matches!(outbound.parcel.kind, ParcelKind::Segment { .. })
-            && (is_fresh || self.looked.is_none_or(|looked| looked.elapsed() >= context.options.rival_check))
-        {
-            match is_fresh {
-                true => require_newest(context, outbound.parcel.name.generation()).await?,
-                false => outbound.parcel.look_for_a_rival(context).await?,
-            }
-            context.keep_ids().await?;
-            self.looked = Some(Instant::now());
-        }
-        if let Name::Segment(generation, index) = outbound.parcel.name
-            && self.put_at.elapsed() >= context.names_stay()
-        {
-            require_last(context, generation, index).await?;
-        }
-        let put = match outbound.parcel.kind {
-            ParcelKind::Segment { .. } => outbound.parcel.put(context).await,
-            // Of two generations begun beside each other the younger one counts: each of them lists after its put, so
-            // that one of them sees both.
-            ParcelKind::Snapshot { .. } => {
-                let generation = outbound.parcel.name.generation();
-                match require_newest(context, generation).await {
-                    Ok(()) => match outbound.parcel.put(context).await {
-                        Ok(()) => match require_newest(context, generation).await {
-                            Ok(()) => context.keep_ids().await,
-                            overtaken => overtaken,
-                        },
-                        failed => failed,
-                    },
-                    overtaken => overtaken,
-                }
-            }
+        let put = match outbound.parcel.name {
+            Name::Segment(generation, index) => match self.lookout.before_segment(context, generation, index).await {
+                Ok(()) => outbound.parcel.put(context).await,
+                Err(error) => return Err(error),
+            },
+            _ => outbound.parcel.put_snapshot(context).await,
         };
         if let Err(error) = put
             && !planted::is("what failed is acknowledged")
         {
             return Err(self.undelivered(error));
         }
-        self.put_at = Instant::now();
+        self.lookout.has_put();
         let Outbound { parcel, .. } = self.outbox.take().expect("it was there a line ago");
         self.acknowledge(context, parcel).await
     }
@@ -359,7 +324,7 @@ impl Session {
                 Some(synced)
             }
             ParcelKind::Snapshot { reason, previous, db_bytes } => {
-                self.begun = (reason == Reason::First).then(Instant::now);
+                self.lookout.has_begun(reason);
                 self.wanted = None;
                 self.merging.reset(context.options.merge.clone());
                 context.status.send_modify(|status| status.snapshots += 1);

@@ -137,6 +137,19 @@ pub trait Upload: fmt::Debug + Send + Sync {
     async fn abort(&mut self) -> Result<(), Error>;
 }
 
+/// Whether there is an object under this key: one HEAD.
+///
+/// # Errors
+///
+/// The store's, but that there is none.
+pub async fn is_there(store: &dyn Store, key: &str) -> Result<bool, Error> {
+    match store.head(key).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Every object whose key begins with `prefix` and comes after `after`, with as many requests as that takes.
 ///
 /// # Errors

@@ -1,13 +1,14 @@
 //! Trying again: what fails for a moment is asked once more, a little later.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Depth, Error, Listing, Meta, Put, Store, Upload};
+use super::{Depth, Error, Listing, Meta, Put, Store, Upload, is_there};
 
 /// How often and how fast to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +84,7 @@ impl Retry {
 
 /// Why a store is being tried again at the moment: for those who lose their patience before the store does.
 #[derive(Clone, Debug, Default)]
-pub struct Trouble(Arc<Mutex<Option<Error>>>);
+pub struct Trouble(Arc<std::sync::Mutex<Option<Error>>>);
 
 impl Trouble {
     /// Takes the error that the store is trying to get over, if there is one.
@@ -98,8 +99,10 @@ impl Trouble {
 
 /// A store that tries again when another fails for a moment.
 ///
-/// A conditional put whose first reply was lost answers [`Put::Exists`] here: the caller tells by the object's digest
-/// whether it is its own, as after any other ambiguous error.
+/// Before an object is put again it is looked whether there is one by now: a small request instead of all its bytes, and on
+/// a store that knows no conditions, minutes after the first try, the only thing that keeps another writer's object. One
+/// that is there answers [`Put::Exists`], also if it is that of the first try, whose reply was lost: the caller tells by
+/// the object's digest whether it is its own, as after any other ambiguous error.
 #[derive(Clone, Debug)]
 pub struct Retrying {
     store: Arc<dyn Store>,
@@ -142,7 +145,17 @@ impl Store for Retrying {
     }
 
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
-        self.run(|| self.store.put_if_absent(key, bytes.clone())).await
+        let mut again = false;
+        self.run(|| {
+            let (look, bytes) = (std::mem::replace(&mut again, true), bytes.clone());
+            async move {
+                match look && is_there(&*self.store, key).await? {
+                    true => Ok(Put::Exists),
+                    false => self.store.put_if_absent(key, bytes).await,
+                }
+            }
+        })
+        .await
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
@@ -171,7 +184,8 @@ impl Store for Retrying {
 
     async fn upload(&self, key: &str) -> Result<Box<dyn Upload>, Error> {
         let upload = self.run(|| self.store.upload(key)).await?;
-        Ok(Box::new(RetryingUpload { upload, retry: self.retry, trouble: self.trouble.clone() }))
+        let (store, key) = (self.store.clone(), key.to_owned());
+        Ok(Box::new(RetryingUpload { store, key, upload, retry: self.retry, trouble: self.trouble.clone() }))
     }
 
     async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
@@ -181,26 +195,12 @@ impl Store for Retrying {
 
 #[derive(Debug)]
 struct RetryingUpload {
+    store: Arc<dyn Store>,
+    key: String,
     upload: Box<dyn Upload>,
     retry: Retry,
     trouble: Trouble,
 }
-
-impl RetryingUpload {
-    /// [`Retry::run`] for an action that borrows the upload mutably.
-    async fn run<T>(&mut self, step: Step<T>) -> Result<T, Error> {
-        let upload = tokio::sync::Mutex::new(&mut self.upload);
-        self.retry
-            .run_telling(&self.trouble, || async {
-                let mut upload = upload.lock().await;
-                step(upload.as_mut()).await
-            })
-            .await
-    }
-}
-
-/// One of the last calls of an upload, which may be repeated.
-type Step<T> = for<'a> fn(&'a mut dyn Upload) -> std::pin::Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 #[async_trait::async_trait]
 impl Upload for RetryingUpload {
@@ -214,18 +214,32 @@ impl Upload for RetryingUpload {
     }
 
     async fn finish_if_absent(&mut self) -> Result<Put, Error> {
-        self.run(|upload| upload.finish_if_absent()).await
+        let (upload, mut again) = (Mutex::new(&mut self.upload), false);
+        let (store, key, upload) = (&*self.store, &*self.key, &upload);
+        self.retry
+            .run_telling(&self.trouble, || {
+                let look = std::mem::replace(&mut again, true);
+                async move {
+                    match look && is_there(store, key).await? {
+                        true => Ok(Put::Exists),
+                        false => upload.lock().await.finish_if_absent().await,
+                    }
+                }
+            })
+            .await
     }
 
     async fn abort(&mut self) -> Result<(), Error> {
-        self.run(|upload| upload.abort()).await
+        let upload = &Mutex::new(&mut self.upload);
+        self.retry.run_telling(&self.trouble, || async { upload.lock().await.abort().await }).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::ErrorKind;
+    use crate::storage::{ErrorKind, MemoryStore};
+    use crate::testing::faulty::{FaultyStore, Operation, When};
 
     fn unavailable() -> Error {
         Error::new(ErrorKind::Unavailable, "read", "memory:a", "not now")
@@ -280,5 +294,45 @@ mod tests {
             .await;
         assert_eq!(failed.unwrap_err().kind, ErrorKind::Denied);
         assert_eq!(calls, 1);
+    }
+
+    /// After a failed put of either kind there is an object, ours or another writer's: it is looked for, and nothing is
+    /// put a second time, whatever the store makes of conditions.
+    #[tokio::test]
+    async fn before_an_object_is_put_again_it_is_looked_whether_there_is_one() {
+        let retry = Retry { tries: 4, first: Duration::from_micros(1), cap: Duration::from_micros(1) };
+        for when in [When::Before, When::After] {
+            let memory = Arc::new(MemoryStore::default());
+            let faulty = FaultyStore::new(memory.clone());
+            let store = Retrying::new(Arc::new(faulty.clone()), retry);
+            let bytes = Bytes::from_static(b"ours");
+            let meanwhile = async |key| {
+                if when == When::Before {
+                    memory.put(key, Bytes::from_static(b"theirs")).await.unwrap();
+                }
+            };
+
+            meanwhile("put").await;
+            faulty.fail_nth_of(Operation::PutIfAbsent, 1, when, ErrorKind::Unavailable);
+            assert_eq!(store.put_if_absent("put", bytes.clone()).await.unwrap(), Put::Exists);
+            assert_eq!((faulty.requests_of(Operation::Head), faulty.requests_of(Operation::PutIfAbsent)), (1, 1));
+
+            let mut upload = store.upload("upload").await.unwrap();
+            upload.write(bytes.clone()).await.unwrap();
+            meanwhile("upload").await;
+            faulty.fail_nth_of(Operation::Finish, 1, when, ErrorKind::Unavailable);
+            assert_eq!(upload.finish_if_absent().await.unwrap(), Put::Exists);
+            assert_eq!((faulty.requests_of(Operation::Head), faulty.requests_of(Operation::Finish)), (2, 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_yet_is_put_again() {
+        let retry = Retry { tries: 4, first: Duration::from_micros(1), cap: Duration::from_micros(1) };
+        let faulty = FaultyStore::new(Arc::new(MemoryStore::default()));
+        let store = Retrying::new(Arc::new(faulty.clone()), retry);
+        faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::Before, ErrorKind::Unavailable);
+        assert_eq!(store.put_if_absent("a", Bytes::from_static(b"ours")).await.unwrap(), Put::Created);
+        assert_eq!((faulty.requests_of(Operation::Head), faulty.requests_of(Operation::PutIfAbsent)), (1, 2));
     }
 }

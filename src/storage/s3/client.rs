@@ -54,6 +54,11 @@ pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(attempt).operation_attempt_timeout(attempt).build()
 }
 
+/// Limits for requests that are watched otherwise.
+pub(super) fn connect_only() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).disable_read_timeout().disable_operation_attempt_timeout().build()
+}
+
 async fn environment(options: &S3Options) -> Result<SdkConfig, Error> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     let mut provider = ProviderConfig::default();

@@ -20,6 +20,7 @@
 mod client;
 mod delete;
 mod error;
+mod headway;
 mod keeping;
 mod list;
 mod options;

@@ -3,22 +3,25 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use aws_sdk_s3::config::Config;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use tokio::task::{JoinError, JoinSet};
 
 use super::Inner;
+use super::client::timeouts;
 use super::error::{Call, code, status};
+use super::headway::Headway;
 use super::part::{MAX_PARTS, Part};
-use super::write::patience;
 use crate::storage::{Error, ErrorKind, Put, Upload};
 
 /// How many parts of one upload are on their way at once.
 const IN_FLIGHT: usize = 3;
 
 /// How long the last step may take: the store puts the parts together.
-const COMPLETION: u64 = 300 * 64 * 1024;
+const COMPLETION: Duration = Duration::from_secs(330);
 
 #[derive(Debug)]
 pub(super) struct S3Upload {
@@ -299,8 +302,9 @@ impl Inner {
         let _turn = self.turn().await;
         let request = self.client.upload_part().bucket(&self.bucket).key(self.full(key)).upload_id(id);
         let request = request.part_number(number as i32).body(body);
-        let answer = request.customize().config_override(patience(part.len())).send().await;
-        let answer = answer.map_err(|error| call.failed(&error))?;
+        let headway = Headway::begin();
+        let request = request.customize().config_override(Headway::limits()).interceptor(headway.clone());
+        let answer = headway.within(request.send()).await.map_err(|error| call.failed(&error))?;
         // Whichever checksum the SDK chose, the completion must repeat.
         Ok(CompletedPart::builder()
             .part_number(number as i32)
@@ -321,10 +325,11 @@ impl Inner {
         let request = request.multipart_upload(parts);
         let condition = (!self.unconditional_completion.load(Ordering::Relaxed)).then(|| "*".to_owned());
         let conditional = request.clone().set_if_none_match(condition.clone());
-        let mut answer = conditional.customize().config_override(patience(COMPLETION)).send().await;
+        let completion = Config::builder().timeout_config(timeouts(COMPLETION));
+        let mut answer = conditional.customize().config_override(completion.clone()).send().await;
         if condition.is_some() && answer.as_ref().is_err_and(|error| status(error) == Some(501)) {
             self.unconditional_completion.store(true, Ordering::Relaxed);
-            answer = request.customize().config_override(patience(COMPLETION)).send().await;
+            answer = request.customize().config_override(completion).send().await;
         }
         drop(turn);
         match answer {

@@ -1,16 +1,14 @@
 //! Single requests that change something.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use aws_sdk_s3::config::Config;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
 use super::Inner;
-use super::client::{STALL, timeouts};
 use super::error::{code, status};
+use super::headway::Headway;
 use crate::storage::{Error, Put};
 
 impl Inner {
@@ -18,8 +16,9 @@ impl Inner {
         self.check("write", key)?;
         let call = self.call("write", "PutObject", key);
         let _turn = self.turn().await;
-        let patience = patience(bytes.len() as u64);
-        let answer = self.put_request(key, bytes).customize().config_override(patience).send().await;
+        let headway = Headway::begin();
+        let request = self.put_request(key, bytes).customize().config_override(Headway::limits());
+        let answer = headway.within(request.interceptor(headway.clone()).send()).await;
         answer.map(drop).map_err(|error| call.failed(&error))
     }
 
@@ -27,11 +26,12 @@ impl Inner {
         self.check("write", key)?;
         let call = self.call("write", "PutObject", key);
         let _turn = self.turn().await;
-        let patience = patience(bytes.len() as u64);
         loop {
             let condition = self.condition();
             let request = self.put_request(key, bytes.clone()).set_if_none_match(condition.clone());
-            return match request.customize().config_override(patience.clone()).send().await {
+            let headway = Headway::begin();
+            let request = request.customize().config_override(Headway::limits()).interceptor(headway.clone());
+            return match headway.within(request.send()).await {
                 Ok(_) => Ok(Put::Created),
                 Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
                 Err(error) if status(&error) == Some(501) && condition.is_some() => {
@@ -70,9 +70,4 @@ impl Inner {
             Err(error) => Err(call.failed(&error)),
         }
     }
-}
-
-/// Limits for a request with so many bytes of body: more time, for links of 64 KiB a second.
-pub(super) fn patience(len: u64) -> aws_sdk_s3::config::Builder {
-    Config::builder().timeout_config(timeouts(STALL + Duration::from_secs(len / (64 * 1024))))
 }

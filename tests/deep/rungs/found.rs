@@ -36,6 +36,7 @@ const STORIES: &[(&str, Story)] = &[
     ("what should be gone is looked for to the end of a listing", what_should_be_gone_is_looked_for_to_the_end),
     ("a read that was changed on its way costs no key", a_read_that_was_changed_on_its_way_costs_no_key),
     ("a name that is free again is not the next one", a_name_that_is_free_again_is_not_the_next_one),
+    ("a snapshot that came late is not gone on with", a_snapshot_that_came_late_is_not_gone_on_with),
 ];
 
 pub(crate) const COUNT: u64 = STORIES.len() as u64;
@@ -95,6 +96,20 @@ impl Scene {
         let mut policy = Policy::new(Some(Duration::from_secs(5)));
         policy.grace = Duration::from_secs(1);
         self.host.options.retention = Some(policy);
+    }
+
+    /// Another machine, with a copy of the database, and the same bucket.
+    fn second(&self) -> anyhow::Result<Host> {
+        let db = self.host.app.borrow().path.with_extension("second");
+        let (pages, manners, history) = {
+            let mut app = self.host.app.borrow_mut();
+            (app.pages()?, app.manners, app.history.clone())
+        };
+        std::fs::write(&db, pages)?;
+        let app = App::open(&db, manners, Dice::new(2), history)?;
+        let mut options = self.host.options.clone();
+        options.db_path = db;
+        Ok(Host::new(1, app, options, self.time.clone(), &self.inspector.bucket))
     }
 
     /// What a restore gives is the database as it is.
@@ -272,16 +287,7 @@ fn a_name_that_is_free_again_is_not_the_next_one(scene: &mut Scene) -> anyhow::R
     }
     scene.start()?;
     scene.sync()?;
-    let db = scene.host.app.borrow().path.with_extension("second");
-    let (pages, manners, history) = {
-        let mut app = scene.host.app.borrow_mut();
-        (app.pages()?, app.manners, app.history.clone())
-    };
-    std::fs::write(&db, pages)?;
-    let app = App::open(&db, manners, Dice::new(2), history)?;
-    let mut options = scene.host.options.clone();
-    options.db_path = db;
-    let mut second = Host::new(1, app, options, scene.time.clone(), &scene.inspector.bucket);
+    let mut second = scene.second()?;
     second.start().map_err(told).context("the second one")?;
     for _ in 0..9 {
         scene.commit(Step::Small)?;
@@ -304,5 +310,40 @@ fn a_name_that_is_free_again_is_not_the_next_one(scene: &mut Scene) -> anyhow::R
         }
     }
     scene.prove()?;
+    scene.inspector.verify()
+}
+
+/// Of two writers that begin generations beside each other the younger one counts. The older one's snapshot came to the
+/// store when the other one was there already, and its process ended; started again, it found its snapshot, and went on
+/// behind it (`sim 53736`).
+fn a_snapshot_that_came_late_is_not_gone_on_with(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.start()?;
+    scene.sync()?;
+    let snapshots = |scene: &Scene| -> Vec<String> {
+        let keys = scene.inspector.bucket.listing().into_iter().map(|(key, _)| key);
+        keys.filter(|key| key.ends_with("/snapshot")).collect()
+    };
+    let mut second = scene.second()?;
+    let begun = snapshots(scene);
+    for n in 1.. {
+        ensure!(n < 500, "it never ended between its snapshot and the note of it");
+        door::plan(|plan| plan.at(Who::Waloy(0), n, Fault::EndTorn));
+        let _ = scene.host.ask(async |replicator| replicator.snapshot().await);
+        door::plan(Plan::calm);
+        ensure!(scene.host.is_dead(), "it began a generation in {n} calls");
+        if snapshots(scene) != begun {
+            break;
+        }
+        scene.start().with_context(|| format!("after it ended at call {n}"))?;
+    }
+    let late = snapshots(scene).pop().context("there are two")?;
+    let bytes = scene.inspector.bucket.hold(&late);
+    second.catch_up();
+    second.start().map_err(told).context("the second one")?;
+    second.ask(async |replicator| replicator.snapshot().await).context("it runs")?.map_err(told)?;
+    scene.inspector.bucket.bring(&late, bytes);
+    scene.host.catch_up();
+    let started = scene.host.start();
+    ensure!(started.as_ref().is_err_and(|error| error.code() == "replica.overtaken"), "{started:?}");
     scene.inspector.verify()
 }

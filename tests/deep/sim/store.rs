@@ -117,6 +117,20 @@ impl Bucket {
         inner.objects = Objects::new(inner.objects.conditional);
     }
 
+    /// An object has not arrived yet: it is taken out, to be [brought](Bucket::bring) later.
+    pub(crate) fn hold(&self, key: &str) -> Bytes {
+        let mut inner = self.inner();
+        let bytes = inner.objects.get(key).expect("it is there").clone();
+        inner.objects.remove(key);
+        bytes
+    }
+
+    /// An object arrives late.
+    pub(crate) fn bring(&self, key: &str, bytes: Bytes) {
+        let now = self.time.now();
+        self.inner().objects.put(key, bytes, now);
+    }
+
     /// Fine weather.
     pub(crate) fn calm(&self) {
         self.inner().weather = Weather::default();

@@ -1,0 +1,186 @@
+//! Whether somebody else writes to the replica: a copy of this machine, or an operator who began it elsewhere.
+//!
+//! Two writers in one generation meet at the name of the next segment. What that does not show is looked for here: a
+//! younger generation, of which alone restores take notice; and names that are free again, because what another writer
+//! had put there was merged and let go of.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::error::Error;
+use crate::format::Reason;
+use crate::ids::GenerationId;
+use crate::planted;
+use crate::replica::{self, Name, Objects};
+use crate::state::Acknowledged;
+use crate::storage::is_there;
+use crate::units::SegmentIndex;
+
+/// How long the first generation of a replica is fresh: before each segment it is looked whether another one was begun in
+/// the same moment, one LIST.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// How long it is watched at most whether a replica is quiet. A writer may have a longer interval than ours; one that
+/// lives is told by its next upload.
+const AT_MOST: Duration = Duration::from_secs(60);
+
+/// Looks for others before a segment is put, as often as is needed.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    /// When it was last looked whether another writer has begun a generation.
+    looked: Option<Instant>,
+    /// When an object was last put, or it was seen at the start that none has come.
+    put: Instant,
+    /// When the first generation of a replica was begun here: another one may have been begun in the same moment.
+    begun: Option<Instant>,
+}
+
+impl Lookout {
+    /// `known`: there was a replica, and it was seen just now that its newest generation is the one gone on with.
+    pub(super) fn begin(known: bool) -> Lookout {
+        let now = Instant::now();
+        Lookout { looked: known.then_some(now), put: now, begun: None }
+    }
+
+    /// An object was put, and is ours.
+    pub(super) fn has_put(&mut self) {
+        self.put = Instant::now();
+    }
+
+    /// A generation was begun.
+    pub(super) fn has_begun(&mut self, reason: Reason) {
+        self.begun = (reason == Reason::First).then(Instant::now);
+    }
+
+    /// This segment is the next one of the newest generation, as far as that was not seen lately.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Overtaken`] if it is not; the store's.
+    pub(super) async fn before_segment(
+        &mut self,
+        context: &Context,
+        generation: GenerationId,
+        index: SegmentIndex,
+    ) -> Result<(), Error> {
+        let over = |since: Instant, time: Duration| since.elapsed() >= time;
+        // The hint may be that of the older of two generations that were begun in the same moment.
+        let is_fresh = self.looked.is_none() || self.begun.is_some_and(|begun| !over(begun, FRESH));
+        if is_fresh || self.looked.is_none_or(|looked| over(looked, context.options.rival_check)) {
+            match is_fresh {
+                true => require_newest(context, generation).await?,
+                false => look_at_the_hint(context, generation).await?,
+            }
+            context.keep_ids().await?;
+            self.looked = Some(Instant::now());
+        }
+        if over(self.put, context.names_stay()) {
+            require_last(context, generation, index).await?;
+        }
+        Ok(())
+    }
+}
+
+/// No other writer has begun a younger generation. Told by the hint at the current one, so that it costs one small
+/// request; what cannot be read tells nothing.
+async fn look_at_the_hint(context: &Context, ours: GenerationId) -> Result<(), Error> {
+    match replica::read_latest(&context.replica).await {
+        Ok(Some(latest)) if latest.generation > ours => require_none_at(context, latest.generation).await?,
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "cannot look at the current generation"),
+    }
+    Ok(())
+}
+
+/// No younger generation has a snapshot: whoever has begun one goes on there.
+pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Result<(), Error> {
+    if planted::is("nobody looks for another generation") {
+        return Ok(());
+    }
+    let listed = replica::generations(&*context.replica).await?;
+    for generation in listed.into_iter().rev().take_while(|&generation| generation > ours) {
+        require_none_at(context, generation).await?;
+    }
+    Ok(())
+}
+
+/// No other generation has a snapshot: nobody else has begun one where there was none.
+pub(super) async fn require_only(context: &Context, ours: GenerationId) -> Result<(), Error> {
+    let listed = replica::generations(&*context.replica).await?;
+    for generation in listed.into_iter().filter(|&generation| generation != ours) {
+        require_none_at(context, generation).await?;
+    }
+    Ok(())
+}
+
+/// This generation, another writer's, was not begun: it has no snapshot.
+async fn require_none_at(context: &Context, generation: GenerationId) -> Result<(), Error> {
+    match is_there(&*context.replica, &Name::Snapshot(generation).key()).await? {
+        true => Err(overtaken_by(context, generation)),
+        false => Ok(()),
+    }
+}
+
+/// Nobody else has gone on behind this segment. That its name is taken would be noticed; but what another writer has
+/// put there long ago may have been merged and let go of since, so that the name is free again.
+pub(super) async fn require_last(
+    context: &Context,
+    generation: GenerationId,
+    index: SegmentIndex,
+) -> Result<(), Error> {
+    let before = index.get().checked_sub(1).and_then(SegmentIndex::new);
+    let objects = Objects::list(&*context.replica, generation, before).await?;
+    match objects.last().filter(|&last| last > index) {
+        Some(last) => {
+            let object = replica::located(&*context.replica, &Name::Segment(generation, last).key());
+            Err(Error::Overtaken { object })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Another writer has begun this generation.
+pub(super) fn overtaken_by(context: &Context, generation: GenerationId) -> Error {
+    Error::Overtaken { object: format!("{} with generation {generation}", context.replica.location()) }
+}
+
+/// Watches whether anybody else writes to the replica.
+#[derive(Debug)]
+pub(super) struct Quiet {
+    generation: GenerationId,
+    last: Option<SegmentIndex>,
+    /// When it was listed.
+    since: Instant,
+}
+
+impl Quiet {
+    /// Begins with what was listed at this moment: the generation, and its last segment.
+    pub(super) fn begin(generation: GenerationId, last: Option<SegmentIndex>, since: Instant) -> Quiet {
+        Quiet { generation, last, since }
+    }
+
+    /// Begins with what we know, which was seen to be there at this moment.
+    pub(super) fn since(known: &Acknowledged, since: Instant) -> Quiet {
+        Quiet::begin(known.generation, known.index.and_then(SegmentIndex::new), since)
+    }
+
+    /// Waits until long enough after the first listing, lists again, and says whether nothing has come.
+    pub(super) async fn holds(self, context: &Context) -> Result<bool, Error> {
+        let enough = context.options.quiet.max(context.options.sync_interval * 3).min(AT_MOST);
+        let rest = enough.saturating_sub(self.since.elapsed());
+        if rest > Duration::from_millis(500) {
+            let seconds = rest.as_secs_f64().ceil();
+            tracing::info!(seconds, "waiting to see whether anybody else writes to {}", context.replica.location());
+        }
+        tokio::time::sleep(rest).await;
+        match require_newest(context, self.generation).await {
+            Ok(()) => {}
+            Err(Error::Overtaken { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let objects = Objects::list(&*context.replica, self.generation, self.last).await?;
+        Ok(objects.last() <= self.last)
+    }
+}
