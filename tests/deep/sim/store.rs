@@ -131,6 +131,11 @@ impl Bucket {
         self.inner().objects.put(key, bytes, now);
     }
 
+    /// These arrive in the same moment as the next snapshot.
+    pub(crate) fn bring_beside_a_snapshot(&self, objects: Vec<(String, Bytes)>) {
+        self.inner().objects.beside = objects;
+    }
+
     /// Fine weather.
     pub(crate) fn calm(&self) {
         self.inner().weather = Weather::default();

@@ -16,11 +16,13 @@ pub(super) struct Objects {
     written: BTreeMap<String, Bytes>,
     /// The key of the first object that was put twice with other bytes.
     pub(super) changed: Option<String>,
+    /// What arrives in the same moment as the next snapshot.
+    pub(super) beside: Vec<(String, Bytes)>,
 }
 
 impl Objects {
     pub(super) fn new(conditional: bool) -> Objects {
-        Objects { kept: BTreeMap::new(), conditional, written: BTreeMap::new(), changed: None }
+        Objects { kept: BTreeMap::new(), conditional, written: BTreeMap::new(), changed: None, beside: Vec::new() }
     }
 
     pub(super) fn put(&mut self, key: &str, bytes: Bytes, now: Timestamp) {
@@ -32,6 +34,11 @@ impl Objects {
             self.changed.get_or_insert_with(|| key.to_owned());
         }
         self.kept.insert(key.to_owned(), (bytes, now));
+        if key.ends_with("/snapshot") {
+            for (key, bytes) in std::mem::take(&mut self.beside) {
+                self.put(&key, bytes, now);
+            }
+        }
     }
 
     pub(super) fn put_if_absent(&mut self, key: &str, bytes: Bytes, now: Timestamp) -> Put {
