@@ -237,7 +237,8 @@ impl App {
             }
             _ => {
                 self.close();
-                self.connect()?;
+                // A commit that failed, and whose frames are all in the WAL, is one when the WAL is recovered (`sim 64823`).
+                self.reopen()?;
                 Ok("reconnects")
             }
         }
