@@ -242,10 +242,10 @@ impl Session {
             outbound.intended = true;
         }
         let put = match outbound.parcel.name {
-            Name::Segment(generation, index) => match self.lookout.before_segment(context, generation, index).await {
-                Ok(()) => outbound.parcel.put(context).await,
-                Err(error) => return Err(error),
-            },
+            Name::Segment(generation, index) => {
+                self.lookout.before_segment(context, generation, index).await?;
+                outbound.parcel.put(context).await
+            }
             _ => outbound.parcel.put_snapshot(context).await,
         };
         if let Err(error) = put

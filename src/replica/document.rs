@@ -75,6 +75,12 @@ impl Document {
         let stored = replica.seal_document(self, content).await?;
         Ok(replica.put_if_absent(&self.key(), stored).await?)
     }
+
+    /// Whether the store keeps the one that is there, tried out with this content, which is its content now.
+    pub(super) async fn keeps_what_is_there(self, replica: &Replica, content: Vec<u8>) -> Result<bool, Error> {
+        let stored = replica.seal_document(self, content).await?;
+        Ok(replica.keeps_what_is_there(&self.key(), stored).await?)
+    }
 }
 
 #[cfg(test)]

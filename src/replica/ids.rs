@@ -21,7 +21,7 @@ pub async fn read_ids(replica: &Replica) -> Result<Option<ReplicaIds>, Error> {
 ///
 /// Those of the store.
 pub async fn keeps_what_is_there(replica: &Replica, ids: &ReplicaIds) -> Result<bool, Error> {
-    Ok(Document::Replica.put_if_absent(replica, ids.encode()).await? == Put::Exists)
+    Document::Replica.keeps_what_is_there(replica, ids.encode()).await
 }
 
 /// Writes the ids over those that are there. When this returns, they are durable.

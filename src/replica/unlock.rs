@@ -103,7 +103,14 @@ async fn with_data_key(store: &dyn Store, sealed: &Sealed, now: Timestamp) -> Re
     if !super::generations(store).await?.is_empty() {
         return Err(damage.unwrap_or_else(|| Error::missing(store, &key)));
     }
-    match sealed.make_data_key(store, Epoch::FIRST, now).await {
+    // Looked for again before one is put: it may have been changed on its way here only, and a store that knows no
+    // conditions replaces what is there.
+    let made = match store.get(&key, LIMIT).await {
+        Ok(there) => sealed.add(store, Epoch::FIRST, &there).map(drop),
+        Err(error) if error.is_not_found() => sealed.make_data_key(store, Epoch::FIRST, now).await,
+        Err(error) => Err(error.into()),
+    };
+    match made {
         Err(Error::Seal { .. }) if is_foreign(store, sealed, &key).await? && is_of(store, sealed).await? => {
             let fresh = Bytes::copy_from_slice(&sealed.keyring().new_data_key(Epoch::FIRST, now));
             store.put(&key, fresh.clone()).await?;

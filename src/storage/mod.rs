@@ -75,6 +75,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         true
     }
 
+    /// Whether [`Store::put_if_absent`] keeps what is there: tried out on an object that is there, which has these bytes
+    /// afterwards where it does not.
+    async fn keeps_what_is_there(&self, key: &str, bytes: Bytes) -> Result<bool, Error> {
+        Ok(self.put_if_absent(key, bytes).await? == Put::Exists)
+    }
+
     /// The whole object, of at most `limit` bytes ([`ErrorKind::TooLarge`] otherwise).
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error>;
 

@@ -38,6 +38,8 @@ const STORIES: &[(&str, Story)] = &[
     ("a name that is free again is not the next one", a_name_that_is_free_again_is_not_the_next_one),
     ("a snapshot that came late is not gone on with", a_snapshot_that_came_late_is_not_gone_on_with),
     ("of two first generations the younger one counts", of_two_first_generations_the_younger_one_counts),
+    ("a data key that came changed is not replaced", a_data_key_that_came_changed_is_not_replaced),
+    ("a store that failed for a moment is not taken for another kind", a_store_that_failed_is_not_taken_for_another),
 ];
 
 pub(crate) const COUNT: u64 = STORIES.len() as u64;
@@ -89,6 +91,13 @@ impl Scene {
     fn sync(&mut self) -> anyhow::Result<()> {
         let synced = self.host.ask(async |replicator| replicator.sync().await.map(drop));
         synced.context("it runs")?.map_err(told)
+    }
+
+    /// The same at a store that replaces what is there, whatever a put says.
+    fn without_conditions(&mut self) {
+        let bucket = Bucket::new(self.time.clone(), Dice::new(3), false);
+        self.host.bucket = bucket.seen_by(self.host.who);
+        self.inspector.bucket = bucket;
     }
 
     /// Segments are merged after some seconds, and then let go of.
@@ -366,4 +375,50 @@ fn of_two_first_generations_the_younger_one_counts(scene: &mut Scene) -> anyhow:
     let snapshots = bucket.listing().into_iter().filter(|(key, _)| key.ends_with("/snapshot")).count();
     ensure!(snapshots == 2, "{snapshots} generations were begun");
     scene.inspector.verify()
+}
+
+/// At a store that knows no conditions a start found the data key of a replica without a generation changed on its way, and
+/// put another one in its place: every start after that was refused, for that was not the key of before (`sim 92237`).
+fn a_data_key_that_came_changed_is_not_replaced(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.without_conditions();
+    let key = Key::new(Secret::from_key_file(&[7; 32])?);
+    scene.host.options.key = Some(key.clone());
+    scene.inspector.key = Some(key);
+    scene.start()?;
+    scene.host.kill();
+    for flipped in 1..12 {
+        scene.inspector.bucket.weather(|weather| weather.flip_at = Some(flipped));
+        let _ = scene.start();
+        scene.host.kill();
+        scene.inspector.bucket.calm();
+        scene.start().with_context(|| format!("after answer {flipped} came changed"))?;
+        scene.host.kill();
+        if let Some(key) = scene.inspector.bucket.changed() {
+            bail!("answer {flipped} came changed, and {key} was replaced");
+        }
+    }
+    scene.start()?;
+    scene.sync()?;
+    scene.prove()
+}
+
+/// Whether a store knows conditions is tried out on an object that is there. Where a try failed, and it was looked for the
+/// object before the next one, the store was taken for one that had kept it. (Found by reading.)
+fn a_store_that_failed_is_not_taken_for_another(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.without_conditions();
+    let conditional = scene.host.state_dir().join("store.json");
+    let mut started = 0;
+    for n in 1..40 {
+        scene.inspector.bucket.empty();
+        let _ = std::fs::remove_dir_all(scene.host.state_dir());
+        door::plan(|plan| plan.at(Who::Waloy(0), n, Fault::Fail(libc::EIO)));
+        if scene.start().is_ok() {
+            started += 1;
+            ensure!(!conditional.exists(), "call {n} failed, and the store was taken for one that knows conditions");
+        }
+        door::plan(Plan::calm);
+        scene.host.kill();
+    }
+    ensure!(started > 3, "{started} starts got over a failure");
+    Ok(())
 }

@@ -25,7 +25,8 @@ pub(crate) fn digest(pages: &[u8]) -> Pages {
 /// The states of one database in their order. A state that comes back has its newest place.
 #[derive(Clone, Default)]
 pub(crate) struct History {
-    places: HashMap<Pages, usize>,
+    /// Where each was last, and first.
+    places: HashMap<Pages, (usize, usize)>,
     /// How many there were, and what each was.
     states: Vec<Pages>,
 }
@@ -34,13 +35,19 @@ impl History {
     fn add(&mut self, pages: Pages) -> usize {
         self.states.push(pages);
         let place = self.states.len() - 1;
-        self.places.insert(pages, place);
+        self.places.entry(pages).or_insert((place, place)).0 = place;
         place
     }
 
     /// Where a state is in the order.
     pub(crate) fn place(&self, pages: Pages) -> Option<usize> {
-        self.places.get(&pages).copied()
+        self.places.get(&pages).map(|places| places.0)
+    }
+
+    /// Where the state of this place was first. A restore that gives it need not be of the time when it came back
+    /// (`sim 91456`).
+    pub(crate) fn first(&self, place: usize) -> usize {
+        self.places[&self.states[place]].1
     }
 }
 

@@ -208,7 +208,8 @@ impl World {
             judge(restored, |pages| app.history.place(pages), self.host.acked, app.history_len() - 1)?
         };
         if let Some(found) = found {
-            self.acknowledged(found);
+            let first = self.host.app.borrow().history.first(found);
+            self.acknowledged(first);
         }
         self.did("restores");
         Ok(())
