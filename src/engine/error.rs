@@ -60,6 +60,9 @@ pub(super) enum Error {
     #[cfg(feature = "encryption")]
     #[error("data key {epoch} of {location} is another one than before")]
     OtherDataKey { location: String, epoch: u32 },
+    /// A snapshot is not what the segments before it come to: of either, something was read wrongly.
+    #[error("the snapshot of generation {0} is not the database that its segments give")]
+    Differs(crate::ids::GenerationId),
     /// Asked to end in the middle of a snapshot.
     #[error("stopped before the snapshot was complete")]
     Interrupted,
@@ -136,6 +139,8 @@ impl From<Error> for PublicError {
                 }
             }
             Error::Ended(error) => PublicError::new(Kind::Internal, "engine.internal", error.to_string()),
+            Error::Differs(_) => PublicError::new(Kind::Internal, "engine.differs", error.to_string())
+                .hint("it was given up; a new generation begins, which joins nothing"),
             Error::Overtaken { .. } => PublicError::new(Kind::Locked, "replica.overtaken", error.to_string())
                 .hint("one writer a prefix: stop the other one, or give this database a prefix of its own"),
             Error::OtherDestination { .. } => PublicError::new(Kind::Usage, "replica.other", error.to_string())

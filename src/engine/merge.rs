@@ -73,7 +73,9 @@ pub(super) enum Progress {
 impl Merge {
     /// Begins the merge that is due, if one is.
     pub(super) async fn begin(session: &mut Session, context: &Context) -> Result<Option<Merge>, Error> {
-        if !session.goes_on() || session.broken || session.outbox.is_some() {
+        // A merge ends with a segment, which a generation that has ended must not get.
+        let ended = session.ended && !planted::is("a segment is added behind the end of a generation");
+        if !session.goes_on() || ended || session.broken || session.outbox.is_some() {
             return Ok(None);
         }
         if session.merging.due(context.now()).is_some()

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::error::Error;
 use super::merging::Part;
 use super::pending::Span;
-use super::rival::require_newest;
+use super::rival::{require_newest, require_none_after};
 use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
 use crate::planted;
@@ -37,8 +37,17 @@ pub(super) struct Parcel {
 /// What it is.
 #[derive(Debug)]
 pub(super) enum ParcelKind {
-    Segment { span: Span, unobserved: Option<Unobserved> },
-    Snapshot { reason: Reason, previous: Option<GenerationId>, db_bytes: u64 },
+    Segment {
+        span: Span,
+        unobserved: Option<Unobserved>,
+    },
+    Snapshot {
+        reason: Reason,
+        previous: Option<GenerationId>,
+        db_bytes: u64,
+        /// The newest generation when it was begun; every one after that is another writer's.
+        after: Option<GenerationId>,
+    },
 }
 
 /// Where its bytes are.
@@ -74,19 +83,19 @@ impl Parcel {
         Ok(Intent { generation, index, digest: Some(self.digest), upload, reason }.save(&context.state, payload)?)
     }
 
-    /// Puts the object. When this returns, it is durable and ours.
+    /// Puts the object. When this returns, it is durable and ours, and a snapshot the newest.
     ///
     /// After any error it may be called again, and may have succeeded all the same.
     pub(super) async fn put(&mut self, context: &Context) -> Result<(), Error> {
-        put(context, self.name, self.digest, &mut self.body).await
-    }
-
-    /// Puts a snapshot. When this returns, it is durable, and its generation is the newest: of two that are begun beside
-    /// each other the younger one counts, and each of them lists after its put, so that one of them sees both.
-    pub(super) async fn put_snapshot(&mut self, context: &Context) -> Result<(), Error> {
+        let ParcelKind::Snapshot { after, .. } = self.kind else {
+            return put(context, self.name, self.digest, &mut self.body).await;
+        };
         let generation = self.name.generation();
-        require_newest(context, generation).await?;
-        self.put(context).await?;
+        // It may have waited long for the store: whoever has begun another one meanwhile goes on there.
+        require_none_after(context, after, generation).await?;
+        put(context, self.name, self.digest, &mut self.body).await?;
+        // Of two that are put in the same moment the younger one counts: each of the two writers lists after its put, so
+        // that one of them sees both.
         require_newest(context, generation).await?;
         context.keep_ids().await
     }

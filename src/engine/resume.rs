@@ -142,6 +142,7 @@ impl Session {
             table,
             wanted: opened.wanted,
             unwatched: opened.unwatched,
+            ended: false,
             outage: false,
             caught_up: false,
             is_ours: true,

@@ -22,15 +22,30 @@ use crate::units::SegmentIndex;
 /// the same moment, one LIST.
 const FRESH: Duration = Duration::from_secs(30);
 
+/// One look in so many lists the generations. The others read the hint at the current one: somebody may have written his
+/// over that of a younger one.
+const LISTINGS: u32 = 10;
+
 /// How long it is watched at most whether a replica is quiet. A writer may have a longer interval than ours; one that
 /// lives is told by its next upload.
 const AT_MOST: Duration = Duration::from_secs(60);
 
+/// The hint at the current generation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Hint {
+    /// It names ours, as far as is known.
+    Ours,
+    /// It is to be written.
+    Due,
+}
+
 /// Looks for others before a segment is put, as often as is needed.
 #[derive(Debug)]
 pub(super) struct Lookout {
-    /// When it was last looked whether another writer has begun a generation.
-    looked: Option<Instant>,
+    /// When the generations were last listed, to see whether another writer has begun one.
+    listed: Option<Instant>,
+    /// When that, or the hint at the current generation, was last looked at.
+    looked: Instant,
     /// When an object was last put, or it was seen at the start that none has come.
     put: Instant,
     /// When the first generation of a replica was begun here: another one may have been begun in the same moment.
@@ -41,7 +56,7 @@ impl Lookout {
     /// `known`: there was a replica, and it was seen just now that its newest generation is the one gone on with.
     pub(super) fn begin(known: bool) -> Lookout {
         let now = Instant::now();
-        Lookout { looked: known.then_some(now), put: now, begun: None }
+        Lookout { listed: known.then_some(now), looked: now, put: now, begun: None }
     }
 
     /// An object was put, and is ours.
@@ -54,7 +69,8 @@ impl Lookout {
         self.begun = (reason == Reason::First).then(Instant::now);
     }
 
-    /// This segment is the next one of the newest generation, as far as that was not seen lately.
+    /// This segment is the next one of the newest generation, as far as that was not seen lately; and whether the hint at
+    /// that generation has to be written.
     ///
     /// # Errors
     ///
@@ -64,63 +80,72 @@ impl Lookout {
         context: &Context,
         generation: GenerationId,
         index: SegmentIndex,
-    ) -> Result<(), Error> {
+    ) -> Result<Hint, Error> {
         let over = |since: Instant, time: Duration| since.elapsed() >= time;
+        let check = context.options.rival_check;
         // The hint may be that of the older of two generations that were begun in the same moment.
-        let is_fresh = self.looked.is_none() || self.begun.is_some_and(|begun| !over(begun, FRESH));
-        if is_fresh || self.looked.is_none_or(|looked| over(looked, context.options.rival_check)) {
-            match is_fresh {
-                true => require_newest(context, generation).await?,
-                false => look_at_the_hint(context, generation).await?,
-            }
+        let is_fresh = self.begun.is_some_and(|begun| !over(begun, FRESH));
+        let mut hint = Hint::Ours;
+        if is_fresh || self.listed.is_none_or(|listed| over(listed, check * LISTINGS)) {
+            require_newest(context, generation).await?;
             context.keep_ids().await?;
-            self.looked = Some(Instant::now());
+            (self.listed, self.looked) = (Some(Instant::now()), Instant::now());
+        } else if over(self.looked, check) {
+            hint = look_at_the_hint(context, generation).await?;
+            context.keep_ids().await?;
+            self.looked = Instant::now();
         }
         if over(self.put, context.names_stay()) {
             require_last(context, generation, index).await?;
         }
-        Ok(())
+        Ok(hint)
     }
 }
 
 /// No other writer has begun a younger generation. Told by the hint at the current one, so that it costs one small
-/// request; what cannot be read tells nothing.
-async fn look_at_the_hint(context: &Context, ours: GenerationId) -> Result<(), Error> {
+/// request; where that is not ours, or cannot be read, the listing decides.
+async fn look_at_the_hint(context: &Context, ours: GenerationId) -> Result<Hint, Error> {
     match replica::read_latest(&context.replica).await {
-        Ok(Some(latest)) if latest.generation > ours => require_none_at(context, latest.generation).await?,
-        Ok(_) => {}
-        Err(error) => tracing::debug!(%error, "cannot look at the current generation"),
+        Ok(Some(latest)) if latest.generation == ours => Ok(Hint::Ours),
+        Err(replica::Error::Store(error)) => Err(error.into()),
+        found => {
+            tracing::debug!(?found, "the hint at the current generation is not ours");
+            require_newest(context, ours).await?;
+            Ok(Hint::Due)
+        }
     }
-    Ok(())
 }
 
 /// No younger generation has a snapshot: whoever has begun one goes on there.
 pub(super) async fn require_newest(context: &Context, ours: GenerationId) -> Result<(), Error> {
-    if planted::is("nobody looks for another generation") {
-        return Ok(());
-    }
-    let listed = replica::generations(&*context.replica).await?;
-    for generation in listed.into_iter().rev().take_while(|&generation| generation > ours) {
-        require_none_at(context, generation).await?;
-    }
-    Ok(())
+    require_none_after(context, Some(ours), ours).await
 }
 
-/// No other generation has a snapshot: nobody else has begun one where there was none.
-pub(super) async fn require_only(context: &Context, ours: GenerationId) -> Result<(), Error> {
-    let listed = replica::generations(&*context.replica).await?;
-    for generation in listed.into_iter().filter(|&generation| generation != ours) {
-        require_none_at(context, generation).await?;
-    }
-    Ok(())
+/// No generation but ours has a snapshot that came after this one; with `None`, none at all has.
+pub(super) async fn require_none_after(
+    context: &Context,
+    after: Option<GenerationId>,
+    ours: GenerationId,
+) -> Result<(), Error> {
+    require_none_of(context, replica::generations(&*context.replica).await?, after, ours).await
 }
 
-/// This generation, another writer's, was not begun: it has no snapshot.
-async fn require_none_at(context: &Context, generation: GenerationId) -> Result<(), Error> {
-    match is_there(&*context.replica, &Name::Snapshot(generation).key()).await? {
-        true => Err(overtaken_by(context, generation)),
-        false => Ok(()),
+/// The same of generations that were listed just now.
+pub(super) async fn require_none_of(
+    context: &Context,
+    listed: Vec<GenerationId>,
+    after: Option<GenerationId>,
+    ours: GenerationId,
+) -> Result<(), Error> {
+    let others = listed.into_iter().rev().filter(|&generation| generation != ours);
+    for generation in others.take_while(|&generation| Some(generation) > after) {
+        if is_there(&*context.replica, &Name::Snapshot(generation).key()).await?
+            && !planted::is("nobody looks for another generation")
+        {
+            return Err(overtaken_by(context, generation));
+        }
     }
+    Ok(())
 }
 
 /// Nobody else has gone on behind this segment. That its name is taken would be noticed; but what another writer has

@@ -12,7 +12,7 @@ use super::error::Error;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Tracker};
 use super::resume::first;
-use super::rival::{require_newest, require_only};
+use super::rival::{require_newest, require_none_after, require_none_of};
 use super::segment::mark;
 use super::session::Session;
 use crate::clock;
@@ -33,6 +33,8 @@ pub(super) struct Rollover {
     /// The generation before, if this state directory knows it.
     previous: Option<GenerationId>,
     reason: Reason,
+    /// Every generation after this one, which was the newest, is another writer's.
+    after: Option<GenerationId>,
     began: Instant,
     first_time: Timestamp,
     /// The commit that the snapshot stands for, once everything was read.
@@ -60,18 +62,25 @@ impl Rollover {
         }
         let listed = replica::generations(&*context.replica).await?;
         let newest = listed.last().copied().max(session.replica.as_ref().map(|replica| replica.generation));
+        let after = match (reason, &session.replica) {
+            (Reason::First, _) => None,
+            (Reason::Overtaken | Reason::Replaced, _) | (_, None) => newest,
+            (_, Some(replica)) => Some(replica.generation),
+        };
         // Later than every other, whatever the clock says: the greatest id is the newest.
         let at = newest.map_or(context.now(), |newest| context.now().max(Timestamp(newest.at().0 + 1)));
         let at = if planted::is("a generation's id goes back with the clock") { context.now() } else { at };
         let generation = GenerationId::new(at, clock::random());
+        // Before anything is sealed: a data key of ours would take the place of the other's where no condition holds.
+        require_none_of(context, listed, after, generation).await?;
         let previous = session.replica.as_ref().map(|replica| replica.generation);
         // Where we do not know the generation before, its end is asked: times never go back from one to the next.
-        let after = match (&session.replica, newest) {
+        let earliest = match (&session.replica, newest) {
             (Some(before), _) => before.at(),
             (None, Some(newest)) => last_time(context, newest).await?,
             (None, None) => Timestamp(i64::MIN),
         };
-        let first_time = context.now().max(after);
+        let first_time = context.now().max(earliest);
         let header = Header {
             kind: Kind::Snapshot,
             codec: context.options.compression.codec(),
@@ -93,7 +102,9 @@ impl Rollover {
             Collector::begin(context, Tracker::Snapshot, name, &header, compression, table).await
         };
         match begun.await {
-            Ok(collector) => Ok(Rollover { collector, generation, previous, reason, began, first_time, end: None }),
+            Ok(collector) => {
+                Ok(Rollover { collector, generation, previous, reason, after, began, first_time, end: None })
+            }
             Err(error) => {
                 end_of_phase(session, context).await?;
                 Err(error)
@@ -136,7 +147,7 @@ impl Rollover {
             session.sync(context).await?;
             return Ok(Progress::Reading);
         };
-        self.end = Some(closed.boundary);
+        (self.end, session.ended) = (Some(closed.boundary), true);
         if let (true, false, Pages::Images(images)) = (goes_on, closed.span.is_empty(), closed.pages) {
             session.seal(context, images, closed.span, closed.boundary).await?;
         }
@@ -148,25 +159,29 @@ impl Rollover {
         session.deliver(context).await?;
         self.collector.flush(context).await?;
         // It may have taken long, and waited for the store: whoever has begun another one meanwhile goes on there.
-        if self.reason != Reason::First {
-            require_newest(context, self.generation).await?;
-        } else {
-            require_only(context, self.generation).await?;
-        }
+        require_none_after(context, self.after, self.generation).await?;
         Ok(Progress::Read)
     }
 
     /// Seals the snapshot and puts it into the outbox.
     pub(super) async fn finish(self, session: &mut Session, context: &Context) -> Result<(), Error> {
         let sealed = self.seal(session, context).await;
+        session.ended &= sealed.is_ok();
         end_of_phase(session, context).await?;
         session.send(sealed?);
         Ok(())
     }
 
-    async fn seal(mut self, session: &Session, context: &Context) -> Result<Parcel, Error> {
+    async fn seal(mut self, session: &mut Session, context: &Context) -> Result<Parcel, Error> {
         let end = self.end.expect("a snapshot is sealed after everything was read");
-        let before = session.replica.as_ref();
+        let before = session.replica.clone().filter(|_| session.goes_on());
+        let checksum = self.collector.checksum(end.pages)?;
+        if before.is_some() && session.table.as_ref().is_some_and(|table| table.checksum() != checksum) {
+            // Two independent ways to the same commit: which of them went wrong, nothing tells.
+            session.wanted = Some(Reason::StateLost);
+            self.collector.abort(context).await;
+            return Err(Error::Differs(self.generation));
+        }
         let summary = Summary {
             flags: Flags::default(),
             pages_after: end.pages,
@@ -176,14 +191,14 @@ impl Rollover {
                 .at
                 .max(self.first_time)
                 .max(self.generation.at())
-                .max(before.map_or(end.at, Acknowledged::at)),
+                .max(session.replica.as_ref().map_or(end.at, Acknowledged::at)),
             unobserved: None,
             transactions: 0,
             transactions_since_snapshot: 0,
             wal_bytes: 0,
-            checksum_after: self.collector.checksum(end.pages)?,
+            checksum_after: checksum,
             wal: mark(end),
-            joins: before.filter(|_| session.goes_on()).map(|before| before.digest),
+            joins: before.map(|before| before.digest),
         };
         let collected = self.collector.finish(context, &summary).await?;
         let (digest, page_size) = (collected.digest, session.observer.page_size);
@@ -196,13 +211,14 @@ impl Rollover {
             change: Change::Table(collected.table),
             next,
             part: None,
-            kind: ParcelKind::Snapshot { reason: self.reason, previous: self.previous, db_bytes },
+            kind: ParcelKind::Snapshot { reason: self.reason, previous: self.previous, db_bytes, after: self.after },
             began: self.began,
         })
     }
 
     /// Gives the snapshot up; the generation before goes on as if nothing had been.
-    pub(super) async fn abandon(self, session: &Session, context: &Context) -> Result<(), Error> {
+    pub(super) async fn abandon(self, session: &mut Session, context: &Context) -> Result<(), Error> {
+        session.ended = false;
         // Capture may stand still for it: that must not wait for the store.
         let ended = end_of_phase(session, context).await;
         self.collector.abort(context).await;

@@ -16,7 +16,7 @@ use super::page_set::PageSet;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::resume::manifest;
-use super::rival::Lookout;
+use super::rival::{Hint, Lookout};
 use super::segment::{self, Joint, Unwatched};
 use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
 use crate::ids::GenerationId;
@@ -38,6 +38,9 @@ pub(super) struct Session {
     pub(super) table: Option<PageHashes>,
     /// Why a new generation has to begin before anything else can be uploaded.
     pub(super) wanted: Option<Reason>,
+    /// The generation ends with what is in the outbox, or with its newest segment: a snapshot that was read stands for that
+    /// commit. What is captured since belongs to the next one.
+    pub(super) ended: bool,
     /// The next segment has what came together while the store was out of reach.
     pub(super) outage: bool,
     /// A time in which nobody watched the database: the next segment has what changed in it.
@@ -72,7 +75,7 @@ impl Session {
     /// Brings everything committed before the call to the store. When this returns, it is durable there.
     pub(super) async fn sync(&mut self, context: &Context) -> Result<Option<Synced>, Error> {
         let first = self.deliver(context).await?;
-        if !self.goes_on() {
+        if !self.goes_on() || self.ended {
             return Ok(first);
         }
         if self.outage && first.is_none() {
@@ -241,13 +244,11 @@ impl Session {
             outbound.parcel.intend(context)?;
             outbound.intended = true;
         }
-        let put = match outbound.parcel.name {
-            Name::Segment(generation, index) => {
-                self.lookout.before_segment(context, generation, index).await?;
-                outbound.parcel.put(context).await
-            }
-            _ => outbound.parcel.put_snapshot(context).await,
-        };
+        if let Name::Segment(generation, index) = outbound.parcel.name {
+            let hint = self.lookout.before_segment(context, generation, index).await?;
+            self.latest_is_due |= hint == Hint::Due;
+        }
+        let put = outbound.parcel.put(context).await;
         if let Err(error) = put
             && !planted::is("what failed is acknowledged")
         {
@@ -323,9 +324,9 @@ impl Session {
                 context.tell(Event::Synced(synced));
                 Some(synced)
             }
-            ParcelKind::Snapshot { reason, previous, db_bytes } => {
+            ParcelKind::Snapshot { reason, previous, db_bytes, .. } => {
                 self.lookout.has_begun(reason);
-                self.wanted = None;
+                (self.wanted, self.ended) = (None, false);
                 self.merging.reset(context.options.merge.clone());
                 context.status.send_modify(|status| status.snapshots += 1);
                 (self.unwatched, self.is_ours, self.caught_up) = (None, true, false);

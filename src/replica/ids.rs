@@ -4,6 +4,9 @@ use super::{Document, Error, REPLICA, Replica};
 use crate::format::ReplicaIds;
 use crate::storage::Put;
 
+/// How often it is tried out what a store makes of conditions.
+const TRIES: u32 = 10;
+
 /// The ids of the replica at this store; `None` if nobody has claimed them.
 ///
 /// # Errors
@@ -21,7 +24,19 @@ pub async fn read_ids(replica: &Replica) -> Result<Option<ReplicaIds>, Error> {
 ///
 /// Those of the store.
 pub async fn keeps_what_is_there(replica: &Replica, ids: &ReplicaIds) -> Result<bool, Error> {
-    Document::Replica.keeps_what_is_there(replica, ids.encode()).await
+    let mut tries = 1;
+    loop {
+        match Document::Replica.keeps_what_is_there(replica, ids.encode()).await {
+            // Read again before each try: it may have been replaced meanwhile, as when the root key is rotated.
+            Err(Error::Store(error)) if error.is_transient() && tries < TRIES => {
+                tries += 1;
+                if read_ids(replica).await?.as_ref() != Some(ids) {
+                    return Err(error.into());
+                }
+            }
+            tried => return tried,
+        }
+    }
 }
 
 /// Writes the ids over those that are there. When this returns, they are durable.

@@ -75,8 +75,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Whether [`Store::put_if_absent`] keeps what is there: tried out on an object that is there, which has these bytes
-    /// afterwards where it does not.
+    /// Whether [`Store::put_if_absent`] keeps what is there: tried out on an object that is there, with its own bytes, which
+    /// it has afterwards where it does not.
     async fn keeps_what_is_there(&self, key: &str, bytes: Bytes) -> Result<bool, Error> {
         Ok(self.put_if_absent(key, bytes).await? == Put::Exists)
     }

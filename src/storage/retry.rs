@@ -158,9 +158,9 @@ impl Store for Retrying {
         .await
     }
 
-    /// Asked of the store itself at every try: that an object is there says nothing about conditions.
+    /// Not repeated: what these bytes may replace must have been read just before.
     async fn keeps_what_is_there(&self, key: &str, bytes: Bytes) -> Result<bool, Error> {
-        self.run(|| self.store.keeps_what_is_there(key, bytes.clone())).await
+        self.store.keeps_what_is_there(key, bytes).await
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {

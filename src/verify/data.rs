@@ -156,15 +156,16 @@ impl<'a> Reading<'a> {
     /// Whether a generation begins where the one before it was.
     pub(super) fn follows(&mut self, before: &(GenerationId, Read), read: &Read) {
         let Some((name, snapshot)) = read.snapshot() else { return };
-        if let Some(joins) = snapshot.joins
-            && snapshot.previous == Some(before.0)
-            && before.1.whole
-            && !before.1.links.iter().any(|(_, link)| link.end == joins)
-        {
-            let message =
-                format!("{name} was taken where an object ({joins}) ended that generation {} does not have", before.0);
-            self.findings.push(broken(name, message));
-        }
+        let Some(joins) = snapshot.joins.filter(|_| snapshot.previous == Some(before.0)) else { return };
+        let what = match before.1.links.iter().find(|(_, link)| link.end == joins) {
+            Some((_, link)) if link.checksum_after == snapshot.checksum_after => return,
+            Some((joined, _)) => format!("{name} is not the database that {joined}, at the same commit, left"),
+            None if before.1.whole => {
+                format!("{name} was taken where an object ({joins}) ended that generation {} does not have", before.0)
+            }
+            None => return,
+        };
+        self.findings.push(broken(name, what));
     }
 
     /// Whether the manifest tells of the objects that are there.

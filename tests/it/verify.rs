@@ -134,6 +134,17 @@ async fn a_generation_that_does_not_begin_where_the_one_before_it_was_is_reporte
 }
 
 #[tokio::test]
+async fn a_generation_that_begins_as_another_database_than_the_one_before_it_ended_is_reported() {
+    let mut made = Handmade::random(512, Compression::None, 57, 1, 3).await;
+    assert!(check(&made.replica, ALL).await.findings.is_empty());
+    let new = made.begin(vec![7; 512 * 9]).await;
+    let report = check(&made.replica, ALL).await;
+    let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    assert_eq!((finding.code, finding.object.clone()), ("chain.broken", Some(Name::Snapshot(new).key())));
+    assert!(finding.message.contains("is not the database"), "{}", finding.message);
+}
+
+#[tokio::test]
 async fn whole_objects_that_are_not_the_replicated_database_are_reported() {
     let mut made = Handmade::random(512, Compression::None, 62, 1, 2).await;
     made.segment(vec![5; 512 * 3], |summary| summary.checksum_after.0 ^= 1).await;

@@ -333,9 +333,9 @@ impl Inner {
         }
         drop(turn);
         match answer {
-            // The answer begins before the work is done; without an end it says nothing.
+            // The answer begins before the work is done; without an end it says nothing, and what is there may be another's.
             Ok(answer) if answer.e_tag.is_none() => match self.head(key).await {
-                Ok(_) => Ok(Put::Created),
+                Ok(_) => Ok(Put::Exists),
                 Err(error) if error.is_not_found() => {
                     Err(call.error(ErrorKind::Unavailable, "the answer is not whole"))
                 }

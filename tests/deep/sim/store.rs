@@ -32,6 +32,8 @@ pub(crate) struct Weather {
     pub(crate) flips: bool,
     /// The n-th answer from now is, from 1.
     pub(crate) flip_at: Option<u64>,
+    /// The n-th part of an upload from now is not taken, from 1.
+    pub(crate) part_at: Option<u64>,
     /// Nothing is reached.
     pub(crate) down: bool,
     /// Credentials have expired.
@@ -185,7 +187,7 @@ impl Bucket {
             let mut inner = self.inner();
             inner.requests += 1;
             let fate = match door::plan(|plan| plan.request(self.who)) {
-                None => inner.fate(),
+                None => inner.fate(what),
                 Some(Fault::End) => Fate::Ended { after: false },
                 Some(Fault::EndTorn) => Fate::Ended { after: true },
                 Some(Fault::Fail(_)) => Fate::Before(ErrorKind::Unavailable),
@@ -233,7 +235,14 @@ impl Inner {
         Duration::from_millis(if most == 0 { 0 } else { self.dice.below(most + 1) })
     }
 
-    fn fate(&mut self) -> Fate {
+    fn fate(&mut self, what: &str) -> Fate {
+        if let Some(left) = self.weather.part_at.as_mut().filter(|_| what == "upload part") {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.weather.part_at = None;
+                return Fate::Before(ErrorKind::Unavailable);
+            }
+        }
         if let Some(left) = &mut self.weather.flip_at {
             *left = left.saturating_sub(1);
             if *left == 0 {
