@@ -243,8 +243,7 @@ impl Upload for RetryingUpload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{ErrorKind, MemoryStore};
-    use crate::testing::faulty::{FaultyStore, Operation, When};
+    use crate::storage::ErrorKind;
 
     fn unavailable() -> Error {
         Error::new(ErrorKind::Unavailable, "read", "memory:a", "not now")
@@ -300,6 +299,13 @@ mod tests {
         assert_eq!(failed.unwrap_err().kind, ErrorKind::Denied);
         assert_eq!(calls, 1);
     }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests_with_faults {
+    use super::*;
+    use crate::storage::{ErrorKind, MemoryStore};
+    use crate::testing::faulty::{FaultyStore, Operation, When};
 
     /// After a failed put of either kind there is an object, ours or another writer's: it is looked for, and nothing is
     /// put a second time, whatever the store makes of conditions.
