@@ -48,6 +48,7 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("demo.not_proven", "70", "the demo did not get back what was there"),
     ("demo.thread", "1", "no thread can be started"),
     ("destination.same_device", "-", "a warning: the replica is lost together with the disk of the database"),
+    ("engine.differs", "70", "a snapshot is not what the segments before it give; it was given up"),
     ("engine.ended", "1", "replication has ended"),
     ("engine.internal", "70", "a bug: please report it"),
     ("engine.interrupted", "9", "stopped before the snapshot was complete"),

@@ -167,6 +167,12 @@ impl Handmade {
         self.begin_joining(self.states.last().map(|before| before.digest), bytes).await
     }
 
+    /// Begins a generation as the one before ended, a second later; the first one with these pages.
+    pub(crate) async fn begin_again(&mut self, first: Vec<u8>) -> GenerationId {
+        let bytes = self.states.last().map_or(first, |before| before.bytes.to_vec());
+        self.begin(bytes).await
+    }
+
     /// Begins a generation with these pages, a second later. Nobody knows what was between it and the one before.
     pub(crate) async fn begin_apart(&mut self, bytes: Vec<u8>) -> GenerationId {
         self.begin_joining(None, bytes).await

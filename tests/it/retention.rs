@@ -163,7 +163,7 @@ async fn a_generation_a_day(days: u64) -> (Handmade, Vec<GenerationId>) {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let (mut ids, mut rng) = (Vec::new(), crate::handmade::Rng(7));
     for _ in 0..days {
-        ids.push(made.begin(rng.page(512)).await);
+        ids.push(made.begin_again(rng.page(512)).await);
         for _ in 0..3 {
             made.wait(HOUR);
             made.commit(rng.page(512)).await;

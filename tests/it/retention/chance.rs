@@ -25,7 +25,7 @@ fn step(age: i64, retention: i64) -> i64 {
 async fn history(rng: &mut Rng) -> Handmade {
     let mut made = Handmade::new(512, Compression::None).await;
     for _ in 0..2 + rng.below(4) {
-        made.begin(rng.page(512)).await;
+        made.begin_again(rng.page(512)).await;
         let pause = [SECOND, 10 * SECOND, 2 * MINUTE, HOUR, 12 * HOUR][rng.below(5) as usize];
         let segments = rng.below(14);
         for _ in 0..segments {

@@ -108,7 +108,7 @@ async fn beyond_the_retention_the_last_point_of_a_day_a_week_and_a_month_stays()
 async fn merged() -> (Handmade, Arc<Dated>, Replica) {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let mut rng = crate::handmade::Rng(3);
-    made.begin(rng.page(512)).await;
+    made.begin_again(rng.page(512)).await;
     for _ in 0..32 {
         made.commit(rng.page(512)).await;
     }
@@ -161,7 +161,7 @@ async fn a_merged_segment_that_is_damaged_or_has_just_come_stands_for_nothing() 
 async fn a_merged_segment_over_a_longer_time_than_the_ladder_allows_stands_for_nothing_yet() {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let mut rng = crate::handmade::Rng(3);
-    made.begin(rng.page(512)).await;
+    made.begin_again(rng.page(512)).await;
     for _ in 0..8 {
         made.wait(30 * SECOND);
         made.commit(rng.page(512)).await;
@@ -182,7 +182,7 @@ async fn a_merged_segment_over_a_longer_time_than_the_ladder_allows_stands_for_n
 async fn the_newest_segment_of_the_latest_generation_stays_although_it_was_merged() {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let mut rng = crate::handmade::Rng(3);
-    made.begin(rng.page(512)).await;
+    made.begin_again(rng.page(512)).await;
     for _ in 0..4 {
         made.commit(rng.page(512)).await;
     }

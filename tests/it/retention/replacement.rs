@@ -14,7 +14,7 @@ async fn replaced(reason: Reason) -> (Handmade, Vec<GenerationId>, Replica) {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let (mut ids, mut rng) = (Vec::new(), crate::handmade::Rng(7));
     for day in 0..8 {
-        ids.push(made.begin(rng.page(512)).await);
+        ids.push(made.begin_again(rng.page(512)).await);
         if day == 3 {
             made.reason(reason).await;
         }
