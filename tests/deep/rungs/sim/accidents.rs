@@ -121,7 +121,8 @@ impl World {
 
     /// The store becomes worse, or better.
     fn weather(&mut self) {
-        let (kind, faults) = (self.dice.below(8), *self.dice.pick(&[3, 10, 50]));
+        let (kind, faults) = (self.dice.below(9), *self.dice.pick(&[3, 10, 50]));
+        let part = 1 + self.dice.below(4);
         let slow = Duration::from_millis(*self.dice.pick(&[0, 20, 300, 10_000]));
         let page = *self.dice.pick(&[0, 1, 3]);
         let mut name = "fine weather";
@@ -142,9 +143,14 @@ impl World {
                     weather.denied = true;
                     "expired credentials"
                 }
-                _ => {
+                7 => {
                     weather.deletes_lie = true;
                     "deletes that lie"
+                }
+                // Of a snapshot or a large segment; all else goes on (`soak 1`).
+                _ => {
+                    weather.part_at = Some(part);
+                    "parts that are not taken"
                 }
             };
         });

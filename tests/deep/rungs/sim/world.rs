@@ -1,6 +1,6 @@
 //! The world of one seed, and its life.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +19,9 @@ use crate::sim::check::{Inspector, Restored, judge, told};
 use crate::sim::host::Host;
 use crate::sim::store::Bucket;
 use crate::sim::time::Time;
+
+/// How often the application may act in the middle of what waloy does, in one step.
+const ACTS: u32 = 100;
 
 /// What befalls a world.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub(super) struct World {
     pub(super) lost_state: bool,
     /// What went wrong while nobody could be told.
     trouble: Rc<RefCell<Option<anyhow::Error>>>,
+    /// How often the application may still act in the middle of what waloy does, in this step.
+    acts: Rc<Cell<u32>>,
     /// Last, so that it goes last.
     ground: Ground,
 }
@@ -93,6 +98,7 @@ impl World {
             may_be_gone,
             lost_state: false,
             trouble: Rc::default(),
+            acts: Rc::default(),
             ground,
         };
         world.let_others_act();
@@ -101,8 +107,13 @@ impl World {
 
     /// The application may act in the middle of what waloy does.
     fn let_others_act(&mut self) {
-        let (app, trouble) = (self.host.app.clone(), self.trouble.clone());
+        let (app, trouble, left) = (self.host.app.clone(), self.trouble.clone(), self.acts.clone());
         door::meanwhile(move || {
+            // A commit in the middle of a checkpoint makes it longer, and room for more commits: with no end to it (`sim 124526`).
+            if left.get() == 0 {
+                return;
+            }
+            left.set(left.get() - 1);
             if let Ok(mut app) = app.try_borrow_mut()
                 // It may meet a lock that waloy holds for an instant; that is all.
                 && let Err(error) = app.act()
@@ -131,6 +142,7 @@ impl World {
     pub(super) fn live(&mut self) -> anyhow::Result<()> {
         let steps = 20 + self.dice.below(100);
         for _ in 0..steps {
+            self.acts.set(ACTS);
             self.step()?;
             if let Some(trouble) = self.trouble.take() {
                 return Err(trouble);
