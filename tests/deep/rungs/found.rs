@@ -461,6 +461,7 @@ fn a_generation_that_has_ended_gets_no_segment(scene: &mut Scene) -> anyhow::Res
         scene.sync()?;
         scene.prove().with_context(|| format!("part {part} had not been taken"))?;
         scene.inspector.verify().with_context(|| format!("part {part} had not been taken"))?;
+        scene.host.expect_consistent()?;
         scene.host.kill();
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use waloy::engine::{Event, Hooks, Options, Replicator, default_state_dir};
@@ -103,6 +103,16 @@ impl Host {
                 Ok(())
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Waloy has not had to give a snapshot up because it was not what its segments came to: a fault of its own that it
+    /// noticed in time.
+    pub(crate) fn expect_consistent(&self) -> anyhow::Result<()> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        match told.iter().find(|error| error.contains("is not the database that its segments give")) {
+            Some(error) => bail!("I1: {error}"),
+            None => Ok(()),
         }
     }
 

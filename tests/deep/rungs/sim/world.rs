@@ -147,6 +147,7 @@ impl World {
             if let Some(trouble) = self.trouble.take() {
                 return Err(trouble);
             }
+            self.host.expect_consistent()?;
             if self.host.is_dead() {
                 self.after_a_death()?;
             }
