@@ -24,6 +24,7 @@ mod pages;
 mod restarts;
 mod restore;
 mod retention;
+mod retrying;
 mod s3_server;
 mod seal;
 mod sealed;
