@@ -2,10 +2,7 @@
 
 use super::{Document, Error, REPLICA, Replica};
 use crate::format::ReplicaIds;
-use crate::storage::Put;
-
-/// How often it is tried out what a store makes of conditions.
-const TRIES: u32 = 10;
+use crate::storage::{Put, Retry};
 
 /// The ids of the replica at this store; `None` if nobody has claimed them.
 ///
@@ -24,12 +21,13 @@ pub async fn read_ids(replica: &Replica) -> Result<Option<ReplicaIds>, Error> {
 ///
 /// Those of the store.
 pub async fn keeps_what_is_there(replica: &Replica, ids: &ReplicaIds) -> Result<bool, Error> {
-    let mut tries = 1;
+    let (retry, mut failed) = (Retry::default(), 0);
     loop {
         match Document::Replica.keeps_what_is_there(replica, ids.encode()).await {
             // Read again before each try: it may have been replaced meanwhile, as when the root key is rotated.
-            Err(Error::Store(error)) if error.is_transient() && tries < TRIES => {
-                tries += 1;
+            Err(Error::Store(error)) if error.is_transient() && failed + 1 < retry.tries => {
+                failed += 1;
+                retry.pause(failed).await;
                 if read_ids(replica).await?.as_ref() != Some(ids) {
                     return Err(error.into());
                 }

@@ -46,6 +46,11 @@ impl Retry {
         self.ceiling(failed).mul_f64(part)
     }
 
+    /// Waits after this many failed tries.
+    pub(crate) async fn pause(&self, failed: u32) {
+        tokio::time::sleep(self.wait(failed)).await;
+    }
+
     /// Does something until it succeeds, fails for good, or was tried often enough.
     ///
     /// # Errors
