@@ -146,7 +146,8 @@ async fn a_host_that_knows_nothing_of_a_prefix_in_use_is_refused() {
 /// Starts a second one while the first one writes without a pause worth the name.
 async fn refused_meanwhile(prefix: &Prefix, db: &Path, one: &mut Host) -> waloy::Error {
     let mut options = prefix.options(db);
-    options.quiet = Duration::from_secs(1);
+    // Longer than a sync takes on a machine that is busy with all the other tests.
+    options.quiet = Duration::from_secs(3);
     let starting = Replicator::start(options, prefix.replica(), Hooks::default());
     let writing = async {
         loop {
