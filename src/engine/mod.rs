@@ -16,6 +16,8 @@
 //! - What the store has acknowledged is what the table of page hashes stands for; the next segment's checksum comes
 //!   from it.
 //! - Where the WAL does not hold the place at which the replica ends, every page is compared with the table instead.
+//! - A generation ends at the commit that the next one's snapshot stands for. Once that was read, nothing is added to it,
+//!   however long the snapshot waits for the store: restores go on from the snapshot.
 //! - A caller that goes away (a dropped future) takes nothing with it: the actor finishes what it does.
 
 mod actor;
