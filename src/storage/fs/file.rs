@@ -30,6 +30,7 @@ impl Inner {
 
     pub(super) fn head(&self, key: &str) -> Result<Meta, Error> {
         let path = self.path("read", key)?;
+        self.at_home("read", key)?;
         let metadata = std::fs::metadata(path).map_err(|error| self.error("read", key, error))?;
         if !metadata.is_file() {
             return Err(self.missing(key));
@@ -39,10 +40,11 @@ impl Inner {
 
     fn open(&self, key: &str) -> Result<(File, u64), Error> {
         let path = self.path("read", key)?;
+        self.at_home("read", key)?;
         let open = || {
             // A pipe in the place of an object must not make us wait for its writer.
             let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-            let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+            let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
             let metadata = file.metadata()?;
             Ok((file, metadata))
         };
@@ -50,6 +52,7 @@ impl Inner {
         if !metadata.is_file() {
             return Err(self.missing(key));
         }
+        self.home.read(&path, &metadata);
         Ok((file, metadata.len()))
     }
 

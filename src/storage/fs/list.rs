@@ -15,6 +15,7 @@ use crate::storage::{Depth, Error, Listing, Meta, key};
 impl Inner {
     pub(super) fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
         key::check_prefix(&self.location, prefix)?;
+        self.at_home("list", prefix)?;
         let mut walk = Walk { prefix, after, depth, found: Listing::default(), last: None };
         let folder = prefix.rfind('/').map_or("", |at| &prefix[..=at]);
         match walk.directory(&self.root.join(folder), folder) {

@@ -12,9 +12,12 @@
 //! **Temporary files** are held by `flock` as long as their process lives. Those that nobody holds and that are an
 //! hour old are deleted by the first put of a store. They are in no listing.
 //!
+//! **The root** is made by the first put. One that was there and is another one since is not written to: see `home`.
+//!
 //! Files that are not waloy's are listed like others, if their names are UTF-8. Symbolic links are followed.
 
 mod file;
+mod home;
 mod list;
 mod temp;
 mod upload;
@@ -30,6 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use self::home::{Home, Strange};
 use self::temp::Temporary;
 use self::upload::DirUpload;
 use super::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload, key};
@@ -43,10 +47,11 @@ pub struct DirStore {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     root: PathBuf,
     location: String,
+    home: Home,
     /// Directories whose entry in their parent was synced by this store.
     synced: Mutex<HashSet<PathBuf>>,
     /// Old temporary files were looked for.
@@ -60,7 +65,7 @@ impl DirStore {
         // A relative path would follow the process when it changes its directory.
         let root = std::path::absolute(&root).unwrap_or(root);
         let location = root.display().to_string();
-        DirStore { inner: Arc::new(Inner { root, location, synced: Mutex::default(), cleaned: Mutex::default() }) }
+        DirStore { inner: Arc::new(Inner { root, location, ..Inner::default() }) }
     }
 
     /// Does something with the file system, on a thread that may wait.
@@ -103,6 +108,24 @@ impl Inner {
         format!("{}/{key}", self.location)
     }
 
+    /// The root is the one that it was: asked before each operation, and again after each write.
+    fn at_home(&self, operation: &'static str, key: &str) -> Result<(), Error> {
+        let (message, hint) = match self.home.require(&self.root).map_err(|error| self.error(operation, key, error))? {
+            Ok(()) => return Ok(()),
+            Err(Strange::Gone) => {
+                lock(&self.synced).clear();
+                ("the directory was deleted, or replaced by another", "put it back, or let the replica begin anew")
+            }
+            Err(Strange::Elsewhere) => (
+                "another file system is there than before, or none is mounted",
+                "mount it again; if this is where the replica shall be from now on, start waloy again",
+            ),
+        };
+        Err(Error::new(ErrorKind::NoBucket, operation, self.object(key), message)
+            .coded("storage.no_directory")
+            .hint(hint))
+    }
+
     /// What a failed system call means.
     fn error(&self, operation: &'static str, key: &str, error: io::Error) -> Error {
         let reading = matches!(operation, "read" | "delete");
@@ -140,13 +163,25 @@ impl Inner {
 
     fn put(&self, key: &str, bytes: &[u8], overwrite: bool) -> Result<Put, Error> {
         let path = self.path("write", key)?;
+        self.at_home("write", key)?;
         let put = || {
             let mut temporary = self.temporary()?;
             temporary.write(bytes)?;
             temporary.sync()?;
             self.publish(&mut temporary, &path, overwrite)
         };
-        put().map_err(|error| self.error("write", key, error))
+        let put = put().map_err(|error| self.error("write", key, error))?;
+        self.written_at_home(key, &path)?;
+        Ok(put)
+    }
+
+    /// What was just written is where it belongs.
+    fn written_at_home(&self, key: &str, path: &Path) -> Result<(), Error> {
+        self.at_home("write", key)?;
+        if let Ok(metadata) = std::fs::metadata(path) {
+            self.home.saw(path, &metadata);
+        }
+        Ok(())
     }
 
     /// A new temporary file; the first time, old ones are deleted.
@@ -221,6 +256,7 @@ impl Inner {
 
     fn delete(&self, key: &str) -> Result<(), Error> {
         let path = self.path("delete", key)?;
+        self.at_home("delete", key)?;
         match std::fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) => {

@@ -21,6 +21,7 @@ impl DirUpload {
     /// Makes the temporary file. Blocks.
     pub(super) fn begin(store: DirStore, key: String) -> Result<DirUpload, Error> {
         store.inner.path("write", &key)?;
+        store.inner.at_home("write", &key)?;
         let temporary = store.inner.temporary().map_err(|error| store.inner.error("write", &key, error))?;
         let id = temporary.name().to_owned();
         Ok(DirUpload { store, key, id, temporary: Some(temporary), synced: false })
@@ -61,7 +62,14 @@ impl Upload for DirUpload {
                 temporary.sync().map_err(|error| inner.error("write", &key, error))?;
             }
             let path = inner.path("write", &key)?;
-            let put = inner.publish(&mut temporary, &path, false).map_err(|error| inner.error("write", &key, error));
+            let mut publish = || {
+                inner.at_home("write", &key)?;
+                let put = inner.publish(&mut temporary, &path, false);
+                let put = put.map_err(|error| inner.error("write", &key, error))?;
+                inner.written_at_home(&key, &path)?;
+                Ok(put)
+            };
+            let put = publish();
             Ok((temporary, put))
         })
         .await?;
