@@ -18,6 +18,8 @@ use crate::retention::{self, Policy};
 const FIRST: Duration = Duration::from_secs(60);
 /// How often, if no generation begins.
 const EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often it is looked for uploads in parts that nobody has finished.
+const UPLOADS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Enforces a policy.
 #[derive(Clone, Debug)]
@@ -40,6 +42,7 @@ impl Pruner {
     /// Enforces it until the replicator has ended.
     pub(super) async fn run(self, mut status: watch::Receiver<Status>) {
         let (mut due, mut snapshots, mut objects) = (Instant::now() + FIRST, 0, 0);
+        let mut uploads_due = Instant::now();
         loop {
             // A backup ages by what is added to it: an idle database asks the store for nothing.
             if status.wait_for(|status| status.report.objects > objects).await.is_err() {
@@ -57,8 +60,19 @@ impl Pruner {
             objects = status.borrow().report.objects;
             if status.borrow().generation.is_some() {
                 self.enforce_and_tell().await;
+                if Instant::now() >= uploads_due {
+                    self.abort_uploads().await;
+                    uploads_due = Instant::now() + UPLOADS_EVERY;
+                }
             }
             due = Instant::now() + EVERY;
+        }
+    }
+
+    /// Not every store knows of them, and not every key may ask.
+    async fn abort_uploads(&self) {
+        if let Err(error) = retention::abort_uploads(&self.replica, self.hooks.clock.now()).await {
+            tracing::debug!(%error, "it is not known whether uploads in parts are left");
         }
     }
 

@@ -53,6 +53,7 @@ mod policy;
 mod remove;
 mod report;
 mod survivors;
+mod uploads;
 
 pub use confirm::{Replacement, confirm_replacement, replacement};
 pub use error::Error;
@@ -62,3 +63,4 @@ pub use ladder::Ladder;
 pub use plan::{Deleted, Fate, GenerationPlan, Kept, Plan, PlannedObject, plan};
 pub use policy::{DEFAULT_GRACE, InvalidKeep, Keep, Period, Policy};
 pub use report::{Refused, Report};
+pub use uploads::abort_uploads;

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{Depth, Error, Listing, Meta, Put, Store, Upload, is_there};
+use crate::units::Timestamp;
 
 /// How often and how fast to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -200,6 +201,10 @@ impl Store for Retrying {
 
     async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
         self.run(|| self.store.abort_upload(key, id)).await
+    }
+
+    async fn abort_uploads(&self, before: Timestamp, of: for<'a> fn(&'a str) -> bool) -> Result<usize, Error> {
+        self.run(|| self.store.abort_uploads(before, of)).await
     }
 }
 

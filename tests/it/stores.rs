@@ -15,6 +15,7 @@ use waloy::storage::{
 use waloy::testing::conformance;
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 
+use crate::fake_s3::{Answer, FakeS3, Request};
 use crate::s3_server::{S3Server, Trouble};
 
 const QUICK: Retry = Retry { tries: 10, first: Duration::from_millis(1), cap: Duration::from_millis(5) };
@@ -462,4 +463,70 @@ async fn a_listing_of_another_prefix_is_refused() {
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     let store = answered(answer.leak()).await;
     assert!(store.list("", None, Depth::All).await.unwrap_err().message.contains("another prefix"));
+}
+
+/// A proxy in front of the store answered every upload with a page and "200": each was taken for stored.
+#[tokio::test]
+async fn a_put_counts_only_with_the_entity_tag_of_a_store() {
+    let server = FakeS3::always(Answer::new("200 OK", "<html>we will be back soon").with("content-type", "text/html"));
+    let store = reach(&server).await;
+    for error in [
+        store.put("a", Bytes::from_static(b"page file")).await.unwrap_err(),
+        store.put_if_absent("a", Bytes::from_static(b"page file")).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+    }
+    // One that gives none, and has the object.
+    let server = FakeS3::start(|request| match request.line.split(' ').next() {
+        Some("HEAD") => Answer::new("200 OK", "page file"),
+        _ => Answer::new("200 OK", ""),
+    });
+    let store = reach(&server).await;
+    store.put("a", Bytes::from_static(b"page file")).await.unwrap();
+    assert_eq!(store.put_if_absent("a", Bytes::from_static(b"page file")).await.unwrap(), Put::Exists);
+}
+
+/// A store that says that it knows no conditions was told at once to put the object without one, over whatever was there.
+#[tokio::test]
+async fn before_a_put_without_a_condition_it_is_looked_for_what_is_there() {
+    let is_conditional = |request: &Request| request.header("if-none-match").is_some();
+    for there in [false, true] {
+        let server = FakeS3::start(move |request| match request.line.split(' ').next() {
+            Some("PUT") if is_conditional(request) => Answer::refusal("501 Not Implemented", "NotImplemented", "no"),
+            Some("PUT") => Answer::new("200 OK", "").with("etag", "\"17\""),
+            _ if there => Answer::new("200 OK", "another's"),
+            _ => Answer::refusal("404 Not Found", "NoSuchKey", "no"),
+        });
+        let put = reach(&server).await.put_if_absent("a", Bytes::from_static(b"ours")).await.unwrap();
+        assert_eq!(put, if there { Put::Exists } else { Put::Created });
+        let puts = server.requests().into_iter().filter(|request| request.line.starts_with("PUT"));
+        assert_eq!(puts.filter(|request| !is_conditional(request)).count(), usize::from(!there));
+    }
+}
+
+/// Whoever answers in the place of the store decided how much memory was taken.
+#[tokio::test]
+async fn an_answer_that_goes_on_and_on_is_given_up() {
+    let endless = "<a>".repeat(6 << 20);
+    for status in ["200 OK", "500 Internal Server Error"] {
+        let server = FakeS3::always(Answer::new(status, endless.clone()).with("content-type", "application/xml"));
+        let store = reach(&server).await;
+        assert!(store.list("", None, Depth::All).await.is_err());
+        if status != "200 OK" {
+            assert!(store.get("a", 100 << 20).await.is_err());
+        }
+    }
+}
+
+async fn reach(server: &FakeS3) -> S3Store {
+    let options = S3Options {
+        endpoint: Some(server.endpoint.clone()),
+        access_key: Some("a".into()),
+        secret_key: Some("b".into()),
+        region: Some("us-east-1".into()),
+        path_style: Some(true),
+        retry: Retry::NEVER,
+        ..S3Options::default()
+    };
+    S3Store::open("bucket", "app", &options).await.unwrap()
 }

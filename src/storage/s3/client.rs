@@ -15,6 +15,7 @@ use aws_sdk_s3::config::{
 use aws_types::service_config::ServiceConfigKey;
 use url::{Host, Url};
 
+use super::limit::Limit;
 use super::reach::Reach;
 use super::{S3Options, trust};
 use crate::error::{Error, Kind};
@@ -35,7 +36,8 @@ pub(super) async fn client(options: &S3Options) -> Result<(Client, Reach), Error
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(STALL))
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
-        .force_path_style(options.path_style.unwrap_or(!aws));
+        .force_path_style(options.path_style.unwrap_or(!aws))
+        .interceptor(Limit);
     config.set_endpoint_url(endpoint);
     if !aws {
         // The checksums that the SDK adds by itself are in trailers that many stores do not know.

@@ -87,6 +87,11 @@ impl Call {
         }
     }
 
+    /// It was said to be taken, without the entity tag that every store gives an object: by somebody in between.
+    pub(super) fn not_taken(&self) -> Error {
+        self.error(ErrorKind::Unavailable, "it was said to be taken, and is not there").hint(self.reach.server_hint())
+    }
+
     /// What came is not what a store says.
     pub(super) fn not_a_store(&self) -> Error {
         self.judged(not_a_store(&self.reach))

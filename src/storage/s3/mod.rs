@@ -10,6 +10,7 @@
 //! - **Listings**: begin after a key, not at a token, so that they go on in another process; the order is checked.
 //!   Keys are asked for unencoded: some stores say that they encode them and do not. XML cannot carry control
 //!   characters, which no key of waloy's has.
+//! - **Written** is what the store gave an entity tag; an answer of success without one is a proxy's, and it is looked.
 //! - **Missing**: an object is missing only if the store says `NoSuchKey`. Any other 404 is a missing bucket, or a
 //!   server that is no store.
 //! - **Deleting** many is one request for each 1,000, whose answer of 200 has a verdict for each key: those are read.
@@ -22,6 +23,7 @@ mod delete;
 mod error;
 mod headway;
 mod keeping;
+mod limit;
 mod list;
 mod options;
 mod part;
@@ -47,6 +49,7 @@ use self::keeping::Keeping;
 use self::reach::Reach;
 use self::upload::S3Upload;
 use super::{Depth, Error, Listing, Location, Meta, Put, Retry, Store, Upload, key};
+use crate::units::Timestamp;
 
 pub use options::{S3Options, Sse, SseError};
 pub use part::PartSize;
@@ -183,5 +186,9 @@ impl Store for S3Store {
 
     async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Error> {
         self.inner.abort(key, id).await
+    }
+
+    async fn abort_uploads(&self, before: Timestamp, of: for<'a> fn(&'a str) -> bool) -> Result<usize, Error> {
+        self.inner.abort_before(before, of).await
     }
 }

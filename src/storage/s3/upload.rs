@@ -305,6 +305,9 @@ impl Inner {
         let headway = Headway::begin();
         let request = request.customize().config_override(Headway::limits()).interceptor(headway.clone());
         let answer = headway.within(request.send()).await.map_err(|error| call.failed(&error))?;
+        if answer.e_tag.is_none() {
+            return Err(call.not_taken());
+        }
         // Whichever checksum the SDK chose, the completion must repeat.
         Ok(CompletedPart::builder()
             .part_number(number as i32)
@@ -319,19 +322,23 @@ impl Inner {
 
     async fn complete(&self, key: &str, id: &str, parts: Vec<CompletedPart>) -> Result<Put, Error> {
         let call = self.call("write", "CompleteMultipartUpload", key);
-        let turn = self.turn().await;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(self.full(key)).upload_id(id);
         let request = request.multipart_upload(parts);
         let condition = (!self.unconditional_completion.load(Ordering::Relaxed)).then(|| "*".to_owned());
-        let conditional = request.clone().set_if_none_match(condition.clone());
-        let completion = Config::builder().timeout_config(timeouts(COMPLETION));
-        let mut answer = conditional.customize().config_override(completion.clone()).send().await;
+        let send = async |condition: Option<String>| {
+            let _turn = self.turn().await;
+            let request = request.clone().set_if_none_match(condition).customize();
+            request.config_override(Config::builder().timeout_config(timeouts(COMPLETION))).send().await
+        };
+        let mut answer = send(condition.clone()).await;
         if condition.is_some() && answer.as_ref().is_err_and(|error| status(error) == Some(501)) {
             self.unconditional_completion.store(true, Ordering::Relaxed);
-            answer = request.customize().config_override(completion).send().await;
+            if self.is_there(key).await? {
+                return Ok(Put::Exists);
+            }
+            answer = send(None).await;
         }
-        drop(turn);
         match answer {
             // The answer begins before the work is done; without an end it says nothing, and what is there may be another's.
             Ok(answer) if answer.e_tag.is_none() => match self.head(key).await {

@@ -9,37 +9,75 @@ use bytes::Bytes;
 use super::Inner;
 use super::error::{code, status};
 use super::headway::Headway;
+use super::read::timestamp;
 use crate::storage::{Error, Put};
+use crate::units::Timestamp;
+
+/// How far a listing of uploads is followed at a time: a thousand to a page, and the rest is found the next time.
+const PAGES_OF_UPLOADS: usize = 10;
 
 impl Inner {
     pub(super) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         self.check("write", key)?;
         let call = self.call("write", "PutObject", key);
-        let _turn = self.turn().await;
+        let turn = self.turn().await;
         let headway = Headway::begin();
+        let len = bytes.len() as u64;
         let request = self.put_request(key, bytes).customize().config_override(Headway::limits());
         let answer = headway.within(request.interceptor(headway.clone()).send()).await;
-        answer.map(drop).map_err(|error| call.failed(&error))
+        let answer = answer.map_err(|error| call.failed(&error))?;
+        drop(turn);
+        match answer.e_tag.is_some() || self.has(key, len).await? {
+            true => Ok(()),
+            false => Err(call.not_taken()),
+        }
     }
 
     pub(super) async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
         self.check("write", key)?;
         let call = self.call("write", "PutObject", key);
-        let _turn = self.turn().await;
         loop {
             let condition = self.condition();
             let request = self.put_request(key, bytes.clone()).set_if_none_match(condition.clone());
             let headway = Headway::begin();
             let request = request.customize().config_override(Headway::limits()).interceptor(headway.clone());
-            return match headway.within(request.send()).await {
-                Ok(_) => Ok(Put::Created),
+            let turn = self.turn().await;
+            let answer = headway.within(request.send()).await;
+            drop(turn);
+            return match answer {
+                Ok(answer) if answer.e_tag.is_some() => Ok(Put::Created),
+                // Whose it is, the caller tells.
+                Ok(_) if self.has(key, bytes.len() as u64).await? => Ok(Put::Exists),
+                Ok(_) => Err(call.not_taken()),
                 Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
                 Err(error) if status(&error) == Some(501) && condition.is_some() => {
                     self.unconditional.store(true, Ordering::Relaxed);
-                    continue;
+                    match self.is_there(key).await? {
+                        true => Ok(Put::Exists),
+                        false => continue,
+                    }
                 }
                 Err(error) => Err(call.failed(&error)),
             };
+        }
+    }
+
+    /// Asked where an answer to a put names no object (a proxy's page, with a status of success): whether there is one of
+    /// this length.
+    async fn has(&self, key: &str, len: u64) -> Result<bool, Error> {
+        match self.head(key).await {
+            Ok(there) => Ok(there.size == len),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asked before something is put without a condition.
+    pub(super) async fn is_there(&self, key: &str) -> Result<bool, Error> {
+        match self.head(key).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -69,5 +107,35 @@ impl Inner {
             Err(error) if code(&error) == Some("NoSuchUpload") => Ok(()),
             Err(error) => Err(call.failed(&error)),
         }
+    }
+
+    pub(super) async fn abort_before(
+        &self,
+        before: Timestamp,
+        of: for<'a> fn(&'a str) -> bool,
+    ) -> Result<usize, Error> {
+        let call = self.call("list", "ListMultipartUploads", "");
+        let (mut given_up, mut after) = (0, (None, None));
+        for _ in 0..PAGES_OF_UPLOADS {
+            let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&self.prefix);
+            let request = request.set_key_marker(after.0.take()).set_upload_id_marker(after.1.take());
+            let answer = {
+                let _turn = self.turn().await;
+                request.send().await.map_err(|error| call.failed(&error))?
+            };
+            for upload in answer.uploads.unwrap_or_default() {
+                let key = upload.key.as_deref().and_then(|key| key.strip_prefix(&self.prefix));
+                let is_old = upload.initiated.as_ref().and_then(timestamp).is_some_and(|begun| begun < before);
+                if let (Some(key), Some(id), true) = (key.filter(|key| of(key)), &upload.upload_id, is_old) {
+                    self.abort(key, id).await?;
+                    given_up += 1;
+                }
+            }
+            if answer.is_truncated != Some(true) || answer.next_key_marker.is_none() {
+                break;
+            }
+            after = (answer.next_key_marker, answer.next_upload_id_marker);
+        }
+        Ok(given_up)
     }
 }
