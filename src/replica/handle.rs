@@ -121,6 +121,23 @@ impl Replica {
         }
     }
 
+    /// Whether a generation of a sealed replica can be opened: its data key may be gone. One small read, if there has been more
+    /// than one data key.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub(crate) async fn opens(&self, generation: GenerationId) -> Result<bool, Error> {
+        match &self.seal {
+            #[cfg(feature = "encryption")]
+            Seal::Sealed(sealed) => sealed.opens(&*self.store, generation).await,
+            _ => {
+                let _ = generation;
+                Ok(true)
+            }
+        }
+    }
+
     /// A writer that is at work looks, once an hour, whether its keys are where they belong, and puts back what is not.
     ///
     /// # Errors

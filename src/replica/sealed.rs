@@ -154,6 +154,18 @@ impl Sealed {
         Ok(opener.epoch())
     }
 
+    /// Whether this generation can be opened, as far as its data key and the head of its snapshot go.
+    pub(super) async fn opens(&self, store: &dyn Store, generation: GenerationId) -> Result<bool, Error> {
+        match self.epoch(store, generation).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_damage() || matches!(error, Error::Seal { .. }) => {
+                tracing::warn!(%error, "cannot open a generation");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// No generation before this one has a newer data key: whoever has stolen an old one could make a generation with it.
     pub(super) async fn require_order(&self, store: &dyn Store, generation: GenerationId) -> Result<(), Error> {
         let ours = self.epoch(store, generation).await?;
@@ -179,11 +191,12 @@ impl Sealed {
         Ok(())
     }
 
+    /// The data key of every generation: no other was ever made. A later one may be alone because those before it are gone.
     fn only_epoch(&self) -> Option<Epoch> {
         let keyring = self.keyring();
         let mut keys = keyring.data_keys();
         let (epoch, _) = keys.next()?;
-        keys.next().is_none().then_some(epoch)
+        (epoch == Epoch::FIRST && keys.next().is_none()).then_some(epoch)
     }
 
     /// Opens the head of an object, and holds it to the data key of its generation.

@@ -209,3 +209,26 @@ async fn a_new_data_key_is_taken_by_a_replicator_that_runs_with_its_next_generat
     let replica = unlock(&memory, &ours).await;
     assert!(model::restore(&replica).await == model::pages_of(&app));
 }
+
+/// Somebody tidied an old data key away that the generation at work was sealed with: what came after was acknowledged,
+/// and nothing of it could be restored.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_data_key_of_its_generation_a_replicator_begins_another() {
+    let (ours, dir, memory) = (raw(1), tempfile::tempdir().unwrap(), MemoryStore::new());
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let mut replicator = Replicator::start(manual(&db, &ours), bare(&memory), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    keys::rotate(&unlock(&memory, &ours).await, NOW).await.unwrap();
+    // From now on the new one is known, and the generation is still one of the old one.
+    let mut replicator = Replicator::start(manual(&db, &ours), bare(&memory), Hooks::default()).await.unwrap();
+    replicator.shutdown().await.unwrap();
+    memory.delete(&KeyName::DataKey(Epoch::FIRST).to_string()).await.unwrap();
+    app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+    let mut replicator = Replicator::start(manual(&db, &ours), bare(&memory), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    assert_eq!(replica::generations(&memory).await.unwrap().len(), 2);
+    assert!(model::restore(&unlock(&memory, &ours).await).await == model::pages_of(&app));
+}
