@@ -22,8 +22,8 @@ const WRITE_LOCK_POLL: Duration = Duration::from_micros(100);
 /// waits for the lock that we hold is let in after this.
 const OTHER_CHECKPOINT_WAIT: Duration = Duration::from_millis(5);
 
-/// Bytes that may be left to copy when the write lock is asked for while somebody else checkpoints: copying them keeps
-/// the application's writers out for some milliseconds.
+/// Bytes that may be left to copy when the write lock is asked for: copying them keeps the application's writers out for
+/// some milliseconds.
 const FEW: u64 = 8 << 20;
 
 /// How a checkpoint ended.
@@ -38,26 +38,38 @@ pub enum Reclaimed {
 }
 
 pub(super) fn reclaim(live: &mut Live, sink: &mut dyn Sink) -> Result<Reclaimed, Error> {
-    live.move_pin(sink)?;
-    let captured = live.position().frame;
     let checkpointer = connect(live)?;
-    let passive = run(&checkpointer, "PASSIVE")?;
-    live.move_pin(sink)?;
-    if complete(live)? {
-        return Ok(Reclaimed::All);
+    let mut before = u64::MAX;
+    loop {
+        live.move_pin(sink)?;
+        let captured = live.position().frame;
+        let passive = run(&checkpointer, "PASSIVE")?;
+        live.move_pin(sink)?;
+        if complete(live)? {
+            return Ok(Reclaimed::All);
+        }
+        // The other one copies as far as the pin had been moved, and no further.
+        if passive.busy && left(live)? > FEW {
+            return Ok(Reclaimed::Busy);
+        }
+        // Held back below what our pin had seen: a reader of the application, which no lock of ours would hurry.
+        if !passive.busy && passive.backfilled < captured {
+            return Ok(Reclaimed::Some);
+        }
+        // What was copied up to now is on its way to the disk, and not there: only a checkpoint that completes syncs the
+        // file. It shall not wait for that with the write lock in its hands, nor for what was written to the log.
+        live.sync_both()?;
+        let left = left(live)?;
+        if left <= FEW {
+            return under_write_lock(live, &checkpointer, sink);
+        }
+        // More was written meanwhile than the application could wait for. It is copied in the same way, as long as that
+        // gains upon the writers.
+        if left >= before {
+            return Ok(Reclaimed::Some);
+        }
+        before = left;
     }
-    // The other one copies as far as the pin had been moved, and no further.
-    if passive.busy && left(live)? > FEW {
-        return Ok(Reclaimed::Busy);
-    }
-    // Held back below what our pin had seen: a reader of the application, which no lock of ours would hurry.
-    if !passive.busy && passive.backfilled < captured {
-        return Ok(Reclaimed::Some);
-    }
-    // What was copied up to now is on its way to the disk, and not there: only a checkpoint that completes syncs the file.
-    // It shall not wait for that with the write lock in its hands.
-    live.sync_file()?;
-    under_write_lock(live, &checkpointer, sink)
 }
 
 /// Writers kept adding frames: keep them out for the moment that the rest takes.
@@ -68,21 +80,26 @@ fn under_write_lock(live: &mut Live, checkpointer: &Connection, sink: &mut dyn S
     if lock.execute_batch("BEGIN IMMEDIATE").is_err() {
         return Ok(Reclaimed::Some);
     }
-    let outcome = live.move_pin(sink).and_then(|_| run_soon(checkpointer));
-    let outcome = match outcome {
-        // Another checkpointer waits for the lock that we hold: let go of it.
-        Ok(passive) if passive.busy => Ok(Reclaimed::Busy),
-        Ok(_) => live
-            .move_pin(sink)
-            .and_then(|_| complete(live))
-            .map(|all| if all { Reclaimed::All } else { Reclaimed::Some }),
-        Err(error) => Err(error),
-    };
+    let outcome = complete_under_lock(live, checkpointer, sink);
     // Nothing was written under the lock: log and wal-index are byte for byte what they were.
     if let Err(error) = lock.execute_batch("ROLLBACK") {
         tracing::warn!(%error, "cannot give the write lock back; closing the connection that holds it");
     }
     outcome
+}
+
+fn complete_under_lock(live: &mut Live, checkpointer: &Connection, sink: &mut dyn Sink) -> Result<Reclaimed, Error> {
+    // The lock may have come late, behind a large transaction.
+    if left(live)? > FEW {
+        return Ok(Reclaimed::Some);
+    }
+    live.move_pin(sink)?;
+    if run_soon(checkpointer)?.busy {
+        // Another checkpointer waits for the lock that we hold: let go of it.
+        return Ok(Reclaimed::Busy);
+    }
+    live.move_pin(sink)?;
+    Ok(if complete(live)? { Reclaimed::All } else { Reclaimed::Some })
 }
 
 /// PASSIVE, as soon as the checkpoint that somebody else is at has ended.

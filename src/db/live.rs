@@ -64,6 +64,8 @@ impl Totals {
 struct Identity {
     database: Option<FileId>,
     wal: Option<FileId>,
+    /// Of the wal-index: one that was made anew by others, ours would never hear of again.
+    shm: Option<FileId>,
     asked: Instant,
     /// It is to be asked now.
     is_due: bool,
@@ -98,6 +100,7 @@ impl Live {
         let identity = Identity {
             database: FileId::of(&path),
             wal: FileId::of(&open::beside(&path, "-wal")),
+            shm: FileId::of(&open::beside(&path, "-shm")),
             asked: Instant::now(),
             is_due: false,
         };
@@ -216,7 +219,7 @@ impl Live {
         if planted::is("the WAL is not synced") {
             return Ok(());
         }
-        handle::wal(&self.pins[0].connection).and_then(|wal| wal.sync()).map_err(Error::file("sync the WAL"))?;
+        self.sync_wal()?;
         if self.unsynced_file {
             self.sync_file()?;
             self.unsynced_file = false;
@@ -224,8 +227,17 @@ impl Live {
         Ok(())
     }
 
-    /// Has the disk take what was copied into the database file.
-    pub(super) fn sync_file(&self) -> Result<(), Error> {
+    /// Has the disk take what was written to the log, and what was copied into the database file.
+    pub(super) fn sync_both(&self) -> Result<(), Error> {
+        self.sync_wal()?;
+        self.sync_file()
+    }
+
+    fn sync_wal(&self) -> Result<(), Error> {
+        handle::wal(&self.pins[0].connection).and_then(|wal| wal.sync()).map_err(Error::file("sync the WAL"))
+    }
+
+    fn sync_file(&self) -> Result<(), Error> {
         handle::database(&self.pins[0].connection)
             .and_then(|file| file.sync())
             .map_err(Error::file("sync the database file"))
@@ -274,7 +286,8 @@ impl Live {
     fn require_identity(&self) -> Result<(), Error> {
         let moved = handle::has_moved(&self.pins[0].connection).map_err(Error::file("look at the database file"))?;
         let same = FileId::of(&self.path) == self.identity.database
-            && FileId::of(&open::beside(&self.path, "-wal")) == self.identity.wal;
+            && FileId::of(&open::beside(&self.path, "-wal")) == self.identity.wal
+            && FileId::of(&open::beside(&self.path, "-shm")) == self.identity.shm;
         if moved || !same { Err(Error::Replaced(self.path.clone())) } else { Ok(()) }
     }
 }

@@ -14,6 +14,9 @@ const BATCH: usize = 256 * 1024;
 /// How often header and wal-index are read again when they are of two different logs.
 const AGREE_TRIES: u32 = 100;
 
+/// Frames of which the places are remembered in room that is kept when the log is started over.
+const FRAMES_AT_MOST: usize = 64 * 1024;
+
 /// Takes what capture finds. All of it is committed; when [`Sink::commit`] was called the pages before it are whole.
 pub trait Sink {
     /// The image of a page, newer than any before.
@@ -68,6 +71,12 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    /// The log was started over, or is another one. Of a large transaction the map would keep the room for ever.
+    fn forget_frames(&mut self) {
+        self.map.clear();
+        self.map.shrink_to(FRAMES_AT_MOST);
+    }
+
     /// Begins to follow the log at its present end, or, with `resume`, at a place kept earlier: what is after it goes
     /// to `sink`. The log is read from its first frame, since reads of pages need to know where each one is.
     ///
@@ -151,7 +160,7 @@ impl Tail {
             // salts and a sequence number of its own, and each seeds another checksum chain.
             Some(chain) if *chain.header() == header => (chain, false),
             _ => {
-                self.map.clear();
+                self.forget_frames();
                 (Chain::start(header), self.has_frames())
             }
         };
@@ -190,7 +199,7 @@ impl Tail {
     fn start_over(&mut self, pin: &Pin, index: &Index) -> Result<(), Error> {
         let header = read_header(pin)?.and_then(|bytes| Header::parse(&bytes).ok());
         self.chain = header.filter(|header| header.salts() == index.salts).map(Chain::start);
-        self.map.clear();
+        self.forget_frames();
         self.change = index.change;
         self.pages = match index.pages {
             0 => pages_in_file(pin, self.page_size)?,
@@ -331,7 +340,7 @@ impl Tail {
                 let cut = || Error::Mismatch(format!("it ends before frame {}", chain.frame()));
                 return if whole { Ok(()) } else { Err(cut()) };
             }
-            self.map.clear();
+            self.forget_frames();
         }
     }
 

@@ -425,3 +425,22 @@ fn capture_goes_on_after_the_wal_index_was_recovered() {
     assert_eq!(live.advance(&mut model).unwrap().unwrap().commits, 1);
     model.assert_is(&mut live);
 }
+
+/// Somebody took the wal-index away as "stale" while waloy alone had it: of what was committed by way of the new one nothing
+/// was ever heard.
+#[test]
+fn a_wal_index_that_was_made_anew_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = Connection::open(&db).unwrap();
+    app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)").unwrap();
+    let mut live = Live::open(&db, db::Options::default(), None, &mut Ignore).unwrap();
+    drop(app);
+    let shm = db::beside(&db, "-shm");
+    let content = std::fs::read(&shm).unwrap();
+    std::fs::remove_file(&shm).unwrap();
+    std::fs::write(&shm, content).unwrap();
+    live.ask_identity();
+    let error = live.advance(&mut Ignore).unwrap_err();
+    assert!(matches!(error, db::Error::Replaced(_)) && error.is_loss(), "{error}");
+}
