@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::merge::{self, Merge};
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
+use super::settle;
 use super::wake::Wake;
 use crate::db::{self, Reclaimed, beside};
 use crate::error::Error as PublicError;
@@ -62,8 +63,8 @@ pub(super) struct Actor {
     trouble: Option<Trouble>,
     /// A snapshot that waits for the store to be back.
     rollover: Option<Rollover>,
-    /// The bucket was gone: whether the one that comes back is the same has to be asked.
-    bucket_was_gone: bool,
+    /// The bucket was gone, or what we have put there: whether it is the same has to be asked.
+    ask_for_bucket: bool,
     /// Is at work while there is no session, for want of a store.
     keeper: Keeper,
 }
@@ -81,7 +82,7 @@ impl Actor {
             not_before: Instant::now(),
             trouble: None,
             rollover: None,
-            bucket_was_gone: false,
+            ask_for_bucket: false,
             keeper: Keeper::default(),
         }
     }
@@ -251,9 +252,9 @@ impl Actor {
     }
 
     async fn require_session(&mut self) -> Result<(), Error> {
-        if self.bucket_was_gone {
+        if self.ask_for_bucket {
             self.require_same_bucket().await?;
-            self.bucket_was_gone = false;
+            self.ask_for_bucket = false;
         }
         if self.session.as_ref().is_some_and(|session| session.broken || session.observer.pulse().borrow().lost) {
             tracing::warn!("opening the database anew");
@@ -261,7 +262,7 @@ impl Actor {
         }
         if self.session.is_none() {
             self.session = match Session::open(&self.context).await {
-                Err(error) if error.may_pass() => {
+                Err(error) if error.is_not_of_database() => {
                     self.keeper.watch(&self.context.options, &self.context.hooks).await;
                     return Err(error);
                 }
@@ -273,11 +274,12 @@ impl Actor {
         Ok(())
     }
 
-    /// A bucket that is back may be a new one: segments put there would hang in the air. It gets a generation of its own.
+    /// A bucket that is back may be a new one, or hold an older state of this one: segments put there would hang in the air.
+    /// It gets a generation of its own.
     async fn require_same_bucket(&mut self) -> Result<(), Error> {
         let replica = self.context.replica.clone();
         match replica::read_ids(&replica).await? {
-            Some(ids) if ids == self.context.ids => return Ok(()),
+            Some(ids) if ids == self.context.ids => return self.require_what_was_put().await,
             Some(_) => return Err(Error::Overtaken { object: format!("{}/{}", replica.location(), replica::REPLICA) }),
             None if !replica::generations(&*replica).await?.is_empty() => {
                 return Err(replica::Error::missing(&*replica, replica::REPLICA).into());
@@ -290,6 +292,18 @@ impl Actor {
         Acknowledged::forget(&self.context.state)?;
         replica.put_keys_back().await?;
         replica::claim_ids(&replica, &self.context.ids).await?;
+        Ok(())
+    }
+
+    async fn require_what_was_put(&mut self) -> Result<(), Error> {
+        let known = self.session.as_ref().and_then(|session| session.replica.clone());
+        if let Some(known) = known
+            && !settle::is_there(&self.context, &known).await?
+        {
+            self.close().await;
+            // What is under way joins what is gone.
+            Intent::clear(&self.context.state)?;
+        }
         Ok(())
     }
 
@@ -455,7 +469,7 @@ async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, n
     let merge = session.merging.wait(now).map(|wait| Instant::now() + wait);
     loop {
         let now = *pulse.borrow_and_update();
-        if now.pending || now.lost || session.broken || session.outbox.is_some() || !session.goes_on() {
+        if now.pending || now.lost || now.failing || session.broken || session.outbox.is_some() || !session.goes_on() {
             return;
         }
         tokio::select! {

@@ -63,6 +63,9 @@ pub(super) enum Error {
     /// A snapshot is not what the segments before it come to: of either, something was read wrongly.
     #[error("the snapshot of generation {0} is not the database that its segments give")]
     Differs(crate::ids::GenerationId),
+    /// What was acknowledged is not there any more.
+    #[error("{location} has lost what it had acknowledged: it was deleted, or rolled back")]
+    Lost { location: String },
     /// Asked to end in the middle of a snapshot.
     #[error("stopped before the snapshot was complete")]
     Interrupted,
@@ -98,10 +101,20 @@ impl Error {
         }
     }
 
-    /// The bucket is not there, as far as the store says.
-    pub(super) fn is_no_bucket(&self) -> bool {
+    /// The bucket is not there, as far as the store says, or what we have put into it: what there is has to be asked
+    /// before anything is put there again.
+    pub(super) fn is_of_another_bucket(&self) -> bool {
         let no_bucket = |error: &storage::Error| error.kind == ErrorKind::NoBucket;
-        matches!(self, Error::Store(error) | Error::Replica(replica::Error::Store(error)) if no_bucket(error))
+        match self {
+            Error::Store(error) | Error::Replica(replica::Error::Store(error)) => no_bucket(error),
+            Error::Lost { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Something else fails than the database: its WAL can be kept short until that is over.
+    pub(super) fn is_not_of_database(&self) -> bool {
+        matches!(self, Error::State(_) | Error::Store(_) | Error::Replica(_))
     }
 
     /// The store said no to who asks, not to what is asked.
@@ -139,6 +152,8 @@ impl From<Error> for PublicError {
                 }
             }
             Error::Ended(error) => PublicError::new(Kind::Internal, "engine.internal", error.to_string()),
+            Error::Lost { .. } => PublicError::new(Kind::Damaged, "replica.lost", error.to_string())
+                .hint("a new generation begins; `waloy verify` tells what of the old ones can be restored"),
             Error::Differs(_) => PublicError::new(Kind::Internal, "engine.differs", error.to_string())
                 .hint("it was given up; a new generation begins, which joins nothing"),
             Error::Overtaken { .. } => PublicError::new(Kind::Locked, "replica.overtaken", error.to_string())

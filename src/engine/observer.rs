@@ -26,6 +26,9 @@ const TICK: Duration = Duration::from_millis(250);
 const HURRIED_TICK: Duration = Duration::from_millis(20);
 const HURRY: Duration = Duration::from_secs(1);
 
+/// How long capture may fail before it is told: the next look often succeeds.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How soon a checkpoint that readers or writers prevented is tried again, unless the WAL has grown by its threshold.
 const RECLAIM_AGAIN: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,8 @@ pub(super) struct Pulse {
     pub(super) pending: bool,
     /// Capture has lost its thread: the database has to be opened anew.
     pub(super) lost: bool,
+    /// Nothing could be captured for a while: whoever asks is told why.
+    pub(super) failing: bool,
 }
 
 /// What was captured between two segments.
@@ -76,6 +81,8 @@ pub(super) struct Observer {
     hurried: Option<Instant>,
     captured_at: Timestamp,
     lost: bool,
+    /// Since when each look has failed.
+    failing: Option<Instant>,
 }
 
 impl Observer {
@@ -100,6 +107,7 @@ impl Observer {
             ticked: 0,
             hurried: None,
             lost: false,
+            failing: None,
         };
         observer.count();
         Ok(observer)
@@ -199,9 +207,18 @@ impl Observer {
             return;
         }
         match self.capture() {
-            Ok(()) => self.reclaim_if_due(),
-            Err(error) if error.is_transient() => tracing::debug!(%error, "cannot capture now"),
-            Err(error) => tracing::warn!(%error, "cannot capture"),
+            Ok(()) => {
+                self.failing = None;
+                self.reclaim_if_due();
+            }
+            Err(error) => {
+                if self.failing.is_none() && !error.is_transient() {
+                    tracing::warn!(%error, "cannot capture");
+                } else {
+                    tracing::debug!(%error, "cannot capture now");
+                }
+                self.failing.get_or_insert_with(Instant::now);
+            }
         }
     }
 
@@ -237,6 +254,7 @@ impl Observer {
     }
 
     fn pulse(&self) -> Pulse {
-        Pulse { pending: !self.pending.is_empty(), lost: self.lost }
+        let failing = self.failing.is_some_and(|since| since.elapsed() >= PATIENCE);
+        Pulse { pending: !self.pending.is_empty(), lost: self.lost, failing }
     }
 }

@@ -53,8 +53,9 @@ pub struct Options {
     /// sync intervals: somebody else may be writing to it. Default 5 s.
     pub quiet: Duration,
     /// While segments are uploaded, it is looked this often at most whether another writer has begun a generation: one
-    /// small GET, and every tenth time one LIST. Where nothing was uploaded for this long (or for the grace of the
-    /// retention, if that is shorter), also whether one has gone on in the same: one LIST. Default 60 s.
+    /// small GET. Every tenth time, instead, also whether one has gone on in the same, and whether the first and the last
+    /// object of it are there: two LISTs and two HEADs. Where nothing was uploaded for this long (or for the grace of the
+    /// retention, if that is shorter), one LIST tells whether another writer has gone on. Default 60 s.
     pub rival_check: Duration,
     /// What is done when another writer has taken the replica over.
     pub on_conflict: OnConflict,

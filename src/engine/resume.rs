@@ -146,7 +146,7 @@ impl Session {
             outage: false,
             caught_up: false,
             is_ours: true,
-            lookout: Lookout::begin(known_before),
+            lookout: Lookout::begin(context, known_before),
             outbox: None,
             merging: Merging::resumed(context.options.merge.clone()),
             manifest: manifest.or(made),

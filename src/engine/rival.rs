@@ -16,7 +16,7 @@ use crate::planted;
 use crate::replica::{self, Name, Objects};
 use crate::state::Acknowledged;
 use crate::storage::is_there;
-use crate::units::SegmentIndex;
+use crate::units::{SegmentIndex, Timestamp};
 
 /// How long the first generation of a replica is fresh: before each segment it is looked whether another one was begun in
 /// the same moment, one LIST.
@@ -30,38 +30,59 @@ const LISTINGS: u32 = 10;
 /// lives is told by its next upload.
 const AT_MOST: Duration = Duration::from_secs(60);
 
-/// The hint at the current generation.
+/// What a look has shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Hint {
-    /// It names ours, as far as is known.
-    Ours,
-    /// It is to be written.
-    Due,
+pub(super) enum Seen {
+    /// Nothing that was not expected, as far as it was time to look.
+    Nothing,
+    /// It was time to look closer: whether what we have put there is there.
+    CloserLook,
+    /// The same, and the hint at the current generation does not name ours.
+    NoHint,
 }
 
 /// Looks for others before a segment is put, as often as is needed.
 #[derive(Debug)]
 pub(super) struct Lookout {
     /// When the generations were last listed, to see whether another writer has begun one.
-    listed: Option<Instant>,
+    listed: Option<Moment>,
     /// When that, or the hint at the current generation, was last looked at.
-    looked: Instant,
+    looked: Moment,
     /// When an object was last put, or it was seen at the start that none has come.
-    put: Instant,
+    put: Moment,
     /// When the first generation of a replica was begun here: another one may have been begun in the same moment.
     begun: Option<Instant>,
 }
 
+/// A moment by two clocks: the one that never goes back stands still while the machine is suspended.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    instant: Instant,
+    at: Timestamp,
+}
+
+impl Moment {
+    fn now(context: &Context) -> Moment {
+        Moment { instant: Instant::now(), at: context.now() }
+    }
+
+    /// This much time is over since then, by either clock; or the clock was set back, and nobody knows.
+    fn is_over(self, time: Duration, context: &Context) -> bool {
+        let passed = u64::try_from(context.now().0.saturating_sub(self.at.0)).map(Duration::from_millis);
+        self.instant.elapsed() >= time || passed.is_ok_and(|passed| passed >= time) || passed.is_err()
+    }
+}
+
 impl Lookout {
     /// `known`: there was a replica, and it was seen just now that its newest generation is the one gone on with.
-    pub(super) fn begin(known: bool) -> Lookout {
-        let now = Instant::now();
+    pub(super) fn begin(context: &Context, known: bool) -> Lookout {
+        let now = Moment::now(context);
         Lookout { listed: known.then_some(now), looked: now, put: now, begun: None }
     }
 
     /// An object was put, and is ours.
-    pub(super) fn has_put(&mut self) {
-        self.put = Instant::now();
+    pub(super) fn has_put(&mut self, context: &Context) {
+        self.put = Moment::now(context);
     }
 
     /// A generation was begun.
@@ -69,8 +90,7 @@ impl Lookout {
         self.begun = (reason == Reason::First).then(Instant::now);
     }
 
-    /// This segment is the next one of the newest generation, as far as that was not seen lately; and whether the hint at
-    /// that generation has to be written.
+    /// This segment is the next one of the newest generation, as far as that was not seen lately.
     ///
     /// # Errors
     ///
@@ -80,38 +100,42 @@ impl Lookout {
         context: &Context,
         generation: GenerationId,
         index: SegmentIndex,
-    ) -> Result<Hint, Error> {
-        let over = |since: Instant, time: Duration| since.elapsed() >= time;
+    ) -> Result<Seen, Error> {
         let check = context.options.rival_check;
         // The hint may be that of the older of two generations that were begun in the same moment.
-        let is_fresh = self.begun.is_some_and(|begun| !over(begun, FRESH));
-        let mut hint = Hint::Ours;
-        if is_fresh || self.listed.is_none_or(|listed| over(listed, check * LISTINGS)) {
+        let is_fresh = self.begun.is_some_and(|begun| begun.elapsed() < FRESH);
+        let mut seen = Seen::Nothing;
+        let mut is_alone = !self.put.is_over(context.names_stay(), context);
+        if is_fresh || self.listed.is_none_or(|listed| listed.is_over(check * LISTINGS, context)) {
             require_newest(context, generation).await?;
             context.keep_ids().await?;
-            (self.listed, self.looked) = (Some(Instant::now()), Instant::now());
-        } else if over(self.looked, check) {
-            hint = look_at_the_hint(context, generation).await?;
+            let now = Moment::now(context);
+            (self.listed, self.looked) = (Some(now), now);
+            if !is_fresh {
+                (seen, is_alone) = (Seen::CloserLook, false);
+            }
+        } else if self.looked.is_over(check, context) {
+            seen = look_at_the_hint(context, generation).await?;
             context.keep_ids().await?;
-            self.looked = Instant::now();
+            self.looked = Moment::now(context);
         }
-        if over(self.put, context.names_stay()) {
+        if !is_alone {
             require_last(context, generation, index).await?;
         }
-        Ok(hint)
+        Ok(seen)
     }
 }
 
 /// No other writer has begun a younger generation. Told by the hint at the current one, so that it costs one small
 /// request; where that is not ours, or cannot be read, the listing decides.
-async fn look_at_the_hint(context: &Context, ours: GenerationId) -> Result<Hint, Error> {
+async fn look_at_the_hint(context: &Context, ours: GenerationId) -> Result<Seen, Error> {
     match replica::read_latest(&context.replica).await {
-        Ok(Some(latest)) if latest.generation == ours => Ok(Hint::Ours),
+        Ok(Some(latest)) if latest.generation == ours => Ok(Seen::Nothing),
         Err(replica::Error::Store(error)) => Err(error.into()),
         found => {
             tracing::debug!(?found, "the hint at the current generation is not ours");
             require_newest(context, ours).await?;
-            Ok(Hint::Due)
+            Ok(Seen::NoHint)
         }
     }
 }

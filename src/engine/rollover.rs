@@ -157,6 +157,7 @@ impl Rollover {
     /// Sends what is left: of the generation before, and of the snapshot.
     async fn end(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
         session.deliver(context).await?;
+        self.collector.keep_intent(context)?;
         self.collector.flush(context).await?;
         // It may have taken long, and waited for the store: whoever has begun another one meanwhile goes on there.
         require_none_after(context, self.after, self.generation).await?;

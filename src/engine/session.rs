@@ -16,8 +16,9 @@ use super::page_set::PageSet;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::resume::manifest;
-use super::rival::{Hint, Lookout};
+use super::rival::{Lookout, Seen};
 use super::segment::{self, Joint, Unwatched};
+use super::settle;
 use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
 use crate::ids::GenerationId;
 use crate::planted;
@@ -245,8 +246,11 @@ impl Session {
             outbound.intended = true;
         }
         if let Name::Segment(generation, index) = outbound.parcel.name {
-            let hint = self.lookout.before_segment(context, generation, index).await?;
-            self.latest_is_due |= hint == Hint::Due;
+            let seen = self.lookout.before_segment(context, generation, index).await?;
+            self.latest_is_due |= seen == Seen::NoHint;
+            if let (Seen::CloserLook | Seen::NoHint, Some(known)) = (seen, &self.replica) {
+                settle::require_there(context, known).await?;
+            }
         }
         let put = outbound.parcel.put(context).await;
         if let Err(error) = put
@@ -254,7 +258,7 @@ impl Session {
         {
             return Err(self.undelivered(error));
         }
-        self.lookout.has_put();
+        self.lookout.has_put(context);
         let Outbound { parcel, .. } = self.outbox.take().expect("it was there a line ago");
         self.acknowledge(context, parcel).await
     }
@@ -325,6 +329,10 @@ impl Session {
                 Some(synced)
             }
             ParcelKind::Snapshot { reason, previous, db_bytes, .. } => {
+                // What the generation before has at its end is told for the last time.
+                if before.is_some() && self.wanted.is_none() && self.unlisted > 0 {
+                    self.publish(context).await;
+                }
                 self.lookout.has_begun(reason);
                 (self.wanted, self.ended) = (None, false);
                 self.merging.reset(context.options.merge.clone());

@@ -121,7 +121,19 @@ pub(super) async fn is_there(context: &Context, known: &Acknowledged) -> Result<
             return Ok(false);
         }
     }
+    if !context.replica.opens(known.generation).await? {
+        tracing::warn!(generation = %known.generation, "what is there cannot be opened; a new generation begins");
+        return Ok(false);
+    }
     Ok(true)
+}
+
+/// The same, where it would be an error: what is added to a generation without them can never be restored.
+pub(super) async fn require_there(context: &Context, known: &Acknowledged) -> Result<(), Error> {
+    match is_there(context, known).await? {
+        true => Ok(()),
+        false => Err(Error::Lost { location: context.replica.location() }),
+    }
 }
 
 /// Takes note of objects that are ours and that nobody noted: the process ended between the store's answer and the

@@ -1,5 +1,6 @@
 //! Faults in the middle of the replicator's work, each named after what went wrong once.
 
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -545,5 +546,58 @@ async fn times_never_go_back_whatever_the_clock_does() {
         last = at;
         scene.prove().await;
     }
+    replicator.shutdown().await.unwrap();
+}
+
+/// Every look failed, and nobody was told: of a database that had been level, not even that it was behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nothing_can_be_captured_is_told() {
+    let scene = Scene::new(1);
+    let (hooks, events) = listening();
+    let mut options = Options::new(scene.db());
+    (options.sync_interval, options.merge) = (Duration::from_millis(20), None);
+    let mut replicator = scene.start_with(options, hooks).await;
+    replicator.sync().await.unwrap();
+    replicator.checkpoint().await.unwrap();
+    // Not closed before the end: that would drop the locks of the connections in this process.
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(scene.db()).unwrap();
+    let mut magic = [0; 16];
+    file.read_exact_at(&mut magic, 0).unwrap();
+    file.write_all_at(&[7; 16], 0).unwrap();
+    // Page 1 stays as it is.
+    scene.app.execute("UPDATE t SET x = zeroblob(1000000)", []).unwrap();
+    let retried = || events.lock().unwrap().iter().filter(|event| matches!(event, Event::Retry { .. })).count();
+    until("it is told", || retried() > 0 && replicator.status().degraded.is_some()).await;
+    let error = replicator.status().degraded.unwrap().error;
+    assert!(error.contains("not a SQLite database") || error.contains("not a database"), "{error}");
+    file.write_all_at(&magic, 0).unwrap();
+    // SQLite keeps page 1 as it has read it until something is committed.
+    scene.app.execute("UPDATE t SET x = zeroblob(999999)", []).unwrap();
+    until("it is well", || replicator.status().degraded.is_none() && replicator.status().is_level()).await;
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+/// A state directory that cannot be written kept nobody from filling the disk with the WAL.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_state_directory_fails_the_wal_is_kept_short() {
+    let scene = Scene::new(1);
+    scene.app.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
+    let mut options = Options::new(scene.db());
+    (options.sync_interval, options.checkpoint_threshold) = (Duration::from_millis(20), 1 << 20);
+    let mut replicator = scene.start_with(options, Hooks::default()).await;
+    replicator.sync().await.unwrap();
+    let blocked = ["intent.tmp", "position.json.tmp"].map(|name| state_file(&scene.db(), name));
+    blocked.iter().for_each(|path| std::fs::create_dir(path).unwrap());
+    for _ in 0..80 {
+        scene.insert(500_000);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let wal = std::fs::metadata(waloy::db::beside(&scene.db(), "-wal")).unwrap().len();
+    assert!(wal < 20 << 20, "40 MB were written, and the WAL has {wal} bytes");
+    assert!(replicator.status().degraded.is_some());
+    blocked.iter().for_each(|path| std::fs::remove_dir(path).unwrap());
+    until("it is well", || replicator.status().degraded.is_none() && replicator.status().is_level()).await;
+    scene.prove().await;
     replicator.shutdown().await.unwrap();
 }

@@ -12,7 +12,7 @@ use waloy::engine::{Event, Hooks, Options, Replicator};
 use waloy::format::Reason;
 use waloy::replica::{self, Name, ObjectReader, Replica};
 use waloy::restore::{self, Absence, Error, Target};
-use waloy::storage::{Depth, ErrorKind, MemoryStore, PartSize, Retry, S3Options, S3Store};
+use waloy::storage::{Depth, DirStore, ErrorKind, MemoryStore, PartSize, Retry, S3Options, S3Store};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 use waloy::units::{SegmentIndex, Timestamp};
 
@@ -458,5 +458,67 @@ async fn a_bucket_that_comes_back_as_that_of_another_is_left_alone() {
         if another {
             assert!(model::restore(&store).await == model::pages_of(&other));
         }
+    }
+}
+
+/// A directory that was taken away was made anew, and what came after it lay there without its beginning.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_goes_away_gets_everything_when_it_is_made_anew() {
+    for replaced in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (db, root) = (dir.path().join("a.db"), dir.path().join("replica"));
+        let app = application(&db, 4096);
+        insert(&app, 100_000);
+        let store = Replica::plain(Arc::new(DirStore::new(&root)));
+        let (hooks, events) = listening();
+        let mut replicator = Replicator::start(quick(&db), store.clone(), hooks).await.unwrap();
+        replicator.sync().await.unwrap();
+        std::fs::rename(&root, dir.path().join("away")).unwrap();
+        if replaced {
+            std::fs::create_dir(&root).unwrap();
+        }
+        insert(&app, 9000);
+        until("there is a generation", || count(&events, |event| matches!(event, Event::Generation { .. })) > 1).await;
+        level(&replicator).await;
+        insert(&app, 9000);
+        replicator.shutdown().await.unwrap();
+        assert!(model::restore(&store).await == model::pages_of(&app), "replaced: {replaced}");
+        assert_eq!(replica::generations(&*store).await.unwrap().len(), 1);
+    }
+}
+
+/// Segments went on being put into a generation of which nothing was left, and could never be restored.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_under_a_replicator_is_noticed_at_the_next_look() {
+    for all in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = dir.path().join("a.db");
+        let app = application(&db, 4096);
+        insert(&app, 100_000);
+        let store = Replica::plain(Arc::new(MemoryStore::new()));
+        let mut options = quick(&db);
+        options.rival_check = Duration::ZERO;
+        let mut replicator = Replicator::start(options.clone(), store.clone(), Hooks::default()).await.unwrap();
+        insert(&app, 9000);
+        replicator.sync().await.unwrap();
+        replicator.shutdown().await.unwrap();
+        // In its first seconds a replica is looked at otherwise.
+        let (hooks, events) = listening();
+        let mut replicator = Replicator::start(options, store.clone(), hooks).await.unwrap();
+        let generation = replica::generations(&*store).await.unwrap()[0];
+        match all {
+            true => {
+                for (key, _) in objects(&store).await {
+                    store.delete(&key).await.unwrap();
+                }
+            }
+            false => store.delete(&Name::Snapshot(generation).key()).await.unwrap(),
+        }
+        insert(&app, 9000);
+        until("there is a generation", || count(&events, |event| matches!(event, Event::Generation { .. })) > 0).await;
+        level(&replicator).await;
+        insert(&app, 9000);
+        replicator.shutdown().await.unwrap();
+        assert!(model::restore(&store).await == model::pages_of(&app), "all: {all}");
     }
 }

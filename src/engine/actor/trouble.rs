@@ -100,7 +100,7 @@ impl Actor {
     /// After some errors what is in memory no longer counts. The session is not dropped here: a snapshot may be at work
     /// in it.
     pub(super) fn doubt(&mut self, error: &Error) {
-        self.bucket_was_gone |= error.is_no_bucket();
+        self.ask_for_bucket |= error.is_of_another_bucket();
         if let Some(session) = &mut self.session {
             session.broken |= error.needs_reopening() || matches!(error, Error::Overtaken { .. });
         }
