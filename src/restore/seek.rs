@@ -141,6 +141,10 @@ async fn in_generation(replica: &Replica, id: GenerationId, point: Option<Point>
 async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope) -> Result<Found, Error> {
     let (generation, following) = generation_at(replica, asked).await?;
     let listed = Listed::of(replica, generation, scope, Some(asked)).await?;
+    if listed.objects.snapshot.is_none() {
+        // Let go of since it was looked at: the snapshot goes before everything else.
+        return Err(missing(&**replica, Name::Snapshot(generation)));
+    }
     let mut times = Ends { replica, ends: sought(&listed.objects), known: HashMap::new() };
     let place = times.newest_at(asked).await?;
     let point = times.ends[place].0;

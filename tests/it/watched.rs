@@ -1,4 +1,4 @@
-//! A store that counts what is asked of it, and does something when a snapshot is read.
+//! A store that counts what is asked of it, and does something between two requests.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use std::collections::VecDeque;
@@ -11,9 +11,13 @@ use bytes::Bytes;
 use waloy::replica::Replica;
 use waloy::storage::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload};
 
+type Act = Box<dyn FnOnce() + Send>;
+
 pub(crate) struct Watched {
     store: Arc<dyn Store>,
-    act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    act: Mutex<Option<Act>>,
+    /// What is done once the object with this key was read.
+    after: Mutex<Option<(String, Act)>>,
     /// What is deleted after each listing, one after the other.
     vanishing: Mutex<VecDeque<String>>,
     hang: bool,
@@ -25,8 +29,8 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn new(replica: &Replica) -> Watched {
         let (reads, writes) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let (act, vanishing) = (Mutex::new(None), Mutex::default());
-        Watched { store: replica.store().clone(), act, vanishing, hang: false, down: false, reads, writes }
+        let (act, after, vanishing) = (Mutex::new(None), Mutex::new(None), Mutex::default());
+        Watched { store: replica.store().clone(), act, after, vanishing, hang: false, down: false, reads, writes }
     }
 
     /// Deletes one of these objects after each listing, as if somebody else did.
@@ -37,6 +41,11 @@ impl Watched {
     /// Does this when a snapshot is read for the first time.
     pub(crate) fn at_snapshot(self, act: impl FnOnce() + Send + 'static) -> Watched {
         Watched { act: Mutex::new(Some(Box::new(act))), ..self }
+    }
+
+    /// Does this once the object with this key was read for the first time.
+    pub(crate) fn after(self, key: String, act: impl FnOnce() + Send + 'static) -> Watched {
+        Watched { after: Mutex::new(Some((key, Box::new(act)))), ..self }
     }
 
     /// Never answers when a snapshot is read.
@@ -110,7 +119,12 @@ impl Store for Watched {
                 std::future::pending::<()>().await;
             }
         }
-        self.store.get_range(key, range).await
+        let read = self.store.get_range(key, range).await;
+        let after = self.after.lock().unwrap().take_if(|(awaited, _)| awaited == key);
+        if let Some((_, act)) = after {
+            act();
+        }
+        read
     }
 
     async fn head(&self, key: &str) -> Result<Meta, Error> {

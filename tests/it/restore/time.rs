@@ -1,6 +1,8 @@
 //! Which point a moment is.
 
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 use waloy::ids::GenerationId;
 use waloy::replica::{Latest, Name, Replica, write_latest};
 use waloy::restore::{Absence, survey};
@@ -43,6 +45,21 @@ async fn segments_that_are_let_go_of_while_a_restore_is_planned_do_not_fail_it()
             assert!(made.states.iter().any(is_it), "{plan:?}");
         }
     }
+}
+
+/// Found in a listing that had nothing of a generation whose snapshot had been there a moment before.
+#[tokio::test]
+async fn a_generation_that_is_let_go_of_while_a_restore_is_planned_is_a_gap() {
+    let made = Handmade::random(512, Compression::None, 6, 3, 3).await;
+    let id = made.states[4].generation;
+    let copy = made.copy().await;
+    let (acting, keys) = (copy.clone(), made.objects().await.into_iter().map(|(key, _)| key));
+    let going: Vec<String> = keys.filter(|key| key.starts_with(&id.to_string())).collect();
+    let gone = move || going.iter().for_each(|key| acting.delete(key).now_or_never().unwrap().unwrap());
+    let store = Replica::plain(Arc::new(Watched::new(&copy).after(Name::Snapshot(id).key(), gone)));
+    let report = expect(&store, Target::Time(made.states[6].at), &made.states[3]).await;
+    let gap = report.plan.gap.unwrap();
+    assert_eq!((gap.from, gap.to, gap.why), (made.states[3].at, made.states[8].at, Absence::Deleted));
 }
 
 #[tokio::test]
