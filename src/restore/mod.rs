@@ -11,7 +11,7 @@
 //! ```
 //!
 //! - What comes out is page for page the database after a committed transaction, or an error: an older state is never
-//!   handed out in place of one that cannot be read.
+//!   handed out in place of one that cannot be read. Where a generation ended, the snapshot of the next one says.
 //! - Nothing of the target changes before everything has been proven. On any failure it is as it was, and no temporary
 //!   file is left; so too when the future is dropped.
 //! - Memory is bounded, whatever the size of the database or of any object: some 40 MiB, and one bit a page.
@@ -27,6 +27,7 @@ mod plan;
 mod report;
 mod run;
 mod salvage;
+mod seam;
 mod seek;
 mod survey;
 mod target;
@@ -48,4 +49,5 @@ pub use window::Wanted;
 pub(crate) use cover::{Uncovered, cover, ends, reachable};
 pub(crate) use integrity::problems;
 pub(crate) use run::hash_key;
+pub(crate) use seam::lacks_its_end;
 pub(crate) use walk::{Opening, Pages, Take, Walk};

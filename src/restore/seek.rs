@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use super::cover::{Uncovered, cover, place_after, sought};
 use super::hinted::{self, Hinted};
+use super::seam::lacks_its_end;
 use super::{Absence, Error, Gap, Point, Survivor, Target};
 use crate::format::{Outline, Summary, Times};
 use crate::ids::GenerationId;
+use crate::replica::chain::Link;
 use crate::replica::{self, Name, ObjectReader, Objects, Replica, generations, read_latest, read_manifest};
 use crate::storage::Store;
 use crate::units::{SegmentIndex, Timestamp};
@@ -76,6 +78,14 @@ impl Listed {
         }
     }
 
+    /// Refuses the last object that is there where the next generation, by its snapshot, was begun at another one.
+    fn require_end(&self, store: &dyn Store, last: &Link, next: &Link) -> Result<(), Error> {
+        match lacks_its_end(last, next) {
+            true => Err(self.missing(store, last.next.unwrap_or(SegmentIndex::MAX))),
+            false => Ok(()),
+        }
+    }
+
     fn missing(&self, store: &dyn Store, index: SegmentIndex) -> Error {
         missing(store, Name::Segment(self.objects.generation, index))
     }
@@ -118,6 +128,8 @@ async fn hint(replica: &Replica) -> Result<Option<GenerationId>, Error> {
 
 /// A point of one generation.
 async fn in_generation(replica: &Replica, id: GenerationId, point: Option<Point>) -> Result<Found, Error> {
+    // Looked at before the listing: what it was taken at was there before it.
+    let next = if point.is_none() { snapshot_after(replica, id).await? } else { None };
     let listed = Listed::of(replica, id, Scope::Whole, None).await?;
     if listed.objects.snapshot.is_none() {
         refuse_headless(&**replica, &listed.objects)?;
@@ -127,7 +139,16 @@ async fn in_generation(replica: &Replica, id: GenerationId, point: Option<Point>
         });
     }
     let point = match point {
-        None => listed.end(&**replica)?,
+        None => {
+            let end = listed.end(&**replica)?;
+            if let Some(next) = next.filter(|next| next.joins.is_some() && next.previous == Some(id)) {
+                let chain = join(&**replica, &listed.objects, end)?;
+                let Some(&(name, size)) = chain.last() else { unreachable!("a chain begins with its snapshot") };
+                let last = ObjectReader::open(replica, name, size).await?;
+                listed.require_end(&**replica, &Link::of(last.outline()), &next)?;
+            }
+            end
+        }
         // Asked for by name, a segment that the manifest knows of is missing, not uncovered.
         Some(Point::Index(index)) if Some(index) > listed.objects.last() && index.get() < listed.promised => {
             return Err(listed.missing(&**replica, index));
@@ -175,12 +196,14 @@ async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope) -> Result<Fo
         None => {
             listed.end(&**replica)?;
             match following {
-                Some(Following { id, summary, previous }) => {
-                    let end = times.summary(place).await?.last_time;
-                    let after = Survivor { generation: id, point: Point::Snapshot, at: summary.last_time };
-                    let gap = match previous > Some(generation) {
-                        true => Gap::new(end, summary.last_time, Absence::Deleted),
-                        false => Gap::between(end, summary.last_time, summary.joins.is_some()),
+                Some(next) => {
+                    let last = times.link(place).await?;
+                    listed.require_end(&**replica, &last, &next)?;
+                    let after = Survivor { generation: next.generation, point: Point::Snapshot, at: next.last_time };
+                    // The generation before it: where that is younger than the one that was found, it was deleted.
+                    let gap = match next.previous > Some(generation) {
+                        true => Gap::new(last.last_time, next.last_time, Absence::Deleted),
+                        false => Gap::between(last.last_time, next.last_time, next.joins.is_some()),
                     };
                     gap.map(|gap| (gap, after))
                 }
@@ -194,19 +217,11 @@ async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope) -> Result<Fo
     Ok(Found { gap, merged, ..listed.found(point) })
 }
 
-/// The first generation behind a moment that has a snapshot.
-struct Following {
-    id: GenerationId,
-    summary: Summary,
-    /// The generation before it: where that is younger than the one that was found, it was deleted.
-    previous: Option<GenerationId>,
-}
-
-/// The generation whose snapshot is the newest one not after this moment; and the next one with a snapshot, if there is
-/// one.
+/// The generation whose snapshot is the newest one not after this moment; and the snapshot of the next one with a
+/// snapshot, if there is one.
 ///
 /// The moment in a generation's id is about that of its snapshot: few snapshots are looked at, however many there are.
-async fn generation_at(replica: &Replica, asked: Timestamp) -> Result<(GenerationId, Option<Following>), Error> {
+async fn generation_at(replica: &Replica, asked: Timestamp) -> Result<(GenerationId, Option<Link>), Error> {
     let hint = hint(replica).await?;
     let ids = generations(&**replica).await?;
     if let Some(promised) = hint.filter(|hint| ids.last() < Some(hint) && hint.at() <= asked) {
@@ -216,7 +231,7 @@ async fn generation_at(replica: &Replica, asked: Timestamp) -> Result<(Generatio
     let (mut chosen, mut following) = (None, None);
     for &id in behind {
         match snapshot(replica, id).await {
-            Ok(Some(found)) if found.summary.last_time <= asked => chosen = Some(id),
+            Ok(Some(found)) if found.last_time <= asked => chosen = Some(id),
             Ok(Some(found)) => {
                 following = Some(found);
                 break;
@@ -232,7 +247,7 @@ async fn generation_at(replica: &Replica, asked: Timestamp) -> Result<(Generatio
     }
     for &id in before.iter().rev() {
         match snapshot(replica, id).await? {
-            Some(found) if found.summary.last_time <= asked => return Ok((id, following)),
+            Some(found) if found.last_time <= asked => return Ok((id, following)),
             Some(found) => following = Some(found),
             None => {
                 let objects = Objects::list(&**replica, id, None).await?;
@@ -244,21 +259,32 @@ async fn generation_at(replica: &Replica, asked: Timestamp) -> Result<(Generatio
         }
     }
     Err(match following {
-        Some(earliest) => {
-            Error::BeforeAll { location: replica.location(), asked, earliest: earliest.summary.last_time }
-        }
+        Some(earliest) => Error::BeforeAll { location: replica.location(), asked, earliest: earliest.last_time },
         None => Error::NoBackup { location: replica.location() },
     })
 }
 
+/// The snapshot of the generation after this one, if there is one that can be opened.
+async fn snapshot_after(replica: &Replica, generation: GenerationId) -> Result<Option<Link>, Error> {
+    for id in generations(&**replica).await?.into_iter().filter(|&id| id > generation) {
+        match snapshot(replica, id).await {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            // It says nothing then, and what was asked for does without it.
+            Err(error) if error.is_damage() || error.is_bad_key() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
 /// A generation's snapshot, if there is one.
-async fn snapshot(replica: &Replica, id: GenerationId) -> Result<Option<Following>, replica::Error> {
+async fn snapshot(replica: &Replica, id: GenerationId) -> Result<Option<Link>, replica::Error> {
     let name = Name::Snapshot(id);
     match replica.head(&name.key()).await {
         Ok(meta) => {
             let reader = ObjectReader::open(replica, name, meta.size).await?;
-            let outline = reader.outline();
-            Ok(Some(Following { id, summary: outline.summary.clone(), previous: outline.header.previous }))
+            Ok(Some(Link::of(reader.outline())))
         }
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
@@ -280,18 +306,27 @@ fn leads_over(merged: &Outline, point: Point, here: Timestamp, asked: Timestamp)
 struct Ends<'a> {
     replica: &'a Replica,
     ends: Vec<(Point, Name, u64)>,
-    known: HashMap<usize, Summary>,
+    known: HashMap<usize, (Summary, Link)>,
 }
 
 impl Ends<'_> {
     async fn summary(&mut self, place: usize) -> Result<Summary, Error> {
-        if let Some(summary) = self.known.get(&place) {
-            return Ok(summary.clone());
+        Ok(self.look(place).await?.0)
+    }
+
+    async fn link(&mut self, place: usize) -> Result<Link, Error> {
+        Ok(self.look(place).await?.1)
+    }
+
+    async fn look(&mut self, place: usize) -> Result<(Summary, Link), Error> {
+        if let Some(known) = self.known.get(&place) {
+            return Ok(known.clone());
         }
         let (_, name, size) = self.ends[place];
-        let summary = ObjectReader::open(self.replica, name, size).await?.outline().summary.clone();
-        self.known.insert(place, summary.clone());
-        Ok(summary)
+        let reader = ObjectReader::open(self.replica, name, size).await?;
+        let known = (reader.outline().summary.clone(), Link::of(reader.outline()));
+        self.known.insert(place, known.clone());
+        Ok(known)
     }
 
     /// The place of the newest end not after this moment. The first one, the snapshot, is known not to be; times never

@@ -7,8 +7,8 @@ use super::{Finding, Options, Severity};
 use crate::format::{Kind, Manifest, PageHasher};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::chain::{Link, breaks};
-use crate::replica::{Name, Objects, Replica};
-use crate::restore::{Error, Opening, Pages, Take, Walk, cover};
+use crate::replica::{Name, ObjectReader, Objects, Replica};
+use crate::restore::{Error, Opening, Pages, Take, Walk, cover, ends, lacks_its_end};
 use crate::units::{DbChecksum, PageNo, SegmentIndex};
 
 /// Takes pages and forgets them: that they are right is seen before.
@@ -160,12 +160,41 @@ impl<'a> Reading<'a> {
         let what = match before.1.links.iter().find(|(_, link)| link.end == joins) {
             Some((_, link)) if link.checksum_after == snapshot.checksum_after => return,
             Some((joined, _)) => format!("{name} is not the database that {joined}, at the same commit, left"),
-            None if before.1.whole => {
-                format!("{name} was taken where an object ({joins}) ended that generation {} does not have", before.0)
-            }
+            None if before.1.whole => without_its_end(name, joins, before.0),
             None => return,
         };
         self.findings.push(broken(name, what));
+    }
+
+    /// The same where nothing of the generation before was read: of that, the last object alone is opened, to see
+    /// whether it was the last.
+    pub(super) async fn follows_the_last(&mut self, generations: &[Objects], read: &Read) -> Result<(), Error> {
+        let Some((name, snapshot)) = read.snapshot() else { return Ok(()) };
+        let (Some(joins), Some(previous)) = (snapshot.joins, snapshot.previous) else { return Ok(()) };
+        let before = generations.iter().find(|objects| objects.generation == previous && objects.snapshot.is_some());
+        let Some(before) = before else { return Ok(()) };
+        if !self.is_cut_off(before, snapshot).await? {
+            return Ok(());
+        }
+        // Both may have come between two requests of the listing.
+        let now = Objects::list(&**self.replica, previous, None).await?;
+        if now.snapshot.is_some() && self.is_cut_off(&now, snapshot).await? {
+            self.findings.push(broken(name, without_its_end(name, joins, previous)));
+        }
+        Ok(())
+    }
+
+    async fn is_cut_off(&mut self, objects: &Objects, next: &Link) -> Result<bool, Error> {
+        let Some(&(_, name, size)) = ends(objects).last() else { return Ok(false) };
+        match ObjectReader::open(self.replica, name, size).await {
+            Ok(reader) => {
+                self.bytes_read += reader.fetched();
+                Ok(lacks_its_end(&Link::of(reader.outline()), next))
+            }
+            // That it cannot be read is for the levels to tell that read it.
+            Err(error) if error.is_damage() || error.is_bad_key() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether the manifest tells of the objects that are there.
@@ -197,6 +226,10 @@ impl Read {
 /// Snapshot and segments of a generation, without the manifest.
 pub(super) fn page_files(objects: &Objects) -> impl Iterator<Item = (Name, u64)> + use<> {
     objects.names().into_iter().filter(|(name, _)| !matches!(name, Name::Manifest(_)))
+}
+
+fn without_its_end(snapshot: Name, joins: Digest, before: GenerationId) -> String {
+    format!("{snapshot} was taken where an object ({joins}) ended that generation {before} does not have")
 }
 
 fn broken(name: Name, message: String) -> Finding {

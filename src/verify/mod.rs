@@ -5,7 +5,8 @@
 //!
 //! - Every level lists everything: no hole between the segments of any generation, the small objects whole, the keys of a
 //!   sealed replica too, the newest object opens.
-//! - [`Level::Default`] reads what a restore of the newest state reads, in the same way, into nothing.
+//! - [`Level::Default`] reads what a restore of the newest state reads, in the same way, into nothing; and looks
+//!   whether the generation before ends where the newest one begins.
 //! - [`Level::ReadData`] reads every byte of every object: one that changed is reported, wherever it is.
 //! - [`Level::Restore`] restores, and lets SQLite look at the result.
 

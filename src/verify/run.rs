@@ -189,10 +189,10 @@ impl Checking<'_> {
     ) -> Result<(), Error> {
         match self.report.level {
             Level::Quick => {}
-            Level::Default => self.newest(newest, hasher).await?,
+            Level::Default => self.newest(newest, generations, hasher).await?,
             Level::ReadData(Subset::All) => self.everything(newest, generations, hasher).await?,
             Level::ReadData(subset) => {
-                self.newest(newest, hasher.clone()).await?;
+                self.newest(newest, generations, hasher.clone()).await?;
                 let names = generations.iter().flat_map(page_files).filter(|&(name, _)| subset.has(name)).collect();
                 let mut reading = Reading::new(self.replica, hasher, self.options);
                 reading.some(names).await?;
@@ -208,7 +208,7 @@ impl Checking<'_> {
                 }
                 // The restore stops at the first problem; reading goes on to the last.
                 Err(error) if error.is_damage() => {
-                    self.newest(newest, hasher).await?;
+                    self.newest(newest, &[], hasher).await?;
                     if self.report.ok() {
                         self.finding(error, |code, text| Finding::general(code, Severity::Damaged, text))?;
                     }
@@ -219,10 +219,18 @@ impl Checking<'_> {
         Ok(())
     }
 
-    async fn newest(&mut self, newest: Option<&Objects>, hasher: Option<PageHasher>) -> Result<(), Error> {
+    /// Reads the newest state, and looks whether the generation before, if it is one of these, ends where it begins.
+    async fn newest(
+        &mut self,
+        newest: Option<&Objects>,
+        generations: &[Objects],
+        hasher: Option<PageHasher>,
+    ) -> Result<(), Error> {
         let Some(newest) = newest else { return Ok(()) };
         let mut reading = Reading::new(self.replica, hasher, self.options);
-        self.report.checksum = reading.newest(newest).await?.checksum;
+        let read = reading.newest(newest).await?;
+        reading.follows_the_last(generations, &read).await?;
+        self.report.checksum = read.checksum;
         self.take(reading);
         Ok(())
     }

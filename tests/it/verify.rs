@@ -128,9 +128,26 @@ async fn a_generation_that_does_not_begin_where_the_one_before_it_was_is_reporte
     let (old, new) = (made.states[0].generation, made.last().generation);
     made.replica.delete(&Name::Segment(old, index(2)).key()).await.unwrap();
     made.replica.delete(&Name::Manifest(old).key()).await.unwrap();
-    let report = check(&made.replica, ALL).await;
-    let finding = report.findings.iter().find(|f| f.severity == Severity::Damaged).unwrap();
-    assert_eq!((finding.code, finding.object.clone()), ("chain.broken", Some(Name::Snapshot(new).key())));
+    for level in [Level::Default, ALL, Level::ReadData(Subset::Part { part: 1, of: 2 })] {
+        let report = check(&made.replica, level).await;
+        let finding = report.findings.iter().find(|f| f.severity == Severity::Damaged).unwrap();
+        let broken = ("chain.broken", Some(Name::Snapshot(new).key()));
+        assert_eq!((finding.code, finding.object.clone()), broken, "{level:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_only_a_merged_segment_has_is_the_end_all_the_same() {
+    let mut made = Handmade::random(512, Compression::None, 57, 1, 6).await;
+    let old = made.last().generation;
+    made.merge(2, 5).await;
+    made.begin_again(Vec::new()).await;
+    for place in 2..6 {
+        made.replica.delete(&Name::Segment(old, index(place)).key()).await.unwrap();
+    }
+    for level in LEVELS {
+        assert_eq!(check(&made.replica, level).await.findings, [], "{level:?}");
+    }
 }
 
 #[tokio::test]

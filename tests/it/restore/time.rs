@@ -205,6 +205,59 @@ async fn what_is_missing_at_or_before_the_target_is_never_passed_over() {
     }
 }
 
+/// The manifest of an older generation is up to 256 segments behind, and for ever: the last of them were passed over
+/// without a word, by whoever asked for a time between what was left and the next generation.
+#[tokio::test]
+async fn what_is_missing_at_the_end_of_an_older_generation_is_told_by_the_next_one() {
+    let made = Handmade::random(512, Compression::None, 9, 2, 6).await;
+    let (old, segment) = (made.states[0].generation, |place| Name::Segment(made.states[0].generation, index(place)));
+    for left in 0..6 {
+        let store = made.copy().await;
+        store.delete(&Name::Manifest(old).key()).await.unwrap();
+        for place in left..6 {
+            store.delete(&segment(place).key()).await.unwrap();
+        }
+        let moments = made.states[left as usize + 1..7].iter().flat_map(|state| [state.at.0, state.at.0 + 999]);
+        let asked = moments.flat_map(|at| [Target::Time(Timestamp(at)), Target::StrictTime(Timestamp(at))]);
+        for target in asked.chain([Target::Generation(old, None)]) {
+            let error = restore(&store, target).await.unwrap_err();
+            assert!(error.to_string().contains(&segment(left).key()), "{left} {target:?} {error}");
+            assert_eq!(public(error), (Kind::Damaged, "object.missing"));
+        }
+        for state in &made.states[..left as usize] {
+            expect(&store, Target::Time(state.at), state).await;
+        }
+        let last = &made.states[left as usize];
+        expect(&store, Target::Generation(old, Some(last.point)), last).await;
+    }
+    // One that cannot be read says nothing, and is not needed for what is before it.
+    let store = made.copy().await;
+    store.put(&Name::Snapshot(made.last().generation).key(), "garbage".into()).await.unwrap();
+    expect(&store, Target::Generation(old, None), &made.states[6]).await;
+}
+
+#[tokio::test]
+async fn an_older_generation_ends_where_its_last_merged_segment_does() {
+    let mut made = Handmade::random(512, Compression::None, 9, 1, 6).await;
+    let old = made.last().generation;
+    made.merge(2, 5).await;
+    made.begin_again(Vec::new()).await;
+    for place in 2..6 {
+        made.replica.delete(&Name::Segment(old, index(place)).key()).await.unwrap();
+    }
+    made.replica.delete(&Name::Manifest(old).key()).await.unwrap();
+    let last = made.states[6].clone();
+    for target in [Target::Time(Timestamp(last.at.0 + 999)), Target::StrictTime(last.at), Target::Generation(old, None)]
+    {
+        expect(&made.replica, target, &last).await;
+    }
+    made.replica.delete(&Name::Merged(old, index(2), index(5)).key()).await.unwrap();
+    for target in [Target::Time(last.at), Target::Generation(old, None)] {
+        let error = restore(&made.replica, target).await.unwrap_err();
+        assert_eq!(public(error), (Kind::Damaged, "object.missing"));
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_object_after_the_moment_does_not_matter() {
     let made = Handmade::random(512, Compression::None, 9, 1, 12).await;
