@@ -50,4 +50,5 @@ pub(crate) use cover::{Uncovered, cover, ends, reachable};
 pub(crate) use integrity::problems;
 pub(crate) use run::hash_key;
 pub(crate) use seam::lacks_its_end;
+pub(crate) use survey::lacks_promised;
 pub(crate) use walk::{Opening, Pages, Take, Walk};

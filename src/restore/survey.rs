@@ -3,13 +3,14 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Serialize, Serializer};
 
-use super::cover::{ends, reachable};
+use super::cover::{ends, place_after, reachable};
 use super::gap::Absence;
 use super::{Error, Gap, Point, cover};
 use crate::format::{Outline, Reason};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Inventory, Name, ObjectReader, Objects, Replica, read_manifest};
 use crate::seal::{ENVELOPE_LEN, Suite};
+use crate::storage::{self, Store};
 use crate::units::Timestamp;
 
 /// Generations that are looked at at the same time.
@@ -175,7 +176,7 @@ pub async fn survey_generation(replica: &Replica, objects: &Objects) -> Result<G
     let manifest = told(read_manifest(replica, objects.generation).await)?.ok().flatten();
     let (last, mut problem) = last_point(objects);
     let promised = manifest.as_ref().map_or(0, |manifest| manifest.next_index);
-    if problem.is_none() && objects.last().map_or(0, |last| last.get() + 1) < promised {
+    if problem.is_none() && lacks_promised(&**replica, objects, promised).await? {
         problem = Some(format!("the manifest knows of {promised} segments, and they are not all there"));
     }
     let mut generation = Generation {
@@ -235,6 +236,22 @@ pub async fn survey_generation(replica: &Replica, objects: &Objects) -> Result<G
         (Err(error), _) | (_, Err(error)) => generation.problem = Some(told_here(replica, &error)),
     }
     Ok(generation)
+}
+
+/// Whether segments are missing at the end that a manifest knows of: so many are there by it. A writer may have written
+/// them since the listing, so that what comes behind that is listed before they are missed.
+///
+/// # Errors
+///
+/// Those of the store.
+pub(crate) async fn lacks_promised(store: &dyn Store, listed: &Objects, promised: u64) -> Result<bool, storage::Error> {
+    let end = |objects: &Objects| Point::from(objects.last());
+    if place_after(end(listed)) >= promised {
+        return Ok(false);
+    }
+    let mut now = listed.clone();
+    now.extend(Objects::list(store, listed.generation, listed.last()).await?);
+    Ok(place_after(end(&now)) < promised || cover(&now, end(&now)).is_err())
 }
 
 /// The last point that can be restored, and the object that ends there; and why it is not the end.

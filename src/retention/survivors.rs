@@ -6,7 +6,7 @@ use super::Error;
 use super::holdings::CONCURRENCY;
 use super::plan::{GenerationPlan, Plan};
 use crate::replica::{self, Name, ObjectReader, Objects, Replica, read_latest};
-use crate::restore::{Point, Uncovered, cover};
+use crate::restore::{Point, Uncovered, cover, lacks_promised};
 use crate::storage::Store;
 
 /// Checks what stays: every generation joins from its snapshot to its end and has what its manifest knows of, its first
@@ -35,7 +35,7 @@ async fn look(replica: &Replica, generation: &GenerationPlan) -> Result<Vec<Stri
     let end = Point::from(before.last());
     let missing = |index| format!("{} is missing", Name::Segment(generation.generation, index));
     let mut problems = Vec::new();
-    if before.last().map_or(0, |last| last.get() + 1) < generation.promised {
+    if lacks_promised(&**replica, &before, generation.promised).await? {
         problems.push(format!("the manifest of {} knows of more segments than are there", generation.generation));
     }
     let chain = match cover(&left, end) {

@@ -16,7 +16,7 @@ type Act = Box<dyn FnOnce() + Send>;
 pub(crate) struct Watched {
     store: Arc<dyn Store>,
     act: Mutex<Option<Act>>,
-    /// What is done once the object with this key was read.
+    /// What is done once the object with this key was read, or what begins so listed.
     after: Mutex<Option<(String, Act)>>,
     /// What is deleted after each listing, one after the other.
     vanishing: Mutex<VecDeque<String>>,
@@ -43,7 +43,7 @@ impl Watched {
         Watched { act: Mutex::new(Some(Box::new(act))), ..self }
     }
 
-    /// Does this once the object with this key was read for the first time.
+    /// Does this once the object with this key was read for the first time, or what begins so listed.
     pub(crate) fn after(self, key: String, act: impl FnOnce() + Send + 'static) -> Watched {
         Watched { after: Mutex::new(Some((key, Box::new(act)))), ..self }
     }
@@ -73,6 +73,13 @@ impl Watched {
         match self.down {
             true => Err(Error::new(ErrorKind::Unavailable, "read", key, "down")),
             false => Ok(()),
+        }
+    }
+
+    fn has_read(&self, key: &str) {
+        let after = self.after.lock().unwrap().take_if(|(awaited, _)| awaited == key);
+        if let Some((_, act)) = after {
+            act();
         }
     }
 
@@ -120,10 +127,7 @@ impl Store for Watched {
             }
         }
         let read = self.store.get_range(key, range).await;
-        let after = self.after.lock().unwrap().take_if(|(awaited, _)| awaited == key);
-        if let Some((_, act)) = after {
-            act();
-        }
+        self.has_read(key);
         read
     }
 
@@ -135,6 +139,7 @@ impl Store for Watched {
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
         self.read(prefix)?;
         let listing = self.store.list(prefix, after, depth).await;
+        self.has_read(prefix);
         let gone = if prefix.is_empty() { None } else { self.vanishing.lock().unwrap().pop_front() };
         if let Some(key) = gone {
             self.store.delete(&key).await?;

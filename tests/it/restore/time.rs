@@ -157,6 +157,27 @@ async fn asked_strictly_a_moment_in_a_gap_is_refused_with_the_states_around_it()
     }
 }
 
+/// A writer publishes its manifest between the listing and the look at the manifests.
+#[tokio::test]
+async fn a_generation_that_grows_while_it_is_surveyed_is_whole() {
+    for missing in [false, true] {
+        let mut made = Handmade::random(512, Compression::None, 9, 1, 3).await;
+        let copy = made.copy().await;
+        for fill in [1, 2] {
+            made.commit(vec![fill; 512]).await;
+        }
+        let (writing, new) = (copy.clone(), made.objects().await);
+        let lost = Name::Segment(made.last().generation, index(3)).key();
+        let new = new.into_iter().filter(move |(key, _)| !(missing && *key == lost));
+        let write = move || new.for_each(|(key, bytes)| writing.put(&key, bytes).now_or_never().unwrap().unwrap());
+        let store = Replica::plain(Arc::new(Watched::new(&copy).after(String::new(), write)));
+        let surveyed = survey(&store).await.unwrap().generations.remove(0);
+        let (state, problem) = (surveyed.state, surveyed.problem);
+        assert_eq!((state == restore::State::Ok, problem.is_none()), (!missing, !missing), "{state:?} {problem:?}");
+        assert_eq!(surveyed.last, Some(made.states[3].point));
+    }
+}
+
 #[tokio::test]
 async fn what_is_missing_at_or_before_the_target_is_never_passed_over() {
     let made = Handmade::random(512, Compression::None, 9, 2, 6).await;

@@ -107,6 +107,26 @@ async fn nothing_is_deleted_when_what_stays_does_not_verify() {
     assert!(dated.deleted().is_empty());
 }
 
+/// A writer publishes its manifest between the listing and the look at the manifests.
+#[tokio::test]
+async fn what_comes_while_it_is_listed_does_not_keep_anything_from_being_deleted() {
+    let (mut made, ids) = a_generation_a_day(6).await;
+    let copy = made.copy().await;
+    for fill in [1, 2] {
+        made.commit(vec![fill; 512]).await;
+    }
+    let new = made.objects().await.into_iter().filter(|(key, _)| key.starts_with(&ids[5].to_string()));
+    let (writing, new) = (copy.clone(), new.collect::<Vec<_>>());
+    let write =
+        move || new.into_iter().for_each(|(key, bytes)| writing.put(&key, bytes).now_or_never().unwrap().unwrap());
+    let dated = Replica::plain(Dated::of(&made, &copy));
+    let store = Replica::plain(Arc::new(Watched::new(&dated).after(String::new(), write)));
+    let report = enforce(&store, &policy(days(1), days(1)), NOW).await.unwrap();
+    assert_eq!((report.generations, report.is_complete()), (3, true));
+    let latest = planned(&made, &store, made.last().at).await.unwrap();
+    assert_eq!(latest.point, made.last().point);
+}
+
 #[tokio::test]
 async fn what_goes_while_it_is_being_verified_is_no_damage() {
     let (made, ids) = a_generation_a_day(4).await;
