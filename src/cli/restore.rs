@@ -14,7 +14,7 @@ use super::ui::Ui;
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
 use crate::replica::Replica;
-use crate::restore::{Existing, Options, Output, Owner, Point, Restore, Target, resolve_generation};
+use crate::restore::{Existing, Options, Output, Owner, Plan, Point, Restore, Target, resolve_generation};
 use crate::state::{Acknowledged, StateDir};
 use crate::storage::Location;
 use crate::units::SegmentIndex;
@@ -96,11 +96,12 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         }
         planned => planned?,
     };
-    warn_if_behind(context, &source, &planned);
+    let (target, shown) = (planned.target(), planned.plan().clone());
+    warn_if_behind(context, &source, target, &shown);
     let path = output.as_ref().map_or(Path::new("-"), |output| &output.path);
-    show.begin(planned.plan(), &requested, &trouble);
+    show.begin(&shown, &requested, &trouble);
     if what.dry_run {
-        show.plan(planned.plan(), &requested, path);
+        show.plan(&shown, &requested, path);
         return Ok(Exit::Ok);
     }
     let options = Options {
@@ -119,6 +120,9 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
         Ok(restored) => restored,
         Err(error) => return Err(trouble.explain(&replica, error).await),
     };
+    if show.changed(&shown, &report.plan, &trouble) {
+        warn_if_behind(context, &source, target, &report.plan);
+    }
     if let Some(file) = file {
         stream(file).await?;
     }
@@ -236,9 +240,8 @@ fn refuse_replicated(context: &Context, trouble: &Trouble<'_>, path: &Path) -> R
 }
 
 /// What this machine's replicator was told to be durable is in the replica, or somebody took it away.
-fn warn_if_behind(context: &Context, source: &Source, planned: &Restore) {
-    let (Some(db), Target::Latest) = (&source.db, planned.target()) else { return };
-    let plan = planned.plan();
+fn warn_if_behind(context: &Context, source: &Source, target: Target, plan: &Plan) {
+    let (Some(db), Target::Latest) = (&source.db, target) else { return };
     let state_dir = context.global.state_dir.clone().unwrap_or_else(|| default_state_dir(&followed(db)));
     let noted = Acknowledged::read(&state_dir).filter(|noted| {
         let point = Point::from(noted.index.and_then(SegmentIndex::new));

@@ -36,6 +36,9 @@ pub(crate) enum Trouble {
     Expired(&'static str, u16, &'static str),
 }
 
+/// Something that is done once.
+type Act = Box<dyn FnOnce() + Send>;
+
 impl Trouble {
     fn concerns(&self, request: &hyper::Request<hyper::body::Incoming>) -> bool {
         match self {
@@ -59,6 +62,8 @@ pub(crate) struct S3Server {
     root: tempfile::TempDir,
     requests: Arc<Mutex<Vec<String>>>,
     trouble: Arc<Mutex<Option<Trouble>>>,
+    /// What is done before a request for a key that ends so is answered.
+    before: Arc<Mutex<Option<(String, Act)>>>,
     unconditional: Arc<AtomicBool>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -85,6 +90,8 @@ impl S3Server {
         let log = requests.clone();
         let trouble = Arc::new(Mutex::new(None::<Trouble>));
         let troubles = trouble.clone();
+        let before = Arc::new(Mutex::new(None::<(String, Act)>));
+        let acts = before.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
@@ -92,9 +99,15 @@ impl S3Server {
                 let serve = async {
                     loop {
                         let Ok((socket, _)) = listener.accept().await else { continue };
-                        let (service, log, troubles) = (service.clone(), log.clone(), troubles.clone());
+                        let (service, log) = (service.clone(), log.clone());
+                        let (troubles, acts) = (troubles.clone(), acts.clone());
                         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                             log.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
+                            let is_due = |(end, _): &mut (String, Act)| request.uri().path().ends_with(end.as_str());
+                            let due = acts.lock().unwrap().take_if(is_due);
+                            if let Some((_, act)) = due {
+                                act();
+                            }
                             let trouble = troubles.lock().unwrap().clone().filter(|it| it.concerns(&request));
                             let answer = hyper::service::Service::call(&service, request);
                             async move {
@@ -135,6 +148,7 @@ impl S3Server {
             root,
             requests,
             trouble,
+            before,
             unconditional,
             stop: Some(stop),
             thread: Some(thread),
@@ -156,6 +170,11 @@ impl S3Server {
     /// From here on, requests for keys that end so are never answered.
     pub(crate) fn hang(&self, end: &str) {
         self.be(Trouble::Hangs(end.to_owned()));
+    }
+
+    /// Does this before it answers the next request for a key that ends so.
+    pub(crate) fn before(&self, end: &str, act: impl FnOnce() + Send + 'static) {
+        *self.before.lock().unwrap() = Some((end.to_owned(), Box::new(act)));
     }
 
     /// From here on, the server is in trouble.

@@ -138,8 +138,24 @@ impl Show<'_> {
         if let Requested::Time { input, at } = requested {
             self.line(format_args!("requested  {}  ({input})", self.ui.time(*at)));
         }
+        self.state("restoring", requested.why(), plan, trouble);
+    }
+
+    /// What was restored in the end, if that is another state than was shown before: something was let go of meanwhile.
+    /// Says whether it is.
+    pub(super) fn changed(&self, shown: &Plan, plan: &Plan, trouble: &Trouble<'_>) -> bool {
+        let state = |plan: &Plan| (plan.generation, plan.point, plan.gap, plan.merged);
+        let is_another = state(shown) != state(plan);
+        if is_another {
+            self.state("instead", "the replica has changed since", plan, trouble);
+        }
+        is_another
+    }
+
+    /// A state, what there is to know about it, and what it is made of.
+    fn state(&self, what: &str, why: &str, plan: &Plan, trouble: &Trouble<'_>) {
         let (at, generation) = (self.ui.time(plan.at), plan.generation.short());
-        let (restoring, why) = (format!("restoring  {at}  generation {generation}:{}", plan.point), requested.why());
+        let restoring = format!("{what:<11}{at}  generation {generation}:{}", plan.point);
         match restoring.chars().count() + why.chars().count() + 4 <= self.ui.width {
             true => self.line(format_args!("{restoring}  ({why})")),
             false => self.line(format_args!("{restoring}\n           ({why})")),

@@ -7,9 +7,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use waloy::compress::Compression;
+use waloy::storage::{S3Store, Store};
 use waloy::{BackupConfig, BackupManager, Destination};
 
 use super::{assert_is, command, database, drain, finish, image, insert, signal, wait_until, waloy};
+use crate::handmade::Handmade;
 use crate::s3_server::S3Server;
 
 /// What was backed up to `replica`, where `app.db` leads to by itself.
@@ -306,6 +309,33 @@ fn an_interrupted_restore_leaves_the_old_database_and_no_temporary_file() {
         assert_eq!(traces(dir.path()), [""; 0]);
         assert_is(&dir.path().join("app.db"), &before);
     }
+}
+
+/// Retention lets go of small segments while a restore reads them: what is planned again may be an older state.
+#[tokio::test]
+async fn another_state_than_was_shown_at_first_is_shown_with_its_warnings() {
+    let (server, dir) = (S3Server::start(), tempfile::tempdir().unwrap());
+    let mut made = Handmade::random(512, Compression::None, 21, 1, 4).await;
+    made.merge(0, 3).await;
+    let store = S3Store::open(&server.bucket, "app", &server.options()).await.unwrap();
+    for (key, bytes) in made.objects().await {
+        store.put(&key, bytes).await.unwrap();
+    }
+    let segments = server.directory().join(format!("app/{}/wal", made.last().generation));
+    let going = [0, 1, 2].map(|place| segments.join(format!("{place:012}")));
+    // The plan needs the times of the others alone.
+    server.before("/wal/000000000000", move || going.iter().for_each(|path| std::fs::remove_file(path).unwrap()));
+    let asked = made.states[3].at.rfc3339();
+    let mut command = command(dir.path(), &["restore", "s3://bucket/app", "--time", &asked, "-o", "old.db"]);
+    command.env("WALOY_S3_ENDPOINT", &server.endpoint).env("WALOY_S3_REGION", "us-east-1");
+    command.env("WALOY_S3_ACCESS_KEY", &server.access_key).env("WALOY_S3_SECRET_KEY", &server.secret_key);
+    let told = finish(command.spawn().unwrap()).ok();
+    assert_is(&dir.path().join("old.db"), &made.states[0].bytes);
+    let lines: Vec<&str> = told.out.lines().filter(|line| line.contains("  generation ")).collect();
+    assert!(lines[0].starts_with("restoring  20") && lines[0].contains(":2"), "{told:?}");
+    assert!(lines[1].starts_with("instead    20") && lines[1].contains(":snapshot") && lines.len() == 2, "{told:?}");
+    assert!(told.err.starts_with("warning: the states between 20"), "{told:?}");
+    assert!(told.err.ends_with(" were merged: this is the nearest before the time asked for\n"), "{told:?}");
 }
 
 #[test]
