@@ -120,6 +120,11 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("restore.in_merged", "-", "a warning: the states around that time were merged, and an earlier one was restored"),
     ("restore.io", "8", "the target cannot be written"),
     ("restore.merged", "7", "that point was merged with later ones"),
+    (
+        "restore.merged_damaged",
+        "-",
+        "a warning: what a damaged merged segment stands for was restored; look at it with waloy verify --read-data",
+    ),
     ("restore.no_backup", "10", "the store has answered, and has no backup"),
     ("restore.no_space", "8", "there is too little room for the target"),
     ("restore.no_such_generation", "7", "no generation of that name"),

@@ -7,7 +7,7 @@ use super::{Absence, Anchor, Around, Owner, Point};
 use crate::error::{Error as PublicError, Kind};
 use crate::ids::{GenerationId, ReplicaId};
 use crate::replica::{self, Name, chain::Break};
-use crate::storage;
+use crate::storage::{self, Store};
 use crate::units::{DbChecksum, PageNo, Timestamp};
 
 /// A restore failed; the target is as it was.
@@ -85,6 +85,8 @@ pub enum Error {
     Broken {
         /// The later object, with the store's location.
         object: String,
+        /// The object before it.
+        before: Name,
         /// Why.
         why: Break,
     },
@@ -287,6 +289,20 @@ impl Error {
             Error::PutAside { .. } => "restore.put_aside",
             Error::Io { .. } => "restore.io",
         }
+    }
+
+    /// The message with its causes, in one line, without the location of the store.
+    pub(crate) fn one_line(&self, store: &dyn Store) -> String {
+        let mut message = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !message.ends_with(&text) {
+                message = format!("{message}: {text}");
+            }
+            next = cause.source();
+        }
+        replica::without_location(store, &message)
     }
 
     fn kind(&self) -> Kind {

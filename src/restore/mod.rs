@@ -12,6 +12,7 @@
 //!
 //! - What comes out is page for page the database after a committed transaction, or an error: an older state is never
 //!   handed out in place of one that cannot be read. Where a generation ended, the snapshot of the next one says.
+//! - A merged segment that is damaged is left out, and told, where others lead to the same point.
 //! - Nothing of the target changes before everything has been proven. On any failure it is as it was, and no temporary
 //!   file is left; so too when the future is dropped.
 //! - Memory is bounded, whatever the size of the database or of any object: some 40 MiB, and one bit a page.
@@ -22,6 +23,7 @@ mod error;
 mod gap;
 mod hinted;
 mod integrity;
+mod left_out;
 mod output;
 mod plan;
 mod report;
@@ -37,6 +39,7 @@ mod window;
 pub use anchor::{Anchor, AnchorError};
 pub use error::Error;
 pub use gap::{Absence, Around, Gap};
+pub use left_out::LeftOut;
 pub use output::{Existing, Output, Owner, OwnerError};
 pub use plan::{Plan, PlannedObject, plan};
 pub use report::Report;

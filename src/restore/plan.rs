@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::seek::{Found, Scope, join, seek};
-use super::{Around, Error, Gap, Interval, Point, Survivor, Target};
+use super::{Around, Error, Gap, Interval, LeftOut, Point, Survivor, Target};
 use crate::ids::GenerationId;
 use crate::replica::{Name, ObjectReader, Replica};
 use crate::units::{DbChecksum, PageSize, Timestamp};
@@ -32,6 +32,8 @@ pub struct Plan {
     /// States around the moment asked for were merged: this is the nearest point before it, and the next one is at the
     /// end of this interval.
     pub merged: Option<Interval>,
+    /// Merged segments that are damaged, and are not read: what they were merged from leads to the same point.
+    pub left_out: Vec<LeftOut>,
     /// Not everything was listed: a manifest told the rest.
     #[serde(skip)]
     pub(super) hinted: bool,
@@ -89,31 +91,45 @@ pub async fn plan(replica: &Replica, target: Target) -> Result<Plan, Error> {
     match in_scope(replica, target, Scope::Hinted).await {
         // A manifest is a hint: what it told may be gone by now, and everything is listed then.
         Err((error, true)) if error.is_damage() || matches!(error, Error::Merged { .. }) => {
-            whole(replica, target).await
+            whole(replica, target, &[]).await
         }
-        // Or taken away between the listing and the look at it.
-        Err((error, false)) if error.is_missing() => whole(replica, target).await,
+        // Or taken away between the listing and the look at it; or others stand for what is damaged.
+        Err((error, false)) => {
+            let damaged = LeftOut::suspects(&**replica, &error, &[]);
+            match error.is_missing() || !damaged.is_empty() {
+                true => whole(replica, target, &damaged).await,
+                false => Err(error),
+            }
+        }
         planned => planned.map_err(|(error, _)| error),
     }
 }
 
 /// The same, from a listing of everything. What is deleted while it is planned costs another listing: what is missing
-/// twice was not there in the second one, and is lost.
-pub(super) async fn whole(replica: &Replica, target: Target) -> Result<Plan, Error> {
-    let mut missed: Option<String> = None;
-    for _ in 1..PLANS {
-        match in_scope(replica, target, Scope::Whole).await {
-            Err((error, _)) if error.is_missing() && missed.as_deref() != Some(&*error.to_string()) => {
-                missed = Some(error.to_string());
+/// twice was not there in the second one, and is lost. So does each merged segment that is found damaged: it is planned
+/// without these, and without others that are met, as far as others stand for them.
+pub(super) async fn whole(replica: &Replica, target: Target, damaged: &[LeftOut]) -> Result<Plan, Error> {
+    let (mut damaged, mut missed) = (damaged.to_vec(), None::<String>);
+    let mut tries = 1;
+    loop {
+        let error = match in_scope(replica, target, Scope::Whole(&damaged)).await {
+            Ok(plan) => return Ok(plan),
+            Err((error, _)) => error,
+        };
+        let met = LeftOut::suspects(&**replica, &error, &damaged);
+        if met.is_empty() {
+            if tries == PLANS || !error.is_missing() || missed.as_deref() == Some(&*error.to_string()) {
+                return Err(error);
             }
-            planned => return planned.map_err(|(error, _)| error),
+            missed = Some(error.to_string());
+            tries += 1;
         }
+        damaged.extend(met);
     }
-    in_scope(replica, target, Scope::Whole).await.map_err(|(error, _)| error)
 }
 
 /// An error comes with whether it may be owed to a manifest.
-async fn in_scope(replica: &Replica, target: Target, scope: Scope) -> Result<Plan, (Error, bool)> {
+async fn in_scope(replica: &Replica, target: Target, scope: Scope<'_>) -> Result<Plan, (Error, bool)> {
     let found = seek(replica, target, scope).await.map_err(|error| (error, scope == Scope::Hinted))?;
     let hinted = found.hinted;
     of(replica, target, found).await.map_err(|error| (error, hinted))
@@ -141,6 +157,7 @@ async fn of(replica: &Replica, target: Target, found: Found) -> Result<Plan, Err
         gap: found.gap.map(|(gap, _)| gap),
         after_gap: found.gap.map(|(_, after)| after),
         merged: found.merged.map(|(from, to)| Interval { from, to }),
+        left_out: found.left_out,
         hinted: found.hinted,
         page_size: outline.header.page_size,
         pages: outline.summary.pages_after,

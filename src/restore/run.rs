@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::output::{Placed, Prepared, TempFile};
 use super::plan::{PLANS, whole};
 use super::walk::Taken;
-use super::{Anchor, Error, Opening, Output, Pages, Plan, Report, Take, Target, Walk, integrity, plan};
+use super::{Anchor, Error, LeftOut, Opening, Output, Pages, Plan, Report, Take, Target, Walk, integrity, plan};
 use crate::clock::{self, Clock};
 use crate::format::{Outline, PageHasher};
 use crate::ids::ReplicaId;
@@ -82,6 +82,8 @@ pub struct Restore {
     target: Target,
     prepared: Prepared,
     plan: Plan,
+    /// Merged segments that were found damaged so far.
+    damaged: Vec<LeftOut>,
     began: Instant,
 }
 
@@ -115,7 +117,8 @@ impl Restore {
     ) -> Result<Restore, Error> {
         let plan = plan(replica, target).await?;
         prepared.room(plan.db_bytes())?;
-        Ok(Restore { replica: replica.clone(), target, prepared, plan, began })
+        let damaged = plan.left_out.clone();
+        Ok(Restore { replica: replica.clone(), target, prepared, plan, damaged, began })
     }
 
     /// What will be restored, from what.
@@ -186,26 +189,40 @@ impl Restore {
         if let Some(anchor) = &options.anchor {
             anchor.check(&self.replica).await?;
         }
-        for attempt in 1.. {
+        let mut replanned = 0;
+        let (temp, fetched) = loop {
             match download(&self.replica, &self.plan, &ids, &self.prepared, options).await {
-                Err(error) if (error.is_missing() || self.plan.hinted && error.is_damage()) && attempt < PLANS => {
-                    let again = whole(&self.replica, self.target).await?;
-                    if again.objects == self.plan.objects {
-                        return Err(error);
-                    }
-                    self.plan = again;
-                }
-                done => {
-                    let (temp, fetched) = done?;
-                    if let (Some(anchor), Target::Latest) = (&options.anchor, self.target) {
-                        // What was listed to plan it may have been less.
-                        anchor.precedes(&self.plan.source, self.plan.generation, self.plan.point)?;
-                    }
-                    return Ok((temp, fetched, ids.replica));
-                }
+                Ok(done) => break done,
+                Err(error) => self.plan = self.another_plan(error, &mut replanned).await?,
+            }
+        };
+        if let (Some(anchor), Target::Latest) = (&options.anchor, self.target) {
+            // What was listed to plan it may have been less.
+            anchor.precedes(&self.plan.source, self.plan.generation, self.plan.point)?;
+        }
+        Ok((temp, fetched, ids.replica))
+    }
+
+    /// Another plan where there is one that this error does not speak against; otherwise the error.
+    async fn another_plan(&mut self, error: Error, replanned: &mut u32) -> Result<Plan, Error> {
+        // What was planned with may be gone by now, and something else in its place.
+        if (error.is_missing() || self.plan.hinted && error.is_damage()) && *replanned + 1 < PLANS {
+            *replanned += 1;
+            let again = whole(&self.replica, self.target, &self.damaged).await?;
+            if again.objects != self.plan.objects {
+                return Ok(again);
             }
         }
-        unreachable!("the last attempt returns")
+        // Each of these is tried without once: so it comes to an end.
+        for suspect in LeftOut::suspects(&*self.replica, &error, &self.damaged) {
+            let name = suspect.name;
+            self.damaged.push(suspect);
+            let again = whole(&self.replica, self.target, &self.damaged).await?;
+            if again.objects.iter().all(|object| object.name != name) {
+                return Ok(again);
+            }
+        }
+        Err(error)
     }
 }
 
@@ -265,7 +282,7 @@ async fn fill(
             }
             Some((later, object)) => {
                 if let Some(&why) = chain::breaks(&link, later).first() {
-                    return Err(Error::Broken { object: object.clone(), why });
+                    return Err(Error::Broken { object: object.clone(), before: reader.name(), why });
                 }
             }
         }

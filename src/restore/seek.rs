@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::cover::{Uncovered, cover, place_after, sought};
 use super::hinted::{self, Hinted};
+use super::left_out::{LeftOut, leave_out};
 use super::seam::lacks_its_end;
 use super::{Absence, Error, Gap, Point, Survivor, Target};
 use crate::format::{Outline, Summary, Times};
@@ -23,23 +24,39 @@ pub(super) struct Found {
     pub(super) merged: Option<(Timestamp, Timestamp)>,
     /// Not everything was listed: a manifest told the rest.
     pub(super) hinted: bool,
+    /// What is left out of the objects.
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// What is listed to find a point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Scope {
+pub(super) enum Scope<'a> {
     /// What the manifest does not tell.
     Hinted,
-    /// Everything.
-    Whole,
+    /// Everything. These are damaged, and left out where others stand for them.
+    Whole(&'a [LeftOut]),
+}
+
+impl<'a> Scope<'a> {
+    /// The same, with everything.
+    fn whole(self) -> Scope<'a> {
+        Scope::Whole(self.damaged())
+    }
+
+    fn damaged(self) -> &'a [LeftOut] {
+        match self {
+            Scope::Hinted => &[],
+            Scope::Whole(damaged) => damaged,
+        }
+    }
 }
 
 /// The point that a target means.
-pub(super) async fn seek(replica: &Replica, target: Target, scope: Scope) -> Result<Found, Error> {
+pub(super) async fn seek(replica: &Replica, target: Target, scope: Scope<'_>) -> Result<Found, Error> {
     match target {
         Target::Latest => latest(replica, scope).await,
         Target::Time(at) | Target::StrictTime(at) => at_time(replica, at, scope).await,
-        Target::Generation(id, point) => in_generation(replica, id, point).await,
+        Target::Generation(id, point) => in_generation(replica, id, point, scope.whole()).await,
     }
 }
 
@@ -50,11 +67,17 @@ struct Listed {
     promised: u64,
     /// Only part of it was listed; within these indices, everything.
     hinted: Option<(SegmentIndex, SegmentIndex)>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Listed {
     /// The manifest is read first: what it promises must then be in the listing. A damaged one promises nothing.
-    async fn of(replica: &Replica, id: GenerationId, scope: Scope, moment: Option<Timestamp>) -> Result<Listed, Error> {
+    async fn of(
+        replica: &Replica,
+        id: GenerationId,
+        scope: Scope<'_>,
+        moment: Option<Timestamp>,
+    ) -> Result<Listed, Error> {
         let manifest = match read_manifest(replica, id).await {
             Ok(manifest) => manifest,
             Err(error) if error.is_damage() => None,
@@ -64,9 +87,11 @@ impl Listed {
         if let (Scope::Hinted, Some(manifest)) = (scope, &manifest)
             && let Some(Hinted { objects, whole }) = hinted::list(&**replica, manifest, moment).await?
         {
-            return Ok(Listed { objects, promised, hinted: Some(whole) });
+            return Ok(Listed { objects, promised, hinted: Some(whole), left_out: Vec::new() });
         }
-        Ok(Listed { objects: Objects::list(&**replica, id, None).await?, promised, hinted: None })
+        let mut objects = Objects::list(&**replica, id, None).await?;
+        let left_out = leave_out(&mut objects, scope.damaged());
+        Ok(Listed { objects, promised, hinted: None, left_out })
     }
 
     /// The end of the generation, if nothing of it is known to be missing.
@@ -91,12 +116,13 @@ impl Listed {
     }
 
     fn found(self, point: Point) -> Found {
-        Found { objects: self.objects, point, gap: None, merged: None, hinted: self.hinted.is_some() }
+        let (objects, hinted, left_out) = (self.objects, self.hinted.is_some(), self.left_out);
+        Found { objects, point, gap: None, merged: None, hinted, left_out }
     }
 }
 
 /// The newest state: that of the greatest generation with a snapshot.
-async fn latest(replica: &Replica, scope: Scope) -> Result<Found, Error> {
+async fn latest(replica: &Replica, scope: Scope<'_>) -> Result<Found, Error> {
     let hint = hint(replica).await?;
     for id in generations(&**replica).await?.into_iter().rev() {
         let listed = Listed::of(replica, id, scope, None).await?;
@@ -127,10 +153,15 @@ async fn hint(replica: &Replica) -> Result<Option<GenerationId>, Error> {
 }
 
 /// A point of one generation.
-async fn in_generation(replica: &Replica, id: GenerationId, point: Option<Point>) -> Result<Found, Error> {
+async fn in_generation(
+    replica: &Replica,
+    id: GenerationId,
+    point: Option<Point>,
+    scope: Scope<'_>,
+) -> Result<Found, Error> {
     // Looked at before the listing: what it was taken at was there before it.
     let next = if point.is_none() { snapshot_after(replica, id).await? } else { None };
-    let listed = Listed::of(replica, id, Scope::Whole, None).await?;
+    let listed = Listed::of(replica, id, scope, None).await?;
     if listed.objects.snapshot.is_none() {
         refuse_headless(&**replica, &listed.objects)?;
         return Err(match generations(&**replica).await?.is_empty() {
@@ -159,7 +190,7 @@ async fn in_generation(replica: &Replica, id: GenerationId, point: Option<Point>
 }
 
 /// The newest point that is not after this moment.
-async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope) -> Result<Found, Error> {
+async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope<'_>) -> Result<Found, Error> {
     let (generation, following) = generation_at(replica, asked).await?;
     let listed = Listed::of(replica, generation, scope, Some(asked)).await?;
     if listed.objects.snapshot.is_none() {
@@ -188,7 +219,7 @@ async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope) -> Result<Fo
             };
             if passed && listed.hinted.is_some_and(|whole| !known(whole)) {
                 // The manifest's times led astray: what lies between may be there after all.
-                return Box::pin(at_time(replica, asked, Scope::Whole)).await;
+                return Box::pin(at_time(replica, asked, scope.whole())).await;
             }
             let after = Survivor { generation, point: next, at: behind.last_time };
             Gap::closed_by(&behind).map(|gap| (gap, after))

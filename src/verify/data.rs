@@ -122,12 +122,7 @@ impl<'a> Reading<'a> {
             return Err(error);
         }
         if failed.insert(name) {
-            self.findings.push(Finding::of(
-                name,
-                error.code(),
-                Severity::Damaged,
-                Finding::message(&**self.replica, &error),
-            ));
+            self.findings.push(Finding::of(name, error.code(), Severity::Damaged, error.one_line(&**self.replica)));
         }
         Ok(())
     }

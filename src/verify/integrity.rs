@@ -31,7 +31,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Restores the newest state and has SQLite check it.
+/// Restores the newest state and has SQLite check it. What it was restored without is a finding, too.
 pub(super) async fn restored(
     replica: &Replica,
     check: Check,
@@ -56,8 +56,11 @@ pub(super) async fn restored(
             Err(error) => unreachable!("nobody cancels the task: {error}"),
         },
     };
-    let findings = problems.into_iter().map(|problem| {
+    let damaged =
+        report.plan.left_out.iter().map(|it| Finding::of(it.name, it.code, Severity::Damaged, it.message.as_str()));
+    let problems = problems.into_iter().map(|problem| {
         Finding::general("database.corrupt", Severity::Damaged, format!("the restored database: {problem}"))
     });
-    Ok((report, findings.collect()))
+    let findings = damaged.chain(problems).collect();
+    Ok((report, findings))
 }

@@ -7,9 +7,8 @@ use serde::{Serialize, Serializer};
 use super::Level;
 use crate::error::Kind;
 use crate::ids::GenerationId;
-use crate::replica::{self, Name};
-use crate::restore::{Error, Interval};
-use crate::storage::Store;
+use crate::replica::Name;
+use crate::restore::Interval;
 use crate::units::{DbChecksum, SegmentIndex, Timestamp};
 
 /// How bad it is.
@@ -67,21 +66,6 @@ impl Finding {
     /// About none in particular.
     pub(super) fn general(code: &'static str, severity: Severity, message: impl Into<String>) -> Finding {
         Finding { code, severity, generation: None, index: None, object: None, lost: None, message: message.into() }
-    }
-
-    /// The message of an error with its causes, in one line; of the location of the store, which the report tells,
-    /// without.
-    pub(super) fn message(store: &dyn Store, error: &Error) -> String {
-        let mut message = error.to_string();
-        let mut next = std::error::Error::source(error);
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            if !message.ends_with(&text) {
-                message = format!("{message}: {text}");
-            }
-            next = cause.source();
-        }
-        replica::without_location(store, &message)
     }
 }
 

@@ -202,7 +202,7 @@ impl Checking<'_> {
             Level::Restore(_) if newest.is_none() => {}
             Level::Restore(check) => match integrity::restored(self.replica, check, self.options).await {
                 Ok((restored, findings)) => {
-                    findings.into_iter().for_each(|finding| self.report.findings.push(finding));
+                    findings.into_iter().for_each(|finding| self.add(finding));
                     self.report.bytes_read += restored.downloaded_bytes;
                     self.report.checksum = Some(restored.checksum);
                 }
@@ -368,7 +368,7 @@ impl Checking<'_> {
         if !error.is_damage() {
             return Err(error);
         }
-        let message = Finding::message(&**self.replica, &error);
+        let message = error.one_line(&**self.replica);
         self.add(finding(error.code(), message));
         Ok(())
     }

@@ -347,6 +347,29 @@ async fn a_restored_database_is_looked_at_by_sqlite() {
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
+#[tokio::test]
+async fn a_restore_that_did_without_a_damaged_object_is_no_sign_that_all_is_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = Connection::open(dir.path().join("app.db")).unwrap();
+    app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(x)").unwrap();
+    let mut made = Handmade::new(4096, Compression::None).await;
+    made.begin(pages_of(&app)).await;
+    for _ in 0..2 {
+        app.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        made.commit(pages_of(&app)).await;
+    }
+    made.merge(0, 1).await;
+    let key = Name::Merged(made.last().generation, index(0), index(1)).key();
+    let mut bytes = made.replica.get(&key, u64::MAX).await.unwrap().to_vec();
+    let at = bytes.len() - 40;
+    bytes[at] ^= 1;
+    made.replica.put(&key, bytes.into()).await.unwrap();
+    let report = check(&made.replica, Level::Restore(Check::Quick)).await;
+    let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    assert_eq!((finding.code, finding.object.as_deref()), ("object.damaged", Some(&*key)));
+    assert_eq!((report.kind(), report.checksum), (Some(Kind::Damaged), Some(made.last().checksum)));
+}
+
 #[derive(Debug)]
 struct At(i64);
 

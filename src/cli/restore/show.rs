@@ -11,7 +11,7 @@ use crate::cli::ui::Ui;
 use crate::config::time::Time;
 use crate::error::Result;
 use crate::ids::GenerationId;
-use crate::restore::{Absence, Check, Gap, Interval, Plan, PlannedObject, Point, Report, Target};
+use crate::restore::{Absence, Check, Gap, Interval, LeftOut, Plan, PlannedObject, Point, Report, Target};
 use crate::units::Timestamp;
 
 /// What was asked for, as it was written.
@@ -82,6 +82,7 @@ struct Json<'a> {
     in_gap: bool,
     gap: Option<Gap>,
     merged: Option<Interval>,
+    left_out: &'a [LeftOut],
     #[serde(serialize_with = "text_or_null")]
     kept: Option<String>,
     discarded: bool,
@@ -106,6 +107,7 @@ struct PlanJson<'a> {
     in_gap: bool,
     gap: Option<Gap>,
     merged: Option<Interval>,
+    left_out: &'a [LeftOut],
     db_bytes: u64,
     page_size: u32,
     pages: u32,
@@ -139,17 +141,28 @@ impl Show<'_> {
             self.line(format_args!("requested  {}  ({input})", self.ui.time(*at)));
         }
         self.state("restoring", requested.why(), plan, trouble);
+        self.left_out(&plan.left_out, trouble);
     }
 
     /// What was restored in the end, if that is another state than was shown before: something was let go of meanwhile.
-    /// Says whether it is.
+    /// Says whether it is. What was found damaged since is shown in any case.
     pub(super) fn changed(&self, shown: &Plan, plan: &Plan, trouble: &Trouble<'_>) -> bool {
         let state = |plan: &Plan| (plan.generation, plan.point, plan.gap, plan.merged);
         let is_another = state(shown) != state(plan);
         if is_another {
             self.state("instead", "the replica has changed since", plan, trouble);
         }
+        let is_new = |one: &&LeftOut| shown.left_out.iter().all(|known| known.name != one.name);
+        self.left_out(plan.left_out.iter().filter(is_new), trouble);
         is_another
+    }
+
+    /// Merged segments that are damaged: nothing is lost by it yet.
+    fn left_out<'b>(&self, left_out: impl IntoIterator<Item = &'b LeftOut>, trouble: &Trouble<'_>) {
+        for LeftOut { message, .. } in left_out {
+            let message = format!("{message}; what it was merged from is restored instead");
+            self.ui.warn("restore.merged_damaged", &message, &[trouble.see()]);
+        }
     }
 
     /// A state, what there is to know about it, and what it is made of.
@@ -199,6 +212,7 @@ impl Show<'_> {
             in_gap: plan.in_gap,
             gap: plan.gap,
             merged: plan.merged,
+            left_out: &plan.left_out,
             db_bytes: plan.db_bytes(),
             page_size: plan.page_size.get(),
             pages: plan.pages,
@@ -267,6 +281,7 @@ fn json<'a>(report: &'a Report, requested: &'a Requested) -> Json<'a> {
         in_gap: plan.in_gap,
         gap: plan.gap,
         merged: plan.merged,
+        left_out: &plan.left_out,
         kept: report.kept.as_ref().map(path),
         discarded: report.discarded,
         moved_aside: report.moved.iter().map(path).collect(),

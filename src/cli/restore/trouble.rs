@@ -114,7 +114,12 @@ impl Trouble<'_> {
             (Ok(None), None) => public.hint(format!("see what can be restored:  waloy generations {argument}")),
             (Err(_), _) => public,
         };
-        public.hint(format!("see everything that is wrong:  waloy verify {argument} --read-data"))
+        public.hint(self.see())
+    }
+
+    /// How to see everything that is wrong with the replica.
+    pub(super) fn see(&self) -> String {
+        format!("see everything that is wrong:  waloy verify {} --read-data", self.source.argument())
     }
 
     fn command(&self, generation: GenerationId, point: Point) -> String {

@@ -6,8 +6,8 @@ use waloy::compress::Compression;
 use waloy::replica::{Name, Objects, Replica};
 use waloy::storage::DirStore;
 
-use super::waloy;
-use crate::handmade::Handmade;
+use super::{assert_is, waloy};
+use crate::handmade::{Handmade, index};
 
 /// A minute and a half of segments, a second apart, in a directory.
 async fn replica(dir: &std::path::Path) -> (Replica, Handmade) {
@@ -66,6 +66,30 @@ async fn a_restore_to_a_merged_moment_says_which_point_it_took() {
     let inside = waloy(dir.path(), &["restore", "--to", "./replica", "--generation", "latest:40", "-o", "inside.db"]);
     assert_eq!(inside.code, Some(7));
     assert!(inside.err.contains("[restore.merged]") && inside.err.contains(&format!("{id}:29")), "{inside:?}");
+}
+
+#[tokio::test]
+async fn a_restore_without_a_damaged_merged_segment_says_so_and_how_to_look_at_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, made) = replica(dir.path()).await;
+    waloy(dir.path(), &["compact", "--to", "./replica"]).ok();
+    let key = Name::Merged(made.last().generation, index(0), index(29)).key();
+    let path = dir.path().join("replica").join(&key);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() - 40;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let told = waloy(dir.path(), &["restore", "--to", "./replica", "-o", "new.db"]).ok();
+    assert!(told.err.starts_with(&format!("warning: {key} is damaged: ")), "{told:?}");
+    assert!(told.err.contains("; what it was merged from is restored instead\n  hint:  see everything "), "{told:?}");
+    assert!(told.err.ends_with(" --read-data\n") && told.err.lines().count() == 2, "{told:?}");
+    assert_is(&dir.path().join("new.db"), &made.last().bytes);
+    let told = waloy(dir.path(), &["restore", "--to", "./replica", "-o", "json.db", "--json"]).ok();
+    let warning: serde_json::Value = serde_json::from_str(&told.err).unwrap();
+    assert_eq!((&warning["type"], &warning["code"]), (&"warning".into(), &"restore.merged_damaged".into()));
+    let json = told.json();
+    assert_eq!((&json["left_out"][0]["key"], &json["left_out"][0]["code"]), (&key.into(), &"object.damaged".into()));
+    assert_is(&dir.path().join("json.db"), &made.last().bytes);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Damage: an error, or the very same database.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use waloy::replica::{Name, ObjectReader};
+use waloy::replica::{Name, ObjectReader, Replica};
+use waloy::units::Timestamp;
 
 use super::*;
 use crate::handmade::{Rng, one_bit_changed, store_of};
@@ -127,4 +130,113 @@ async fn an_object_is_opened_under_its_own_name_only() {
             assert!(error.is_none_or(|error| error.is_damage()));
         }
     }
+}
+
+/// Where a bit of an object is changed.
+#[derive(Clone, Copy, Debug)]
+enum Where {
+    /// In its outline: met when it is opened.
+    Outline,
+    /// In its first chunk: met when pages are read.
+    Chunk,
+}
+
+async fn change(store: &Replica, name: Name, place: Where) {
+    let mut bytes = store.get(&name.key(), u64::MAX).await.unwrap().to_vec();
+    let at = match place {
+        Where::Outline => bytes.len() - 40,
+        Where::Chunk => 16 + 160 + 40,
+    };
+    bytes[at] ^= 1;
+    store.put(&name.key(), bytes.into()).await.unwrap();
+}
+
+/// A generation in which each segment has a page of its own, and merged ones over its first eight.
+async fn merged(segments: u8) -> (Handmade, [Name; 3]) {
+    let mut made = Handmade::new(512, Compression::None).await;
+    let mut pages = vec![0; 512 * 12];
+    made.begin(pages.clone()).await;
+    for segment in 0..segments {
+        pages[usize::from(segment) * 512..][..512].fill(segment + 1);
+        made.commit(pages.clone()).await;
+    }
+    for (first, last) in [(0, 3), (4, 7), (0, 7)] {
+        made.merge(first, last).await;
+    }
+    let name = |first, last| Name::Merged(made.last().generation, index(first), index(last));
+    let names = [name(0, 7), name(0, 3), name(4, 7)];
+    (made, names)
+}
+
+#[tokio::test]
+async fn a_damaged_merged_segment_is_left_out_where_others_lead_to_the_same_point() {
+    for place in [Where::Outline, Where::Chunk] {
+        let (made, names) = merged(9).await;
+        let (id, end) = (made.last().generation, &made.states[8]);
+        assert_eq!(expect(&made.replica, Target::Latest, made.last()).await.plan.left_out, []);
+        for damaged in 1..=names.len() {
+            change(&made.replica, names[damaged - 1], place).await;
+            for (target, state) in [
+                (Target::Latest, made.last()),
+                (Target::Time(end.at), end),
+                (Target::StrictTime(Timestamp(end.at.0 + 999)), end),
+                (Target::Generation(id, Some(end.point)), end),
+            ] {
+                let left_out = expect(&made.replica, target, state).await.plan.left_out;
+                let found: BTreeSet<Name> = left_out.iter().map(|it| it.name).collect();
+                let expected: BTreeSet<Name> = names[..damaged].iter().copied().collect();
+                assert_eq!(found, expected, "{place:?} {target:?}");
+                assert!(left_out.iter().all(|it| it.code == "object.damaged"), "{left_out:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_merged_segment_of_another_history_is_left_out_as_well() {
+    let mut made = Handmade::random(512, Compression::None, 24, 1, 9).await;
+    let mut other = Handmade::random(512, Compression::None, 25, 1, 9).await;
+    for made in [&mut made, &mut other] {
+        made.merge(0, 3).await;
+        made.merge(4, 7).await;
+    }
+    let id = made.last().generation;
+    let name = Name::Merged(id, index(4), index(7));
+    let bytes = other.replica.get(&name.key(), u64::MAX).await.unwrap();
+    made.replica.put(&name.key(), bytes).await.unwrap();
+    let end = &made.states[8];
+    for (target, state) in [(Target::Latest, made.last()), (Target::Generation(id, Some(end.point)), end)] {
+        let report = expect(&made.replica, target, state).await;
+        let [left_out] = &report.plan.left_out[..] else { panic!("{:?}", report.plan.left_out) };
+        assert_eq!((left_out.name, left_out.code), (name, "chain.broken"), "{target:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_merged_segment_that_nothing_stands_for_is_an_error_and_no_older_state() {
+    let (mut made, names) = merged(8).await;
+    let (id, end) = (made.last().generation, made.last().clone());
+    made.begin_again(Vec::new()).await;
+    made.replica.delete(&Name::Manifest(id).key()).await.unwrap();
+    made.replica.delete(&names[0].key()).await.unwrap();
+    for place in 4..8 {
+        made.replica.delete(&Name::Segment(id, index(place)).key()).await.unwrap();
+    }
+    let targets = [
+        Target::Time(end.at),
+        Target::Time(Timestamp(end.at.0 + 999)),
+        Target::Generation(id, None),
+        Target::Generation(id, Some(end.point)),
+    ];
+    for target in targets {
+        expect(&made.replica, target, &end).await;
+    }
+    change(&made.replica, names[2], Where::Outline).await;
+    for target in targets {
+        let error = restore(&made.replica, target).await.unwrap_err();
+        assert!(error.to_string().contains(&names[2].key()), "{target:?}: {error}");
+        assert_eq!(public(error), (Kind::Damaged, "object.damaged"));
+    }
+    // What is before it does without it.
+    expect(&made.replica, Target::Generation(id, Some(made.states[4].point)), &made.states[4]).await;
 }

@@ -30,7 +30,7 @@ async fn another_suite_kind_or_epoch() {
         }
     }
     told("envelopes", &bucket, 450);
-    assert!(bucket.count.errors > 50, "{}", bucket.count);
+    assert!(bucket.count.errors > 40, "{}", bucket.count);
 }
 
 /// A stream cipher lets whoever knows the plaintext turn it into another; the tag does not.
@@ -49,7 +49,7 @@ async fn another_compression_within() {
         }
     }
     told("compressions", &bucket, 150);
-    assert!(bucket.count.errors > 12, "{}", bucket.count);
+    assert!(bucket.count.errors > 10, "{}", bucket.count);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ async fn every_object_in_the_place_of_every_other() {
         }
     }
     told("swaps", &bucket, 60 * 59);
-    assert!(bucket.count.errors > 500 && bucket.count.true_states > 500, "{}", bucket.count);
+    assert!(bucket.count.errors > 400 && bucket.count.true_states > 500, "{}", bucket.count);
 }
 
 #[tokio::test(flavor = "multi_thread")]
