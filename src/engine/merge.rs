@@ -4,7 +4,12 @@
 //! after the range's end: so the range ends where its pages were read. Its pages are collected as for a snapshot, and in
 //! the last round, under one pin, the current segment is closed at the same commit. Only when the store has acknowledged
 //! that segment is the merged one put, by a task of its own: no sync waits for it.
+//!
+//! A page that is no longer in the WAL comes from the database file, and nothing proves what a file gives. So every one
+//! is held against the table of page hashes, which stands for the commit at which the range ends: of a file that is
+//! damaged no merged segment is made, and its segments, which have what was committed, are what counts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +32,7 @@ use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Su
 use crate::ids::Digest;
 use crate::planted;
 use crate::replica::{Name, Replica};
+use crate::state::PageHashes;
 use crate::storage::{Put, is_there};
 use crate::units::{PageHash, PageNo, SegmentIndex};
 
@@ -34,6 +40,8 @@ use crate::units::{PageHash, PageNo, SegmentIndex};
 const SMALL: usize = 8 << 20;
 /// What is longer is given up, and left to `compact`: the disk of the application is not ours to fill.
 const LONGEST: u64 = 256 << 20;
+/// What has more pages is given up, too: as many as that has of the smallest. Their hashes are held, in some 14 MiB.
+const MOST_PAGES: usize = (LONGEST / 512) as usize;
 /// Bytes that are sent at a time.
 const PIECE: usize = 4 << 20;
 /// How often an object is put before that is given up, and the pause after the first time. The store tries by itself.
@@ -57,6 +65,8 @@ struct Work {
     file: PageFileWriter,
     /// The page file so far.
     spool: Spool,
+    /// The hash of every page in it; of one that was read several times, the last one counts.
+    hashes: BTreeMap<PageNo, PageHash>,
 }
 
 /// How far a merge is.
@@ -115,7 +125,7 @@ impl Merge {
         let spool = Spool::new(context.state.file("merge"), context.replica.is_sealed());
         let pages = range.pages.clone();
         session.observer.call(move |observer| observer.collect_changed(pages)).await??;
-        let work = Some(Work { file, spool });
+        let work = Some(Work { file, spool, hashes: BTreeMap::new() });
         Ok(Some(Merge { level, first, work, page_len: page_size.len(), round: usize::MAX }))
     }
 
@@ -181,6 +191,16 @@ impl Merge {
         let Some(((closed, range), known)) = session.merging.close(self.level).zip(session.replica.clone()) else {
             return Ok(());
         };
+        let Work { file, mut spool, hashes } = self.work.take().expect("the writing thread has given its work back");
+        if let Some(page) = session.read_wrongly(hashes).await? {
+            let (generation, first, last) = (known.generation, closed.first, closed.last);
+            // The range is closed: what closes next is another one, so that the same is not tried again and again.
+            tracing::error!(
+                %generation, %first, %last, %page,
+                "the database file is damaged: it has another page than was committed; these segments are not merged"
+            );
+            return Ok(());
+        }
         let table = session.table.as_ref().expect("a session with a replica has its table");
         let position = known.wal.position().unwrap_or_default();
         let summary = Summary {
@@ -198,7 +218,6 @@ impl Merge {
         };
         let times = Times { level: closed.level, points: closed.points };
         let name = Name::Merged(known.generation, closed.first, closed.last);
-        let Work { file, mut spool } = self.work.take().expect("the writing thread has given its work back");
         let done = crate::task::blocking(move || {
             let finished = file.finish_merged(&summary, &times)?;
             spool.write(&finished.bytes).map_err(spooling)?;
@@ -238,7 +257,7 @@ impl Merge {
             Ok::<_, Error>((work, done))
         });
         let (work, done) = joined(done.await)?;
-        let long = work.spool.len() > LONGEST;
+        let long = work.spool.len() > LONGEST || work.hashes.len() > MOST_PAGES;
         self.work = Some(work);
         done?;
         Ok(if long { Progress::TooLong } else { Progress::Reading })
@@ -255,8 +274,20 @@ impl Work {
         let pages: Vec<(PageNo, PageHash)> =
             step.pages.iter().zip(images).map(|(&page, image)| (page, hasher.hash(page, image))).collect();
         self.file.add(&pages, &step.images)?;
+        self.hashes.extend(pages);
         self.spool.write(&self.file.take()).map_err(spooling)
     }
+}
+
+/// The first of these pages that the table has otherwise. Those beyond its end do not count: they were read when the
+/// database was longer. The lock page is never read.
+fn differing(hashes: &BTreeMap<PageNo, PageHash>, table: &PageHashes) -> Result<Option<PageNo>, Error> {
+    for (&page, &hash) in hashes.iter().take_while(|(page, _)| page.get() <= table.pages()) {
+        if table.get(page)? != hash {
+            return Ok(Some(page));
+        }
+    }
+    Ok(None)
 }
 
 /// The disk of the state directory is full, or worse.
@@ -353,6 +384,19 @@ impl Made {
 }
 
 impl Session {
+    /// The first page of a merge that was read otherwise than it was committed. The merge has just ended: the segment
+    /// that was closed for it is acknowledged, and nothing came after that.
+    async fn read_wrongly(&mut self, hashes: BTreeMap<PageNo, PageHash>) -> Result<Option<PageNo>, Error> {
+        let table = self.table.take().expect("a session with a replica has its table");
+        let done = crate::task::blocking(move || {
+            let found = differing(&hashes, &table);
+            Ok::<_, Error>((found, table))
+        });
+        let (found, table) = joined(done.await)?;
+        self.table = Some(table);
+        found
+    }
+
     /// Takes note of a merged segment that was put; with `wait`, waits for that.
     pub(super) async fn note_merged(&mut self, context: &Context, wait: bool) {
         let Some(putting) = self.merging.putting.take_if(|putting| wait || putting.is_finished()) else { return };
@@ -382,5 +426,30 @@ impl Observer {
         self.pending.track(Tracker::Merge);
         self.collects.begin(Tracker::Merge, pages, Span::default());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::GenerationId;
+    use crate::state::StateDir;
+    use crate::units::Timestamp;
+
+    #[test]
+    fn a_page_that_was_read_otherwise_is_told_and_one_behind_the_end_is_not() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = StateDir::lock(temporary.path(), Timestamp(0)).unwrap();
+        let page = |number| PageNo::new(number).unwrap();
+        let mut table = PageHashes::begin(&dir).unwrap();
+        let committed: Vec<PageHash> = (1..=9).map(PageHash).collect();
+        table.set_run(page(1), &committed).unwrap();
+        let table = table.install(&dir, GenerationId::new(Timestamp(1), [1; 10]), 0).unwrap();
+        let mut read = BTreeMap::new();
+        read.extend([(page(4), PageHash(5)), (page(7), PageHash(7)), (page(10), PageHash(3))]);
+        assert_eq!(differing(&read, &table).unwrap(), Some(page(4)));
+        // Read again in a later round, it is as it was committed.
+        read.extend([(page(4), PageHash(4))]);
+        assert_eq!(differing(&read, &table).unwrap(), None);
     }
 }

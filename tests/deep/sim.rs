@@ -8,11 +8,13 @@
 //! - [`store`]: a bucket, whose requests fail, are late, break off, as the weather is.
 //! - [`time`]: what clocks show.
 //! - [`host`]: a machine with the application, and the life and death of waloy on it.
+//! - [`log`]: what waloy logs as an error.
 //! - [`check`]: what a restore must give, and everything else that must hold at the end.
 
 pub(crate) mod app;
 pub(crate) mod check;
 pub(crate) mod host;
+pub(crate) mod log;
 pub(crate) mod store;
 pub(crate) mod time;
 
@@ -39,6 +41,7 @@ impl Ground {
         std::fs::create_dir_all(&path).expect("a directory to work in");
         simulation::one_thread();
         simulation::seed(seed);
+        log::keep_errors();
         Ground { path: path.canonicalize().expect("it is there") }
     }
 

@@ -4,6 +4,9 @@ mod day;
 mod store;
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -11,6 +14,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use waloy::clock::Clock;
 use waloy::compact::{Level, Levels};
+use waloy::db::Reclaimed;
 use waloy::engine::{Event, Hooks, Options, Replicator};
 use waloy::format::Outline;
 use waloy::ids::GenerationId;
@@ -294,6 +298,63 @@ async fn a_merged_segment_has_the_times_of_its_range() {
     assert_eq!(merged.summary.transactions_since_snapshot, last.summary.transactions_since_snapshot);
     let told: Vec<Timestamp> = merged.times.unwrap().points.iter().map(|point| point.1).collect();
     assert_eq!(told, times);
+}
+
+/// Changes a byte in a page of the database file that has nothing but this byte, behind the back of SQLite. By other
+/// processes: in this one, closing the file would end SQLite's locks on it.
+fn rot(db: &Path, filled_with: u8) {
+    let file = Command::new("cat").arg(db).output().unwrap().stdout;
+    let is_filled = |page: &[u8]| page[4..].iter().all(|&byte| byte == filled_with);
+    let page = file.chunks_exact(4096).position(is_filled).unwrap();
+    let mut write = Command::new("dd");
+    write.args(["bs=1", "conv=notrunc", "status=none"]).arg(format!("seek={}", page * 4096 + 2000));
+    let mut write = write.arg(format!("of={}", db.display())).stdin(Stdio::piped()).spawn().unwrap();
+    write.stdin.take().unwrap().write_all(&[!filled_with]).unwrap();
+    assert!(write.wait().unwrap().success());
+}
+
+/// A page that had rotted in the database file went into a merged segment with the hash of what was read. Nothing could
+/// tell it from a true one: restores took it in the place of the segments, and failed by the checksum of the whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_has_rotted_in_the_database_file_gets_into_no_merged_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
+    let clock = Hand::new();
+    let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
+    let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
+    replicator.sync().await.unwrap();
+    let write = async |sql: &str, blob: Vec<u8>| {
+        clock.advance(1000);
+        app.execute(sql, [blob]).unwrap();
+        replicator.sync().await.unwrap().unwrap();
+    };
+    let (insert, update) = ("INSERT INTO t(x) VALUES (?1)", "UPDATE t SET x = ?1 WHERE id = 1");
+    write(insert, vec![0x5a; 20_000]).await;
+    // The file has it, and the WAL is started over by the next commit.
+    assert_eq!(replicator.checkpoint().await.unwrap(), Reclaimed::All);
+    rot(&db, 0x5a);
+    for _ in 0..3 {
+        write(insert, vec![1; 100]).await;
+    }
+    // Asked for something else, the replicator answers when it has done with the merge.
+    replicator.checkpoint().await.unwrap();
+    // Written again, the page is as it should be.
+    write(update, vec![0xa5; 20_000]).await;
+    for _ in 0..3 {
+        write(insert, vec![1; 100]).await;
+    }
+    settled(&store, 1).await;
+    replicator.shutdown().await.unwrap();
+    let all = objects(&store).await;
+    let ranges: Vec<(u64, u64)> = all.merged.iter().map(|&(first, last, _)| (first.get(), last.get())).collect();
+    assert_eq!(ranges, [(4, 7)], "its segments stay as they are, and the next ones are merged");
+    for &(at, _) in &all.segments {
+        let target = Target::Generation(all.generation, Some(Point::Index(at)));
+        assert!(restored(&store, target).await.1 == by_segments(&store, &all, at).await, "{at}");
+    }
+    compare_and_thin(&store).await;
 }
 
 /// A range that should have closed long ago was merged from what the database was by then: its points were lost at once.

@@ -13,6 +13,7 @@ use waloy::replica::Replica;
 use waloy::storage::{DirStore, Retry, Retrying, Store};
 
 use super::app::App;
+use super::log;
 use super::store::Bucket;
 use super::time::{Time, WallClock};
 use crate::door::{self, Loss, Who, acting};
@@ -106,11 +107,12 @@ impl Host {
         }
     }
 
-    /// Waloy has not had to give a snapshot up because it was not what its segments came to: a fault of its own that it
-    /// noticed in time.
+    /// Waloy has not had to give up a snapshot or a merge that was not what its segments came to: a fault of its own
+    /// that it noticed in time.
     pub(crate) fn expect_consistent(&self) -> anyhow::Result<()> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        match told.iter().find(|error| error.contains("is not the database that its segments give")) {
+        let snapshot = told.iter().find(|error| error.contains("is not the database that its segments give"));
+        match snapshot.cloned().or_else(log::first_error) {
             Some(error) => bail!("I1: {error}"),
             None => Ok(()),
         }
