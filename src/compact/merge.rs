@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::pages::Newest;
-use super::{Error, Found, Options, PlannedMerge, read_back, settle};
+use super::{Error, Found, Options, PlannedMerge, read_back, read_back_or_delete, settle};
 use crate::compress::{Codec, Compression};
 use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, Times};
 use crate::replica::chain::{Link, breaks};
@@ -78,15 +78,13 @@ pub(super) async fn merge(
     let done = done.await;
     match done {
         Ok((end, digest, size)) => {
-            let put = out.finish(end).await?;
-            match put {
-                Put::Created => {}
+            match out.finish(end).await? {
+                Put::Created => read_back_or_delete(replica, merge.name, size, digest, hasher).await?,
                 Put::Exists => match settle(replica, merge.name, digest).await? {
-                    (Found::Same, _) => {}
+                    (Found::Same, _) => read_back(replica, merge.name, size, digest, hasher).await?,
                     (Found::Other, _) => return Ok(Outcome::Exists),
                 },
             }
-            read_back(replica, merge.name, size, digest, hasher).await?;
             Ok(Outcome::Made(size))
         }
         Err(error) => {

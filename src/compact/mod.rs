@@ -11,8 +11,8 @@
 //!   database, and for [`compact`], which merges from the store alone. A range of a higher level is a union of ranges of
 //!   lower ones, and where several end at one point only the highest is merged.
 //! - A merged segment has the newest image of every page that changed in its range; pages beyond its end are left out.
-//! - It is created where there is none, read back and compared before anybody counts on it. Nothing is deleted here:
-//!   what it stands for goes when retention says so.
+//! - It is created where there is none, read back and compared before anybody counts on it. One that the store has
+//!   damaged is deleted again; nothing else is deleted here: what it stands for goes when retention says so.
 //! - Memory is bounded: some 20 MiB, whatever is merged, and one bit for each page of the database.
 
 mod error;
@@ -31,5 +31,5 @@ pub use levels::{Level, Levels};
 pub use plan::{Plan, PlannedMerge, plan};
 pub use run::{Options, Report, compact};
 
-pub(crate) use proof::{Found, read_back, settle};
+pub(crate) use proof::{Found, read_back, read_back_or_delete, settle};
 pub(crate) use units::joined;

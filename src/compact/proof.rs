@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Error;
 use crate::format::{ChunkEntry, PageHasher};
 use crate::ids::Digest;
-use crate::replica::{Name, ObjectReader, Replica};
+use crate::replica::{self, Name, ObjectReader, Replica};
 
 /// Neighbouring chunks are fetched in one request of up to this many bytes.
 const GROUP: u64 = 1 << 20;
@@ -45,6 +45,46 @@ pub(crate) async fn read_back(
         }
     }
     Ok(())
+}
+
+/// Reads back what a put has just created. What is damaged, and still is when it is read once more, is deleted: it is
+/// ours, and whoever lists it would take it for the objects that it was to stand for. A store that gives no answer says
+/// nothing of what it has.
+///
+/// # Errors
+///
+/// Those of [`read_back`].
+pub(crate) async fn read_back_or_delete(
+    replica: &Replica,
+    name: Name,
+    size: u64,
+    digest: Digest,
+    hasher: &PageHasher,
+) -> Result<(), Error> {
+    match read_back(replica, name, size, digest, hasher).await {
+        Err(error) if is_damage(&error) => tracing::debug!(object = %name, %error, "reading it back once more"),
+        read => return read,
+    }
+    // The answer may have been damaged on its way. Where a store knows no conditions, another object may have come in
+    // the place of ours: how long that is, is asked, and if it is whole, it stays.
+    let size = replica.head(&name.key()).await?.size;
+    let read = read_back(replica, name, size, digest, hasher).await;
+    if read.as_ref().is_err_and(is_damage)
+        && let Err(error) = replica.delete(&name.key()).await
+    {
+        tracing::warn!(object = %name, %error, "cannot delete a merged segment that is damaged");
+    }
+    read
+}
+
+/// The object is there, and is not one that anybody wrote.
+fn is_damage(error: &Error) -> bool {
+    match error {
+        // It was written in the clear a moment ago: no key is missing.
+        Error::Replica(replica::Error::Sealed { .. }) => true,
+        Error::Replica(error) => error.is_damage() && !error.is_missing(),
+        _ => false,
+    }
 }
 
 /// Compares what is there with what was to be put there.

@@ -26,7 +26,7 @@ use super::reopen::reopen;
 use super::segment::mark;
 use super::session::Session;
 use super::spool::{Spool, SpoolFile, Spooled};
-use crate::compact::{Found, read_back, settle};
+use crate::compact::{Found, read_back, read_back_or_delete, settle};
 use crate::db;
 use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Summary, Times};
 use crate::ids::Digest;
@@ -310,9 +310,9 @@ struct Made {
 impl Made {
     /// Puts it where there is none, and reads it back. Says its size in the store; `None` if another one is there.
     async fn put(&self, replica: &Replica, hasher: &PageHasher, conditional: bool) -> Result<Option<u64>, Error> {
-        let mut attempt = 1;
+        let (mut attempt, mut created) = (1, None);
         loop {
-            match self.try_put(replica, hasher, conditional).await {
+            match self.try_put(replica, hasher, conditional, &mut created).await {
                 Err(error) if error.is_transient() && attempt < TRIES => {
                     tracing::debug!(object = %self.name, %error, attempt, "cannot put a merged segment");
                     tokio::time::sleep(PAUSE * 2u32.pow(attempt)).await;
@@ -323,25 +323,47 @@ impl Made {
         }
     }
 
-    async fn try_put(&self, replica: &Replica, hasher: &PageHasher, conditional: bool) -> Result<Option<u64>, Error> {
+    /// `created` is its size, once a try has created it: what is there since then is ours.
+    async fn try_put(
+        &self,
+        replica: &Replica,
+        hasher: &PageHasher,
+        conditional: bool,
+        created: &mut Option<u64>,
+    ) -> Result<Option<u64>, Error> {
+        let size = match *created {
+            Some(size) => size,
+            None => match self.create(replica, conditional).await? {
+                (Put::Created, size) => *created.insert(size),
+                (Put::Exists, _) => return self.look(replica, hasher).await,
+            },
+        };
+        read_back_or_delete(replica, self.name, size, self.digest, hasher).await?;
+        Ok(Some(size))
+    }
+
+    /// Puts it where there is none, and says how many bytes that were.
+    async fn create(&self, replica: &Replica, conditional: bool) -> Result<(Put, u64), Error> {
         let key = self.name.key();
-        let there = !conditional && is_there(&**replica, &key).await?;
-        let (put, mut size) = match &self.spooled {
-            _ if there => (Put::Exists, 0),
+        if !conditional && is_there(&**replica, &key).await? {
+            return Ok((Put::Exists, 0));
+        }
+        match &self.spooled {
             Spooled::Memory(content) => {
                 let bytes = Bytes::from(replica.sealing(self.name).await?.finish(content.clone()));
                 let size = bytes.len() as u64;
-                (replica.put_if_absent(&key, bytes).await?, size)
+                Ok((replica.put_if_absent(&key, bytes).await?, size))
             }
-            Spooled::File(file) => self.upload(replica, &key, file).await?,
-        };
-        if put == Put::Exists {
-            let (found, listed) = settle(replica, self.name, self.digest).await?;
-            if found == Found::Other {
-                tracing::warn!(object = %self.name, "another merged segment is there already, and stays");
-                return Ok(None);
-            }
-            size = listed;
+            Spooled::File(file) => self.upload(replica, &key, file).await,
+        }
+    }
+
+    /// One is there already: ours from a try whose answer was lost, which is read back, or another one.
+    async fn look(&self, replica: &Replica, hasher: &PageHasher) -> Result<Option<u64>, Error> {
+        let (found, size) = settle(replica, self.name, self.digest).await?;
+        if found == Found::Other {
+            tracing::warn!(object = %self.name, "another merged segment is there already, and stays");
+            return Ok(None);
         }
         read_back(replica, self.name, size, self.digest, hasher).await?;
         Ok(Some(size))

@@ -285,7 +285,7 @@ async fn what_is_there_under_the_name_is_never_replaced() {
 }
 
 #[tokio::test]
-async fn a_merged_segment_that_does_not_read_back_counts_for_nothing() {
+async fn a_merged_segment_that_reads_back_damaged_twice_is_taken_away_and_one_that_cannot_be_read_stays() {
     let made = Handmade::random(512, Compression::None, 16, 1, 8).await;
     let plan = compact::plan(&made.replica, &small()).await.unwrap();
     let plan = Plan { merges: plan.merges[..1].to_vec(), ..plan };
@@ -295,12 +295,37 @@ async fn a_merged_segment_that_does_not_read_back_counts_for_nothing() {
         compact::compact(&store, &plan, &small()).await.unwrap();
         counting.requests_of(Operation::GetRange)
     };
+    let merged = async |store: &Replica| {
+        let listed = Objects::list(&**store, made.last().generation, None).await.unwrap().merged;
+        listed.iter().map(|&(first, last, _)| (first, last)).collect::<Vec<_>>()
+    };
+    let planned = [(plan.merges[0].first, plan.merges[0].last)];
     // The last read is that of what was written. The flipped bit is in the middle: in a page.
     let faulty = FaultyStore::new(made.copy().await.store().clone());
     faulty.flip_nth_of(Operation::GetRange, reads, 300, 4);
+    faulty.flip_nth_of(Operation::GetRange, reads + 1, 300, 4);
     let store = Replica::plain(Arc::new(faulty.clone()));
     let error = compact::compact(&store, &plan, &small()).await.unwrap_err();
     assert_eq!((faulty.pending(), PublicError::from(error).kind()), (0, Kind::Damaged));
+    assert!(merged(&store).await.is_empty(), "no restore takes it for its segments");
+    expect(&store, Target::Latest, made.last()).await;
+
+    // Once, it may have been the answer.
+    let faulty = FaultyStore::new(made.copy().await.store().clone());
+    faulty.flip_nth_of(Operation::GetRange, reads, 300, 4);
+    let store = Replica::plain(Arc::new(faulty.clone()));
+    compact::compact(&store, &plan, &small()).await.unwrap();
+    assert_eq!((faulty.pending(), merged(&store).await), (0, planned.to_vec()));
+
+    // A store that does not answer says nothing of what it has.
+    let faulty = FaultyStore::new(made.copy().await.store().clone());
+    faulty.flip_nth_of(Operation::GetRange, reads, 300, 4);
+    faulty.fail_nth_of(Operation::GetRange, reads + 1, When::Before, ErrorKind::Unavailable);
+    let store = Replica::plain(Arc::new(faulty.clone()));
+    let error = compact::compact(&store, &plan, &small()).await.unwrap_err();
+    assert_eq!((faulty.pending(), PublicError::from(error).kind()), (0, Kind::Unavailable));
+    assert_eq!(merged(&store).await, planned);
+    prove(&store).await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use waloy::ids::GenerationId;
 use waloy::replica::{self, Name, ObjectReader, Objects, Replica};
 use waloy::restore::{self, Output, Point, Target};
 use waloy::storage::MemoryStore;
+use waloy::testing::faulty::{FaultyStore, Operation};
 use waloy::units::{SegmentIndex, Timestamp};
 use waloy::verify::{self, Level as Depth, Subset};
 
@@ -451,6 +452,61 @@ async fn a_merge_that_fails_holds_up_nothing() {
     replicator.shutdown().await.unwrap();
     assert!(objects(&store).await.merged.is_empty());
     assert!(restored(&store, Target::Latest).await.1 == model::pages_of(&app));
+}
+
+/// A merged segment that did not read back was told, and stayed: every restore took it in the place of its segments.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_segment_that_the_store_has_damaged_is_taken_away_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let logged = Logged::new();
+    logged.spoil(|key| key.contains('-'));
+    let store = Replica::plain(Arc::new(logged.clone()));
+    let clock = Hand::new();
+    let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
+    let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
+    replicator.sync().await.unwrap();
+    for _ in 0..4 {
+        clock.advance(1000);
+        app.execute("INSERT INTO t(x) VALUES (randomblob(2000))", []).unwrap();
+        replicator.sync().await.unwrap().unwrap();
+    }
+    // Asked for something else, the replicator answers when it has done with the merge.
+    replicator.checkpoint().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    let index = |at| SegmentIndex::new(at).unwrap();
+    let name = Name::Merged(newest(&store).await, index(0), index(3));
+    let done: Vec<String> = logged.log().into_iter().filter(|entry| entry.ends_with(&name.key())).collect();
+    assert_eq!((&done[0], done.last().unwrap()), (&format!("put {name}"), &format!("delete {name}")));
+    assert!(restored(&store, Target::Latest).await.1 == model::pages_of(&app));
+    prove(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_damaged_on_its_way_costs_no_merged_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let faulty = FaultyStore::new(Arc::new(MemoryStore::new()));
+    let store = Replica::plain(Arc::new(faulty.clone()));
+    let clock = Hand::new();
+    let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
+    let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
+    replicator.sync().await.unwrap();
+    // Nothing is read in parts but what was merged.
+    faulty.flip_nth_of(Operation::GetRange, 1, 300, 4);
+    for _ in 0..4 {
+        clock.advance(1000);
+        app.execute("INSERT INTO t(x) VALUES (randomblob(2000))", []).unwrap();
+        replicator.sync().await.unwrap().unwrap();
+    }
+    replicator.checkpoint().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    assert_eq!((faulty.pending(), faulty.requests_of(Operation::Delete)), (0, 0));
+    let manifest = replica::read_manifest(&store, newest(&store).await).await.unwrap().unwrap();
+    assert_eq!(manifest.merged.len(), 1, "it is there, and counted on");
+    compare_and_thin(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

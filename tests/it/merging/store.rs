@@ -14,13 +14,14 @@ use waloy::units::Timestamp;
 
 use super::Hand;
 
-type Refused = Box<dyn Fn(&str) -> bool + Send + Sync>;
+type Keys = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 #[derive(Clone)]
 pub(super) struct Logged {
     memory: MemoryStore,
     log: Arc<Mutex<Vec<String>>>,
-    refused: Arc<Mutex<Option<Refused>>>,
+    refused: Arc<Mutex<Option<Keys>>>,
+    spoiled: Arc<Mutex<Option<Keys>>>,
     /// Its clock, if it tells when it took what.
     clock: Option<Hand>,
     taken: Arc<Mutex<HashMap<String, Timestamp>>>,
@@ -39,6 +40,7 @@ impl Logged {
             memory: MemoryStore::new(),
             log: Arc::default(),
             refused: Arc::default(),
+            spoiled: Arc::default(),
             clock: None,
             taken: Arc::default(),
             segment_bytes: Arc::default(),
@@ -53,6 +55,11 @@ impl Logged {
     /// Puts of these keys are denied from now on.
     pub(super) fn refuse(&self, refused: impl Fn(&str) -> bool + Send + Sync + 'static) {
         *self.refused.lock().unwrap() = Some(Box::new(refused));
+    }
+
+    /// Of what is put under these keys from now on, one bit is kept the other way.
+    pub(super) fn spoil(&self, spoiled: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        *self.spoiled.lock().unwrap() = Some(Box::new(spoiled));
     }
 
     /// `put KEY`, `get KEY`, `list PREFIX` and so on, in the order in which they were done.
@@ -81,6 +88,18 @@ impl Logged {
         Meta { modified, ..meta }
     }
 
+    /// The bytes as they are kept.
+    fn kept(&self, key: &str, bytes: Bytes) -> Bytes {
+        match &*self.spoiled.lock().unwrap() {
+            Some(spoiled) if spoiled(key) => {
+                let mut bytes = bytes.to_vec();
+                bytes[300] ^= 4;
+                Bytes::from(bytes)
+            }
+            _ => bytes,
+        }
+    }
+
     fn check(&self, key: &str) -> Result<(), Error> {
         match &*self.refused.lock().unwrap() {
             Some(refused) if refused(key) => Err(Error::new(ErrorKind::Denied, "write", key, "refused by the test")),
@@ -107,7 +126,7 @@ impl Store for Logged {
         if matches!(Name::parse(key), Some(Name::Segment(..))) {
             self.segment_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
-        let put = self.memory.put_if_absent(key, bytes).await?;
+        let put = self.memory.put_if_absent(key, self.kept(key, bytes)).await?;
         self.note(if put == Put::Created { "put" } else { "exists" }, key);
         Ok(put)
     }
