@@ -29,7 +29,8 @@ pub struct Closed {
     pub points: Vec<(SegmentIndex, Timestamp)>,
 }
 
-/// The ranges that are open, one at each level. They grow at the end of a generation, and close from below.
+/// The ranges that are open, one at each level. They grow at the end of a generation, and close from below. None begins
+/// before that of the level above: so no two ranges that close ever cross.
 #[derive(Clone, Debug)]
 pub struct Frontier {
     levels: Levels,
@@ -126,7 +127,8 @@ impl Frontier {
     }
 
     /// Lets go of what was not closed when its time was over, twice: whoever has only the present state cannot merge it
-    /// any more without losing points that are far apart. Says which levels begin anew.
+    /// any more without losing points that are far apart. Says which levels begin anew, the lowest first: each where
+    /// the level below it begins, or with the next unit if nothing is open there.
     pub fn forget_stale(&mut self, now: Timestamp) -> Vec<usize> {
         let mut stale = Vec::new();
         let mut left: Vec<(SegmentIndex, Timestamp)> = Vec::new();
@@ -135,7 +137,9 @@ impl Frontier {
             if self.over(level).is_some_and(|over| over.0.saturating_add(window) <= now.0) {
                 stale.push(level);
                 left.append(&mut self.open[level].parts);
-                self.open[level] = Open::default();
+                // What is open below will be a part of it. Begun later, its range would cross that one.
+                let begun = level.checked_sub(1).and_then(|below| self.open[below].begun);
+                self.open[level] = Open { begun, parts: Vec::new() };
             } else {
                 // They stay parts of the ranges above, each by itself.
                 left.sort_unstable();
@@ -148,7 +152,10 @@ impl Frontier {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::compact::Level;
 
     fn index(index: u64) -> SegmentIndex {
         SegmentIndex::new(index).unwrap()
@@ -251,5 +258,75 @@ mod tests {
         assert_eq!(frontier.begins(0), Some(index(5)));
         let closed = frontier.close(1).unwrap();
         assert_eq!((closed.first, closed.last, closed.points.len()), (index(0), index(5), 6));
+    }
+    /// For ten minutes nobody closed anything. The lowest level, which had begun anew every minute, did so once more in
+    /// time, and the second one began behind it: one range closed across the beginning of the other.
+    #[test]
+    fn a_level_that_begins_anew_begins_where_the_one_below_does() {
+        let mut frontier = Frontier::new(Levels::default());
+        let mut anew = Vec::new();
+        for at in 0..=86 {
+            let unit = segment(at, at as i64 * 7);
+            anew.push(frontier.forget_stale(unit.at));
+            frontier.add(unit);
+        }
+        assert_eq!((&anew[81][..], &anew[86][..]), (&[0][..], &[1][..]));
+        assert_eq!((frontier.begins(0), frontier.begins(1)), (Some(index(81)), Some(index(81))));
+        assert_eq!(frontier.begins(2), Some(index(0)));
+        let lower = frontier.close(0).unwrap();
+        frontier.add(segment(87, 609));
+        let upper = frontier.close(1).unwrap();
+        assert_eq!((lower.first, lower.last), (index(81), index(86)));
+        assert_eq!((upper.first, upper.last, upper.points.len()), (index(81), index(87), 2));
+    }
+
+    /// Numbers that follow from a seed.
+    fn chance(seed: u64) -> impl FnMut(u64) -> u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        move |limit| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) % limit
+        }
+    }
+
+    /// The ranges that close over a thousand segments while it is held up again and again that they do: until about the
+    /// time at which a level begins anew.
+    fn held_up(seed: u64) -> Vec<(u64, u64)> {
+        let windows = [30, 300, 3600];
+        let level = |&seconds| Level { window: Duration::from_secs(seconds), parts: 1000 };
+        let mut frontier = Frontier::new(Levels::new(windows.iter().map(level).collect::<Vec<_>>()));
+        let (mut below, mut now, mut held_until) = (chance(seed), 0, 0);
+        let mut found = Vec::new();
+        for at in 0..1000 {
+            now += below([2000, 7000, 61_000][at as usize % 3]) as i64;
+            let unit = Unit { at: Timestamp(now), ..segment(at, 0) };
+            frontier.forget_stale(unit.at);
+            frontier.add(unit);
+            if now >= held_until && below(100) == 0 {
+                let level = below(3) as usize;
+                let over = frontier.over(level).map_or(now, |over| over.0);
+                held_until = over + windows[level] as i64 * 1000 + below(60_000) as i64;
+            }
+            while let Some(level) = frontier.due(unit.at).filter(|_| now >= held_until) {
+                found.extend(frontier.close(level).map(|closed| (closed.first.get(), closed.last.get())));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn however_long_it_is_held_up_that_ranges_close_no_two_of_them_cross() {
+        let mut closed = 0;
+        for seed in 1..=32 {
+            let found = held_up(seed);
+            closed += found.len();
+            for (first, last) in &found {
+                let crosses = |other: &&(u64, u64)| other.0 < *first && *first <= other.1 && other.1 < *last;
+                assert_eq!(found.iter().find(crosses), None, "seed {seed}: {first}-{last}");
+            }
+        }
+        assert!(closed > 1000, "{closed}");
     }
 }

@@ -148,7 +148,8 @@ impl Merging {
     /// A segment, or what was merged, comes behind what is there. It closes what is open below its level.
     pub(super) fn add_unit(&mut self, unit: Unit, part: &Part) {
         for level in self.frontier.forget_stale(unit.at) {
-            self.ranges[level] = None;
+            // It begins where the level below does, and has in it what that one has.
+            self.ranges[level] = level.checked_sub(1).and_then(|below| self.ranges[below].clone());
         }
         let below = usize::from(unit.level).min(self.ranges.len());
         if below > 0 {
@@ -218,5 +219,42 @@ impl Merging {
     /// A merge is done.
     pub(super) fn done(&mut self) {
         (self.not_before, self.told) = (None, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::PageNo;
+
+    /// One of the segments that come every seven seconds, each with a page of its own.
+    fn segment(at: u64) -> (Unit, Part) {
+        let (index, time) = (SegmentIndex::new(at).unwrap(), Timestamp(at as i64 * 7000));
+        let part = Part {
+            first_time: time,
+            checksum_before: DbChecksum(at),
+            predecessor: Digest::NONE,
+            flags: Flags::default(),
+            unobserved: None,
+            span: Span { transactions: 1, wal_bytes: 1, first: time, last: time },
+            pages: PageSet::of(PageNo::new(at as u32 + 1)),
+        };
+        (Unit { first: index, last: index, level: 0, at: time }, part)
+    }
+
+    #[test]
+    fn a_range_that_begins_anew_has_in_it_what_the_one_below_has() {
+        let mut merging = Merging::new(Some(Levels::default()));
+        for at in 0..=86 {
+            let (unit, part) = segment(at);
+            merging.add_unit(unit, &part);
+        }
+        for level in [0, 1] {
+            let (first, range) = merging.open(level).unwrap();
+            assert_eq!((first.get(), range.checksum_before, range.transactions), (81, DbChecksum(81), 6), "{level}");
+            assert_eq!(range.first_time, Timestamp(81 * 7000));
+            assert_eq!(range.pages, PageSet::of((82..=87).filter_map(PageNo::new)));
+        }
+        assert_eq!(merging.open(2).map(|(first, range)| (first.get(), range.transactions)), Some((0, 87)));
     }
 }
