@@ -179,6 +179,28 @@ async fn a_merged_segment_over_a_longer_time_than_the_ladder_allows_stands_for_n
 }
 
 #[tokio::test]
+async fn merged_segments_that_cross_keep_what_is_in_them_and_nothing_else() {
+    let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
+    let mut rng = crate::handmade::Rng(3);
+    made.begin_again(rng.page(512)).await;
+    for _ in 0..24 {
+        made.commit(rng.page(512)).await;
+    }
+    for (first, last) in [(0, 7), (8, 14), (12, 19)] {
+        made.merge(first, last).await;
+    }
+    let dated = Dated::of(&made, &made.replica);
+    dated.now_is(Timestamp(made.last().at.0 + 2 * DAY));
+    let store = Replica::plain(dated);
+    let report = enforce(&store, &policy(days(30), hours(24)), NOW).await.unwrap();
+    assert_eq!((report.objects, report.is_complete()), (8, true));
+    for state in made.states.iter().filter(|state| state.point.index() >= Some(index(7))) {
+        assert_eq!(planned(&made, &store, state.at).await.unwrap().point, state.point);
+    }
+    assert!(Plan::of(&store, &policy(days(30), hours(24)), NOW).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn the_newest_segment_of_the_latest_generation_stays_although_it_was_merged() {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
     let mut rng = crate::handmade::Rng(3);
