@@ -230,7 +230,7 @@ impl Merge {
         let putting = tokio::spawn(async move {
             let stored = made.put(&replica, &hasher, conditional).await?;
             let (first, last, at) = (closed.first, closed.last, summary.last_time);
-            Ok(stored.map(|bytes| ManifestMerged { first, last, level, at, bytes, digest }))
+            Ok(stored.map(|bytes| (known.generation, ManifestMerged { first, last, level, at, bytes, digest })))
         });
         session.merging.putting = Some(AbortOnDropHandle::new(putting));
         Ok(())
@@ -423,14 +423,15 @@ impl Session {
     pub(super) async fn note_merged(&mut self, context: &Context, wait: bool) {
         let Some(putting) = self.merging.putting.take_if(|putting| wait || putting.is_finished()) else { return };
         match joined(putting.await) {
-            Ok(Some(merged)) => {
+            Ok(Some((generation, merged))) => {
                 tracing::debug!(first = %merged.first, last = %merged.last, bytes = merged.bytes, "merged");
                 context.count(|report| {
                     report.objects += 1;
                     report.stored_bytes += merged.bytes;
                 });
                 self.merging.done();
-                if let Some(manifest) = &mut self.manifest {
+                // Another generation may have begun meanwhile, in which the same indices are other segments.
+                if let Some(manifest) = self.manifest.as_mut().filter(|manifest| manifest.generation == generation) {
                     manifest.merge(merged);
                 }
             }

@@ -15,7 +15,7 @@ use super::pending::Span;
 use super::segment::Joint;
 use crate::compact::{Closed, Frontier, Levels, Unit};
 use crate::format::{Flags, ManifestMerged, Summary};
-use crate::ids::Digest;
+use crate::ids::{Digest, GenerationId};
 use crate::state::Acknowledged;
 use crate::units::{DbChecksum, SegmentIndex, Timestamp};
 
@@ -95,8 +95,9 @@ impl Range {
     }
 }
 
-/// A merged segment on its way to the store: told when it is there and was read back, `None` if another one was.
-pub(super) type Putting = AbortOnDropHandle<Result<Option<ManifestMerged>, Error>>;
+/// A merged segment on its way to the store: told, with its generation, when it is there and was read back; `None` if
+/// another one was.
+pub(super) type Putting = AbortOnDropHandle<Result<Option<(GenerationId, ManifestMerged)>, Error>>;
 
 /// The open ranges of a generation.
 #[derive(Debug)]
@@ -133,7 +134,7 @@ impl Merging {
         Merging { resumed: levels.is_some(), ..Merging::new(levels) }
     }
 
-    /// Another generation begins.
+    /// Another generation begins. What is on its way to the store belongs to the one before, and gets there.
     pub(super) fn reset(&mut self, levels: Option<Levels>) {
         let fresh = Merging::new(levels);
         (self.frontier, self.ranges, self.resumed) = (fresh.frontier, fresh.ranges, false);

@@ -431,6 +431,45 @@ async fn the_manifest_does_not_grow_without_end_and_is_not_written_at_each_sync(
     assert!(lists <= 3, "{lists}");
 }
 
+/// A merged segment that came late got into the manifest of the generation that had begun meanwhile, in which the same
+/// indices are other segments: restores looked for what is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_segment_that_comes_late_is_not_listed_in_the_next_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    let logged = Logged::new();
+    let store = Replica::plain(Arc::new(logged.clone()));
+    let clock = Hand::new();
+    let options = with(levels([(60_000, 4), (600_000, 100), (600_000, 100)]), manual(&db));
+    let mut replicator = Replicator::start(options, store.clone(), hooks(&clock)).await.unwrap();
+    replicator.sync().await.unwrap();
+    let write = async || {
+        clock.advance(1000);
+        app.execute("INSERT INTO t(x) VALUES (randomblob(2000))", []).unwrap();
+        replicator.sync().await.unwrap().unwrap();
+    };
+    let held = logged.hold_up().await;
+    for _ in 0..4 {
+        write().await;
+    }
+    let before = newest(&store).await;
+    clock.advance(1000);
+    replicator.snapshot().await.unwrap();
+    for _ in 0..5 {
+        write().await;
+    }
+    // Asked for something else, the replicator has seen that it is still on its way.
+    replicator.checkpoint().await.unwrap();
+    drop(held);
+    replicator.shutdown().await.unwrap();
+    let late = Objects::list(&*store, before, None).await.unwrap();
+    assert_eq!(late.merged.len(), 1, "it is where it belongs");
+    let manifest = replica::read_manifest(&store, newest(&store).await).await.unwrap().unwrap();
+    assert_eq!((manifest.generation == before, manifest.next_index, manifest.merged.len()), (false, 5, 0));
+    prove(&store).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_fails_holds_up_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use waloy::clock::Clock;
 use waloy::replica::Name;
 use waloy::storage::{Depth, Error, ErrorKind, Listing, MemoryStore, Meta, Put, Store, Upload};
@@ -22,6 +23,8 @@ pub(super) struct Logged {
     log: Arc<Mutex<Vec<String>>>,
     refused: Arc<Mutex<Option<Keys>>>,
     spoiled: Arc<Mutex<Option<Keys>>>,
+    /// Held while something merged is put.
+    merged: Arc<RwLock<()>>,
     /// Its clock, if it tells when it took what.
     clock: Option<Hand>,
     taken: Arc<Mutex<HashMap<String, Timestamp>>>,
@@ -41,6 +44,7 @@ impl Logged {
             log: Arc::default(),
             refused: Arc::default(),
             spoiled: Arc::default(),
+            merged: Arc::default(),
             clock: None,
             taken: Arc::default(),
             segment_bytes: Arc::default(),
@@ -60,6 +64,11 @@ impl Logged {
     /// Of what is put under these keys from now on, one bit is kept the other way.
     pub(super) fn spoil(&self, spoiled: impl Fn(&str) -> bool + Send + Sync + 'static) {
         *self.spoiled.lock().unwrap() = Some(Box::new(spoiled));
+    }
+
+    /// Nothing merged is put until this is dropped.
+    pub(super) async fn hold_up(&self) -> OwnedRwLockWriteGuard<()> {
+        self.merged.clone().write_owned().await
     }
 
     /// `put KEY`, `get KEY`, `list PREFIX` and so on, in the order in which they were done.
@@ -126,6 +135,10 @@ impl Store for Logged {
         if matches!(Name::parse(key), Some(Name::Segment(..))) {
             self.segment_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
+        let _goes = match Name::parse(key) {
+            Some(Name::Merged(..)) => Some(self.merged.read().await),
+            _ => None,
+        };
         let put = self.memory.put_if_absent(key, self.kept(key, bytes)).await?;
         self.note(if put == Put::Created { "put" } else { "exists" }, key);
         Ok(put)
