@@ -66,7 +66,7 @@ impl Name {
     /// The object whose key stands at the end of a text, behind the location of a store: as objects are called in
     /// errors.
     pub fn at_end_of(located: &str) -> Option<Name> {
-        let mut slashes = located.rmatch_indices('/').map(|(at, _)| at);
+        let mut slashes = located.rmatch_indices(['/', ':']).map(|(at, _)| at);
         let begins = [slashes.nth(1), slashes.next()].map(|at| at.map_or(0, |at| at + 1));
         begins.into_iter().find_map(|begin| Name::parse(&located[begin..]))
     }
