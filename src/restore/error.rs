@@ -86,7 +86,7 @@ pub enum Error {
         /// The later object, with the store's location.
         object: String,
         /// The object before it.
-        before: Name,
+        before: Box<Name>,
         /// Why.
         why: Break,
     },

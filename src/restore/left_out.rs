@@ -32,7 +32,7 @@ impl LeftOut {
         }
         let names = match error {
             // Which of the two is another one than it was, nothing tells.
-            Error::Broken { before, .. } => [error.about(), Some(*before)],
+            Error::Broken { before, .. } => [error.about(), Some(**before)],
             Error::Replica(_) if error.is_damage() && !error.is_missing() => [error.about(), None],
             _ => [None, None],
         };

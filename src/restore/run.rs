@@ -282,7 +282,7 @@ async fn fill(
             }
             Some((later, object)) => {
                 if let Some(&why) = chain::breaks(&link, later).first() {
-                    return Err(Error::Broken { object: object.clone(), before: reader.name(), why });
+                    return Err(Error::Broken { object: object.clone(), before: Box::new(reader.name()), why });
                 }
             }
         }
