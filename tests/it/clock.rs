@@ -11,6 +11,7 @@ use waloy::engine::{self, Hooks, Replicator};
 use waloy::replica::{self, Name, Replica};
 use waloy::restore::{self, Options, Output, Target};
 use waloy::storage::MemoryStore;
+use waloy::testing::faulty::{FaultyStore, Operation};
 use waloy::units::{SegmentIndex, Timestamp};
 
 use crate::engine::{application, manual};
@@ -152,4 +153,32 @@ async fn whatever_the_clock_does_times_only_rise_and_lead_to_their_states() {
         restarts.map(|restart| async move { session_with_a_jump(to, restart, &format!("{name}, {restart:?}")).await })
     });
     futures_util::future::join_all(sessions).await;
+}
+
+/// The clock that never goes back stands still while a machine is suspended: nobody looked for what another writer had put
+/// meanwhile, merged, and let go of, so that its names were free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_suspension_it_is_looked_for_other_writers() {
+    let scene = Scene::new();
+    let faulty = Arc::new(FaultyStore::new(scene.store.store().clone()));
+    let insert = || scene.app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+    let start = || {
+        let hooks = Hooks { clock: scene.clock.clone(), ..Hooks::default() };
+        let mut options = manual(&scene.db());
+        options.merge = None;
+        Replicator::start(options, Replica::plain(faulty.clone()), hooks)
+    };
+    let mut replicator = start().await.unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    // In its first seconds a replica is looked at before each segment.
+    let mut replicator = start().await.unwrap();
+    for (passed, looked) in [(0, false), (30_000, false), (61_000, true), (0, false), (-HOUR, true)] {
+        scene.clock.0.fetch_add(passed, Ordering::Relaxed);
+        let before = faulty.requests_of(Operation::List);
+        insert();
+        replicator.sync().await.unwrap();
+        assert_eq!(faulty.requests_of(Operation::List) > before, looked, "after {passed} ms");
+    }
+    replicator.shutdown().await.unwrap();
 }
