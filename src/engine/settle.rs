@@ -9,6 +9,7 @@ use super::parcel::{Body, put, require_ours};
 use super::rival::{overtaken_by, require_last, require_newest};
 use crate::format::{Manifest, Reason};
 use crate::ids::GenerationId;
+use crate::planted;
 use crate::replica::{self, Name, ObjectReader, Objects};
 use crate::restore;
 use crate::state::{Acknowledged, Intent, PageHashes};
@@ -174,7 +175,9 @@ pub(super) async fn note_ours(context: &Context, known: &mut Acknowledged) -> Re
             },
         };
     }
-    let fits = |table: &PageHashes| table.checksum().to_string() == known.checksum;
+    let fits = |table: &PageHashes| {
+        table.checksum().to_string() == known.checksum || planted::is("the page hashes of another object are taken")
+    };
     if table.as_ref().is_some_and(fits) {
         return Ok(table);
     }
