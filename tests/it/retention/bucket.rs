@@ -1,6 +1,11 @@
 //! How buckets answer when many objects are to be deleted.
 
+use std::sync::Arc;
+
+use waloy::replica::Replica;
+use waloy::retention;
 use waloy::storage::{ErrorKind, Retry, S3Options, S3Store, Store};
+use waloy::units::Timestamp;
 
 use crate::fake_s3::{Answer, FakeS3};
 
@@ -73,4 +78,32 @@ async fn a_key_that_may_not_delete_is_told_for_all() {
     let error = store(&server).await.delete_many(&keys()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert_eq!(server.requests().len(), 1);
+}
+
+/// Whose upload in parts was cut short where nobody remembers it paid for its parts for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_in_parts_that_nobody_has_finished_for_a_week_are_given_up() {
+    let generation = "01jd9q0000000000000000000a";
+    let upload = |key: &str, id: &str, begun: &str| {
+        format!("<Upload><Key>app/{key}</Key><UploadId>{id}</UploadId><Initiated>{begun}</Initiated></Upload>")
+    };
+    let uploads = [
+        upload(&format!("{generation}/snapshot"), "old", "2026-01-01T00:00:00.000Z"),
+        upload(&format!("{generation}/wal/000000000007"), "older", "2025-12-01T00:00:00.000Z"),
+        upload(&format!("{generation}/wal/000000000009"), "young", "2026-01-09T00:00:00.000Z"),
+        upload("another/thing", "strange", "2025-01-01T00:00:00.000Z"),
+    ];
+    let body = format!("<ListMultipartUploadsResult>{}</ListMultipartUploadsResult>", uploads.concat());
+    let server = FakeS3::start(move |request| match request.line.starts_with("GET") {
+        true => Answer::new("200 OK", body.clone()).with("content-type", "application/xml"),
+        false => Answer::new("204 No Content", ""),
+    });
+    let replica = Replica::plain(Arc::new(store(&server).await));
+    // 2026-01-10.
+    let now = Timestamp(1_768_003_200_000);
+    assert_eq!(retention::abort_uploads(&replica, now).await.unwrap(), 2);
+    let given_up: Vec<String> =
+        server.requests().into_iter().map(|request| request.line).filter(|line| line.starts_with("DELETE")).collect();
+    assert_eq!(given_up.len(), 2, "{given_up:?}");
+    assert!(given_up[0].contains("uploadId=old") && given_up[1].contains("uploadId=older"), "{given_up:?}");
 }
