@@ -334,7 +334,7 @@ impl Inner {
         let mut answer = send(condition.clone()).await;
         if condition.is_some() && answer.as_ref().is_err_and(|error| status(error) == Some(501)) {
             self.unconditional_completion.store(true, Ordering::Relaxed);
-            if self.is_there(key).await? {
+            if self.size_of(key).await?.is_some() {
                 return Ok(Put::Exists);
             }
             answer = send(None).await;

@@ -22,14 +22,18 @@ impl Inner {
         let call = self.call("write", "PutObject", key);
         let turn = self.turn().await;
         let headway = Headway::begin();
-        let len = bytes.len() as u64;
-        let request = self.put_request(key, bytes).customize().config_override(Headway::limits());
+        let request = self.put_request(key, bytes.clone()).customize().config_override(Headway::limits());
         let answer = headway.within(request.interceptor(headway.clone()).send()).await;
         let answer = answer.map_err(|error| call.failed(&error))?;
         drop(turn);
-        match answer.e_tag.is_some() || self.has(key, len).await? {
-            true => Ok(()),
-            false => Err(call.not_taken()),
+        if answer.e_tag.is_some() {
+            return Ok(());
+        }
+        // What was there before may be as long.
+        match self.get(key, bytes.len() as u64).await {
+            Ok(there) if there == bytes => Ok(()),
+            Err(error) if error.may_pass() => Err(error),
+            Ok(_) | Err(_) => Err(call.not_taken()),
         }
     }
 
@@ -47,14 +51,14 @@ impl Inner {
             return match answer {
                 Ok(answer) if answer.e_tag.is_some() => Ok(Put::Created),
                 // Whose it is, the caller tells.
-                Ok(_) if self.has(key, bytes.len() as u64).await? => Ok(Put::Exists),
+                Ok(_) if self.size_of(key).await? == Some(bytes.len() as u64) => Ok(Put::Exists),
                 Ok(_) => Err(call.not_taken()),
                 Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
                 Err(error) if status(&error) == Some(501) && condition.is_some() => {
                     self.unconditional.store(true, Ordering::Relaxed);
-                    match self.is_there(key).await? {
-                        true => Ok(Put::Exists),
-                        false => continue,
+                    match self.size_of(key).await? {
+                        Some(_) => Ok(Put::Exists),
+                        None => continue,
                     }
                 }
                 Err(error) => Err(call.failed(&error)),
@@ -62,21 +66,12 @@ impl Inner {
         }
     }
 
-    /// Asked where an answer to a put names no object (a proxy's page, with a status of success): whether there is one of
-    /// this length.
-    async fn has(&self, key: &str, len: u64) -> Result<bool, Error> {
+    /// The size of an object, if there is one: asked before something is put without a condition, and where an answer to a
+    /// put names no object (a proxy's page, with a status of success).
+    pub(super) async fn size_of(&self, key: &str) -> Result<Option<u64>, Error> {
         match self.head(key).await {
-            Ok(there) => Ok(there.size == len),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Asked before something is put without a condition.
-    pub(super) async fn is_there(&self, key: &str) -> Result<bool, Error> {
-        match self.head(key).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
+            Ok(there) => Ok(Some(there.size)),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
