@@ -2310,7 +2310,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__remove)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --unproven --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -814,6 +814,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l concurrency -d 'Requests at the same time' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l retries -d 'How often a request is tried' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l unproven -d 'Do not open the replica first: whether anything that is left opens it, you know'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Say nothing but errors'

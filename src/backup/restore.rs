@@ -85,7 +85,7 @@ pub(super) async fn restore_if_missing(config: &BackupConfig) -> Result<()> {
     }
     let state_dir = config.state_dir.clone().unwrap_or_else(|| default_state_dir(path));
     let options = restore::Options { state_dir: Some(state_dir), ..restore::Options::default() };
-    match restore::restore(&config.open_replica().await?, Target::Latest, &Output::new(path), &options).await {
+    match restore::restore_missing(&config.open_replica().await?, &Output::new(path), &options).await {
         Ok(report) => {
             let (db, generation, at) = (path.display(), report.plan.generation, report.plan.at);
             tracing::info!(%db, %generation, %at, "restored, as it was not there");

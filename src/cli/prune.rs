@@ -52,9 +52,8 @@ pub struct Args {
     #[arg(long)]
     orphans: bool,
     /// Say that this generation rightly replaced another database: what was before it may go. Deletes nothing yet
-    #[arg(
-        long, value_name = "GEN", conflicts_with_all = ["retention", "keep", "min_keep", "grace", "orphans"]
-    )]
+    // Not with `retention`: that may come from the environment.
+    #[arg(long, value_name = "GEN", conflicts_with_all = ["keep", "min_keep", "grace", "orphans"])]
     confirm_replacement: Option<String>,
     /// Say what would be deleted, and delete nothing
     #[arg(short = 'n', long)]

@@ -52,12 +52,13 @@ pub struct Args {
     #[arg(long, value_name = "DUR", default_value = "1s", env = "WALOY_SYNC_INTERVAL", value_parser = duration::parse)]
     sync_interval: Duration,
     /// Begin a new generation this often, if anything changed
-    #[arg(long, value_name = "DUR", default_value = "off", value_parser = duration::parse_or_off)]
+    #[arg(long, value_name = "DUR", default_value = "off", value_parser = duration::parse_positive_or_off)]
     snapshot_interval: Interval,
     /// Every moment of the last so long stays restorable; older generations are deleted, as by `waloy prune`, after each
     /// new generation and once an hour. `off` keeps all
     #[arg(
-        long, value_name = "DUR", default_value = "30d", env = "WALOY_RETENTION", value_parser = duration::parse_or_off
+        long, value_name = "DUR", default_value = "30d", env = "WALOY_RETENTION",
+        value_parser = duration::parse_positive_or_off
     )]
     retention: Interval,
     /// Beyond that, the generation with the last point of so many days, weeks, months: daily=90,weekly=8,monthly=24

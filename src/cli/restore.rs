@@ -11,6 +11,7 @@ use super::destination::{Source, followed, is_url, quoted, resolve, source, vari
 use super::exit::Exit;
 use super::render::parse_time;
 use super::ui::Ui;
+use crate::clock::{Clock, SystemClock};
 use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
 use crate::replica::Replica;
@@ -99,6 +100,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     let (target, shown) = (planned.target(), planned.plan().clone());
     warn_if_behind(context, &source, target, &shown);
     let path = output.as_ref().map_or(Path::new("-"), |output| &output.path);
+    warn_if_ahead(context, &shown);
     show.begin(&shown, &requested, &trouble);
     if what.dry_run {
         show.plan(&shown, &requested, path);
@@ -254,6 +256,22 @@ fn warn_if_behind(context: &Context, source: &Source, target: Target, plan: &Pla
             &format!("the replica ends before {at}, up to which {name} was backed up from this machine"),
             &[format!("see what is missing:  waloy verify {}", source.argument())],
         );
+    }
+}
+
+/// How far two clocks may be apart, in milliseconds.
+const AHEAD_MS: i64 = 300_000;
+
+/// A clock that was ahead has given its times to all states since: none of them is found by the time at which it was.
+fn warn_if_ahead(context: &Context, plan: &Plan) {
+    let later = plan.next_at.filter(|next| next.0.saturating_sub(SystemClock.now().0) > AHEAD_MS);
+    if let Some(next) = later {
+        let message = format!(
+            "the state behind this one is of {}, which is still to come: a clock was ahead, and states of the time asked \
+             for may be behind it",
+            context.ui.time(next)
+        );
+        context.ui.warn("restore.times_ahead", &message, &["see what there is:  waloy generations".into()]);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::engine::default_state_dir;
 use crate::error::{Error, Kind, Result};
 use crate::restore::Anchor;
 use crate::state::StateDir;
-use crate::verify::{Check, Database, Level, Options, Report, Severity, verify};
+use crate::verify::{Check, Database, Level, Options, Report, Severity, TIMES_AHEAD, verify};
 
 mod nagios;
 mod part;
@@ -90,12 +90,17 @@ enum Format {
 
 impl Args {
     fn level(&self) -> Level {
-        match (self.quick, self.read_data, self.restore) {
-            (true, ..) => Level::Quick,
-            (_, _, Some(Integrity::Quick)) => Level::Restore(Check::Quick),
-            (_, _, Some(Integrity::Full)) => Level::Restore(Check::Full),
-            (_, Some(part), _) => Level::ReadData(part.subset(SystemClock.now())),
-            _ => Level::Default,
+        let subset = self.read_data.map(|part| part.subset(SystemClock.now()));
+        let check = self.restore.map(|integrity| match integrity {
+            Integrity::Quick => Check::Quick,
+            Integrity::Full => Check::Full,
+        });
+        match (subset, check) {
+            _ if self.quick => Level::Quick,
+            (None, None) => Level::Default,
+            (Some(subset), None) => Level::ReadData(subset),
+            (None, Some(check)) => Level::Restore(check),
+            (Some(subset), Some(check)) => Level::ReadDataAndRestore(subset, check),
         }
     }
 }
@@ -167,6 +172,9 @@ async fn check(context: &Context, source: &Source, level: Level, args: &Args) ->
     if let Some(db) = readable.filter(|_| is_stale(&report)) {
         let level = database(context, db).is_level(&replica).await.map_err(explain)?;
         if level {
+            // That times cannot be told apart is still to be known.
+            let ahead = report.findings.iter_mut().filter(|finding| finding.code == TIMES_AHEAD);
+            ahead.for_each(|finding| finding.severity = Severity::Warning);
             report.findings.retain(|finding| finding.severity != Severity::Stale);
         }
         is_level = Some(level);

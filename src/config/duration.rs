@@ -24,6 +24,9 @@ pub enum Error {
     /// A unit unheard of.
     #[error("`{0}` is not a unit of time")]
     Unit(String),
+    /// What would happen all the time, or keep nothing.
+    #[error("0 makes no sense here")]
+    Zero,
     /// More than 2⁶⁴ milliseconds.
     #[error("`{0}` is too long")]
     TooLong(String),
@@ -34,6 +37,7 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Error::NoUnit(number) => format!("write {number}s, {number}m or {number}h"),
+            Error::Zero => "write `off` for never".into(),
             Error::Fraction(_) => "write whole numbers, as in 1h30m or 1500ms".into(),
             Error::Ambiguous(_) => "write m for minutes, or a number of days, as in 30d".into(),
             _ => "the units are ms, s, m, h, d and w, as in 250ms or 1h30m".into(),
@@ -88,6 +92,18 @@ pub fn parse(text: &str) -> Result<Duration, Error> {
 /// Those of [`parse`].
 pub fn parse_or_off(text: &str) -> Result<Option<Duration>, Error> {
     if text.trim() == "off" { Ok(None) } else { parse(text).map(Some) }
+}
+
+/// [`parse_or_off`], for what makes no sense at 0.
+///
+/// # Errors
+///
+/// [`Error::Zero`], those of [`parse`].
+pub fn parse_positive_or_off(text: &str) -> Result<Option<Duration>, Error> {
+    match parse_or_off(text)? {
+        Some(Duration::ZERO) => Err(Error::Zero),
+        parsed => Ok(parsed),
+    }
 }
 
 /// The duration with its largest two units: `3h12m`, `250ms`.
@@ -153,6 +169,9 @@ mod tests {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         assert_eq!(parse_or_off("off"), Ok(None));
+        assert_eq!(parse_positive_or_off("off"), Ok(None));
+        assert_eq!(parse_positive_or_off("0s"), Err(Error::Zero));
+        assert_eq!(parse_positive_or_off("1ms"), Ok(Some(Duration::from_millis(1))));
         assert_eq!(parse_or_off("1s"), Ok(Some(Duration::from_secs(1))));
     }
 

@@ -88,7 +88,8 @@ impl Actor {
     }
 
     /// Runs until it is shut down, nobody can ask it any more, or another writer has taken over.
-    pub(super) async fn run(mut self) -> Result<(), PublicError> {
+    /// The report is that of a shutdown.
+    pub(super) async fn run(mut self) -> Result<Option<Report>, PublicError> {
         loop {
             let command = match self.waiting.pop_front() {
                 Some(command) => Some(command),
@@ -103,7 +104,7 @@ impl Actor {
                             // Dropped without a shutdown: what is not uploaded is found at the next start.
                             None => {
                                 self.close().await;
-                                return Ok(());
+                                return Ok(None);
                             }
                         },
                         () = due, if automatic => None,
@@ -121,8 +122,9 @@ impl Actor {
                 Some(Command::Shutdown(reply)) => {
                     let report = self.last_sync().await;
                     self.close().await;
-                    let _ = reply.send(report);
-                    return Ok(());
+                    // Whoever asked may have gone away, and ask again.
+                    let _ = reply.send(report.clone());
+                    return report.map(Some);
                 }
                 Some(command) => self.serve(command).await,
             }

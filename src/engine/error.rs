@@ -63,6 +63,9 @@ pub(super) enum Error {
     /// A snapshot is not what the segments before it come to: of either, something was read wrongly.
     #[error("the snapshot of generation {0} is not the database that its segments give")]
     Differs(crate::ids::GenerationId),
+    /// There was a replica in this directory, and is nothing.
+    #[error("there was a backup at {location}, and is nothing now")]
+    Gone { location: String },
     /// What was acknowledged is not there any more.
     #[error("{location} has lost what it had acknowledged: it was deleted, or rolled back")]
     Lost { location: String },
@@ -86,6 +89,11 @@ impl Error {
             }
             _ => false,
         }
+    }
+
+    /// The root key was changed: what is written with the old one could be read by whoever made that necessary.
+    pub(super) fn is_of_old_root(&self) -> bool {
+        matches!(self, Error::Replica(replica::Error::Rotated { .. }))
     }
 
     /// The store failed, or could not be reached.
@@ -152,6 +160,9 @@ impl From<Error> for PublicError {
                 }
             }
             Error::Ended(error) => PublicError::new(Kind::Internal, "engine.internal", error.to_string()),
+            Error::Gone { .. } => PublicError::new(Kind::Damaged, "replica.gone", error.to_string())
+                .hint("is the disk mounted that belongs there? nothing was written to what is there now")
+                .hint("if the backup was deleted, allow a new one to begin with --adopt, or move the local state away"),
             Error::Lost { .. } => PublicError::new(Kind::Damaged, "replica.lost", error.to_string())
                 .hint("a new generation begins; `waloy verify` tells what of the old ones can be restored"),
             Error::Differs(_) => PublicError::new(Kind::Internal, "engine.differs", error.to_string())

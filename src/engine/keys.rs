@@ -44,6 +44,7 @@ impl Context {
 mod sealed {
     use super::*;
     use crate::clock;
+    use crate::engine::replicator::require_meant;
     use crate::format::ReplicaIds;
     use crate::ids::{DatabaseId, HashKey, ReplicaId};
     use crate::replica::{self, Key};
@@ -77,6 +78,7 @@ mod sealed {
         if unlocked.keys().is_none() && !elsewhere {
             if here.is_some() && replica::generations(&*store).await?.is_empty() {
                 // What was known of a replica in this place is of one that is gone.
+                require_meant(&location, state, options)?;
                 Acknowledged::forget(state)?;
             }
             let fresh = ReplicaIds {

@@ -17,7 +17,7 @@ use super::keeper::Keeper;
 use super::keys;
 use super::options::{Hooks, Options};
 use super::pruner::Pruner;
-use super::requests::{Requests, gone};
+use super::requests::{ENDED, Requests, gone};
 use super::session::Session;
 use super::status::Status;
 use crate::clock;
@@ -42,7 +42,9 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub struct Replicator {
     requests: Requests,
     /// The actor's task, until its end was seen.
-    task: Option<JoinHandle<Result<()>>>,
+    task: Option<JoinHandle<Result<Option<Report>>>>,
+    /// How it ended, once that was seen: with a report after a shutdown.
+    end: Option<Result<Option<Report>>>,
     /// Answers other processes.
     control: Option<JoinHandle<()>>,
     /// What lets go of what need not be kept.
@@ -133,7 +135,7 @@ impl Replicator {
         let task = tokio::spawn(Actor::new(context, session, receiver).run());
         let requests = Requests::new(commands, shown);
         let mut replicator =
-            Replicator { requests, task: Some(task), control, pruner, pruning: None, replica, state_dir };
+            Replicator { requests, task: Some(task), end: None, control, pruner, pruning: None, replica, state_dir };
         if automatic {
             replicator.begin_pruning();
         }
@@ -233,7 +235,7 @@ impl Replicator {
     }
 
     /// A last sync, then the end: the database is released when this returns, and everything committed before the call
-    /// is durable in the store.
+    /// is durable in the store. A call whose future is dropped is carried out all the same, and the next one gets its answer.
     ///
     /// # Errors
     ///
@@ -248,8 +250,10 @@ impl Replicator {
             control.abort();
             let _ = control.await;
         }
-        self.join().await?;
-        report
+        match (self.join().await?, report) {
+            (Some(ended), Err(error)) if error.code() == ENDED => Ok(ended),
+            (_, report) => report,
+        }
     }
 
     /// The end without a last sync: the database is released when this returns, which it does once every clone of
@@ -261,14 +265,15 @@ impl Replicator {
         }
     }
 
-    async fn join(&mut self) -> Result<()> {
-        let Some(task) = &mut self.task else { return Ok(()) };
-        let end = task.await;
-        self.task = None;
-        end.map_err(|error| {
-            PublicError::new(Kind::Internal, "engine.internal", "the replicator has panicked")
-                .because(error.to_string())
-        })?
+    async fn join(&mut self) -> Result<Option<Report>> {
+        if let Some(task) = &mut self.task {
+            let end = task.await.unwrap_or_else(|error| {
+                Err(PublicError::new(Kind::Internal, "engine.internal", "the replicator has panicked")
+                    .because(error.to_string()))
+            });
+            (self.task, self.end) = (None, Some(end));
+        }
+        self.end.clone().unwrap_or(Ok(None))
     }
 }
 
@@ -279,11 +284,11 @@ pub fn default_state_dir(db: &Path) -> PathBuf {
 
 /// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere, unless
 /// it may leave there.
-async fn ids(replica: &Replica, state: &StateDir, may_leave: Option<&str>) -> Result<ReplicaIds, Error> {
+async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<ReplicaIds, Error> {
     let mut known = Acknowledged::load(state)?;
-    if let Some(left) =
-        known.take_if(|known| Some(&*known.destination) == may_leave && known.destination != replica.location())
-    {
+    if let Some(left) = known.take_if(|known| {
+        options.may_leave.as_ref() == Some(&known.destination) && known.destination != replica.location()
+    }) {
         tracing::info!(from = left.destination, "a new replica begins; the one before stays where it is");
         Acknowledged::forget(state)?;
         Intent::clear(state)?;
@@ -300,7 +305,10 @@ async fn ids(replica: &Replica, state: &StateDir, may_leave: Option<&str>) -> Re
         (None, _) if !replica::generations(&**replica).await?.is_empty() => {
             Err(replica::Error::missing(&**replica, replica::REPLICA).into())
         }
-        (None, _) => {
+        (None, known) => {
+            if known.is_some() {
+                require_meant(&replica.location(), state, options)?;
+            }
             let fresh = ReplicaIds {
                 replica: ReplicaId(clock::random()),
                 database: DatabaseId(clock::random()),
@@ -311,6 +319,19 @@ async fn ids(replica: &Replica, state: &StateDir, may_leave: Option<&str>) -> Re
     }
 }
 
+/// There was a backup, and is nothing now. A directory is empty when the disk that belongs there is not mounted: what is
+/// written then is on another one, and hides the backup from whoever looks for it. A bucket that was emptied is made good at
+/// once, as one that is emptied while it is written to.
+pub(super) fn require_meant(location: &str, state: &StateDir, options: &Options) -> Result<(), Error> {
+    let (folder, beside) = (Path::new(location), state.file("").parent().map(Path::to_path_buf));
+    // The one beside the database goes and comes with it.
+    if folder.is_absolute() && folder.parent() != beside.as_deref() && !options.adopt {
+        return Err(Error::Gone { location: location.to_owned() });
+    }
+    tracing::warn!("there was a backup at {location}, and is nothing now: a new one begins");
+    Ok(())
+}
+
 /// The replica, sealed or not, its ids, and whether the store keeps an object that is there when it is told to.
 async fn claim(
     replica: &Replica,
@@ -319,7 +340,7 @@ async fn claim(
     now: Timestamp,
 ) -> Result<(Replica, ReplicaIds, bool), Error> {
     let replica = keys::open(replica, state, options, now).await?;
-    let ids = ids(&replica, state, options.may_leave.as_deref()).await?;
+    let ids = ids(&replica, state, options).await?;
     if is_conditional(&replica, state, &ids, now).await? {
         return Ok((replica, ids, true));
     }

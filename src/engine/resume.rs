@@ -96,6 +96,11 @@ impl Session {
             if let Some(boundary) = opened.level {
                 known.wal = WalPlace::from(mark(boundary));
             }
+            let ahead = known.at().0.saturating_sub(context.now().0);
+            if ahead > AHEAD_MS {
+                let until = known.at();
+                tracing::warn!(%until, "the clock is behind the newest state: until then all that is added has its time");
+            }
             known.save_durably(&context.state)?;
             if opened.level.is_some() || opened.at_its_place {
                 Restored::done(&context.state);
@@ -105,6 +110,13 @@ impl Session {
             }
         }
         Intent::clear(&context.state)?;
+        if let (None, Some(known)) = (opened.wanted, &known)
+            && context.replica.is_outdated(known.generation).await?
+        {
+            // Whoever has the old data key, after a leak, is not to read what is written from now on.
+            tracing::info!(generation = %known.generation, "there is a new data key: a new generation begins");
+            opened.wanted = Some(Reason::Requested);
+        }
         let is_ours = origin != Origin::Found;
         Ok(Session { is_ours, ..Session::new(context, opened, known, table, made).await })
     }
@@ -173,6 +185,9 @@ async fn mend_latest(context: &Context, generation: GenerationId) {
         }
     }
 }
+
+/// How far two clocks may be apart, in milliseconds.
+const AHEAD_MS: i64 = 300_000;
 
 /// What the replica holds after a snapshot.
 pub(super) fn first(

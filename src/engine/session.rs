@@ -250,6 +250,7 @@ impl Session {
             self.latest_is_due |= seen == Seen::NoHint;
             if let (Seen::CloserLook | Seen::NoHint, Some(known)) = (seen, &self.replica) {
                 settle::require_there(context, known).await?;
+                look_after_keys(context).await?;
             }
         }
         let put = outbound.parcel.put(context).await;
@@ -429,9 +430,6 @@ impl Session {
             }
             Err(error) => tracing::warn!(%error, "cannot write the manifest"),
         }
-        if let Err(error) = context.replica.look_after_keys().await {
-            tracing::warn!(%error, "cannot look whether the keys of the replica are where they belong");
-        }
     }
 
     /// What the next segment joins.
@@ -475,5 +473,18 @@ impl Session {
             _ => 0,
         };
         sealed + self.observer.call(|observer| observer.pending.transactions()).await.unwrap_or(0)
+    }
+}
+
+/// Looks whether the keys of a sealed replica are where they belong, once an hour. What is wrong with them is told, and ends
+/// nothing but for a changed root key.
+async fn look_after_keys(context: &Context) -> Result<(), Error> {
+    match context.replica.look_after_keys().await.map_err(Error::from) {
+        Err(error) if error.is_of_old_root() => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "cannot look whether the keys of the replica are where they belong");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }

@@ -1,8 +1,8 @@
 //! Bytes that wait to be put: in memory while they are few, beyond that in a file without a name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -90,8 +90,7 @@ impl Spool {
     }
 
     fn nameless(&self) -> io::Result<File> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&self.path)?;
+        let file = crate::state::anew(&self.path)?;
         fs::remove_file(&self.path)?;
         Ok(file)
     }

@@ -45,6 +45,28 @@ pub enum Error {
         /// Where.
         location: String,
     },
+    /// The key that was to prove that the replica still opens without the slot opens no other. It was not removed.
+    #[error("the key that was given opens key slot {id} of {location}, and no other: it stays")]
+    OnlyThis {
+        /// The slot.
+        id: SlotId,
+        /// Where.
+        location: String,
+    },
+    /// A change of the root key was cut short: more than one secret is needed until it is done. No slot was removed.
+    #[error("{object} does not open with the key that was given: a change of the root key was cut short")]
+    Unfinished {
+        /// Its key, with the store's location.
+        object: String,
+    },
+    /// A secret is tried on a limited number of slots, and there are as many of its kind. Nothing was written.
+    #[error("there are {} key slots of a {kind} at {location} already, and no more are tried", seal::MAX_TRIES)]
+    TooMany {
+        /// What the new one is.
+        kind: SecretKind,
+        /// Where.
+        location: String,
+    },
     /// The new slot is there, and the one that it takes the place of is not removed.
     #[error("key slot {added} was added; {old} is still there")]
     NotRemoved {
@@ -131,6 +153,13 @@ impl From<Error> for PublicError {
             Error::LastSlot { .. } => PublicError::new(Kind::Usage, "key.last_slot", message)
                 .hint("add the one that takes its place first:  waloy key add")
                 .hint("or do both at once, with `waloy key change`"),
+            Error::OnlyThis { id, .. } => PublicError::new(Kind::BadKey, "key.only_this", message)
+                .hint("give another one that opens the replica, so that nobody is locked out")
+                .hint(format!("or do without that:  waloy key remove {id} --unproven")),
+            Error::Unfinished { .. } => PublicError::new(Kind::BadKey, "key.unfinished", message)
+                .hint("finish it, with both secrets:  waloy key rotate --root"),
+            Error::TooMany { .. } => PublicError::new(Kind::Usage, "key.too_many", message)
+                .hint("see which, and remove those that nobody needs:  waloy key list, waloy key remove SLOT"),
             Error::NotRemoved { source, old, .. } => {
                 let source = PublicError::from(*source);
                 PublicError::new(source.kind(), "key.not_removed", message)

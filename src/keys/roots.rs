@@ -58,6 +58,18 @@ impl Roots {
         opened.max_by_key(|(root, _)| root.slot.map(|(id, created)| (created, id)))
     }
 
+    /// Those that it leads to without this slot.
+    pub(super) fn without(&self, id: SlotId) -> Roots {
+        let others = self.all.iter().filter(|root| root.slot.is_none_or(|(slot, _)| slot != id));
+        Roots { all: others.cloned().collect(), error: self.error.clone() }
+    }
+
+    /// The slots that lead to that one.
+    pub(super) fn opening(&self, replica: &Bytes) -> Vec<SlotId> {
+        let opens = |root: &&Root| ids_under(&root.key, root.replica, replica).is_ok();
+        self.all.iter().filter(opens).filter_map(|root| Some(root.slot?.0)).collect()
+    }
+
     /// Those of this replica that its ids are not sealed under.
     pub(super) fn others(&self, replica: ReplicaId, bytes: &Bytes) -> impl Iterator<Item = &Root> {
         self.all

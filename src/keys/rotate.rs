@@ -15,7 +15,8 @@ pub struct Rotated {
 }
 
 /// Makes the data key of the next epoch. Generations that begin from now on are sealed with it: a replicator that runs
-/// takes it with its next one, by itself. Older generations, and what is still added to the current one, keep theirs.
+/// takes it with its next one, by itself, and one that is started begins one at once. Older generations, and what is still
+/// added to the current one, keep theirs.
 ///
 /// When this returns, the key is durable and was read back. Of two at the same time, both take the one that was stored
 /// first; where the store keeps no object that is there (no `If-None-Match`), one at a time is the caller's to see to.
@@ -26,7 +27,7 @@ pub struct Rotated {
 /// of the store the key may be there, and the next call makes one more: that does no harm.
 pub async fn rotate(replica: &Replica, now: Timestamp) -> Result<Rotated, Error> {
     let keys = unlocked::keys(replica)?;
-    unlocked::require_current(&**replica, keys).await?;
+    unlocked::require_current(&**replica, keys.root(), keys.ids().replica).await?;
     // Takes the keys that others have made since it was unlocked.
     replica.put_keys_back().await?;
     let next = keys.newest().map_or(Some(Epoch::FIRST), |(newest, _)| newest.next()).ok_or(Error::NoEpoch)?;

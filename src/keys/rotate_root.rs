@@ -18,7 +18,8 @@
 //!
 //! So a data key is at every moment under a root key that a slot in the store wraps for one of the two secrets, and it is
 //! put over its own copy alone, whole. Readers and writers that come in between cannot open something, and stop; a
-//! replicator that runs stops at its next generation.
+//! replicator that runs goes on with the old data key until it looks after its keys, at its next generation or once in an
+//! hour or two, and stops then.
 //!
 //! Two at the same time do not work against each other: who sees the other's slot goes on with its root key, and a slot
 //! that was not there at the beginning is not removed.
@@ -72,14 +73,14 @@ pub struct Left {
 /// `old` opens the replica now: a secret, or a recovery kit. `new` is one that never opened it, since whoever has the
 /// old root key can put a slot back that an older secret opens. Every slot but the new one goes, and so does every
 /// recovery kit: [`add`] the others again, [`export_recovery`] once more, give the replicator the new secret and start it
-/// again.
+/// again: it begins a generation with the new data key, and until then it writes with the old one.
 ///
 /// When this returns, all of it is durable, was read back, and opens; it is small, whatever the size of the backup.
 /// Cut short at any point, run it again with both secrets; until then what opens may be neither of the two.
 ///
 /// # Errors
 ///
-/// [`Error::NotNew`], [`Error::Kit`], [`Error::Slot`], [`Error::StrayDataKey`], a wrong secret, damage of the keys: before
+/// [`Error::NotNew`], [`Error::Kit`], [`Error::Slot`], [`Error::TooMany`], [`Error::StrayDataKey`], a wrong secret, damage of the keys: before
 /// anything was written. [`Error::NothingToFinish`] if `old` opens nothing any more, and all is as it should be.
 /// [`Error::NoEpoch`], [`Error::NotKept`], [`Error::Busy`], those of the store: cut short.
 ///
@@ -130,6 +131,7 @@ pub async fn rotate_root(
     let (root, slot, made) = match begun.target.and_then(|root| Some((root.key, root.slot?))) {
         Some((root, (slot, made))) => (root, slot, made),
         None => {
+            slots::require_room(&Keys::of(&objects), new, &location)?;
             let root = RootKey::generate();
             let slot = slots::put(store, &root, replica, new, label, now).await?;
             (root, slot.id(), slot.created())
@@ -161,7 +163,7 @@ fn is_recent(created: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Why the old secret does not open the replica.
-fn refused(location: &str, old: &Key, held: &Roots) -> Error {
+pub(super) fn refused(location: &str, old: &Key, held: &Roots) -> Error {
     let location = location.to_owned();
     let kind = old.secret().kind();
     Error::Replica(match &held.error {

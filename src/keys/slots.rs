@@ -1,10 +1,13 @@
 //! Slots: one for each secret that opens the replica.
 
 use super::list::{self, Keys, SlotInfo};
+use super::rewrap::Work;
+use super::roots::Roots;
+use super::rotate_root::refused;
 use super::{Error, unlocked};
 use crate::ids::ReplicaId;
-use crate::replica::{Key, KeyObjects, Replica, located};
-use crate::seal::{KdfLimit, KeyName, RootKey, Slot, SlotId};
+use crate::replica::{self, Key, KeyObjects, REPLICA, Replica, located};
+use crate::seal::{self, KdfLimit, KeyName, RootKey, Slot, SlotId};
 use crate::storage::{Put, Store};
 use crate::units::Timestamp;
 
@@ -22,8 +25,8 @@ pub struct Removed {
 pub struct Changed {
     /// The slot of the new secret.
     pub added: SlotInfo,
-    /// The slot that the replica was opened with, removed; none if it was opened with a recovery kit.
-    pub removed: Option<SlotInfo>,
+    /// The slots that the old secret opened, removed: more than one if it was added twice, none for a recovery kit.
+    pub removed: Vec<SlotInfo>,
 }
 
 /// Adds a slot: the new secret opens the replica like the one that it was unlocked with. Runs Argon2 once for a
@@ -35,48 +38,97 @@ pub struct Changed {
 ///
 /// # Errors
 ///
-/// [`Error::Kit`], [`Error::Slot`]; [`Error::NotEncrypted`] and [`Error::NoBackup`]; a root key that was changed since the
-/// replica was unlocked: the slot is taken back then. After an error of the store the slot may be there: [`list`] tells.
+/// [`Error::Kit`], [`Error::Slot`], [`Error::TooMany`]; [`Error::NotEncrypted`] and [`Error::NoBackup`]; a root key that was
+/// changed since the replica was unlocked: the slot is taken back then. After an error of the store the slot may be there:
+/// [`list`] tells.
 ///
 /// [`list`]: super::list()
 pub async fn add(replica: &Replica, new: &Key, label: &str, now: Timestamp) -> Result<SlotInfo, Error> {
     let keys = unlocked::keys(replica)?;
-    let slot = put(&**replica, keys.root(), keys.ids().replica, new, label, now).await?;
-    if let Err(error) = unlocked::require_current(&**replica, keys).await {
-        unlocked::delete_slot(&**replica, slot.id()).await?;
+    require_room(&list::list(&**replica).await?, new, &replica.location())?;
+    add_to(&**replica, keys.root(), keys.ids().replica, new, label, now).await
+}
+
+async fn add_to(
+    store: &dyn Store,
+    root: &RootKey,
+    replica: ReplicaId,
+    new: &Key,
+    label: &str,
+    now: Timestamp,
+) -> Result<SlotInfo, Error> {
+    let slot = put(store, root, replica, new, label, now).await?;
+    if let Err(error) = unlocked::require_current(store, root, replica).await {
+        unlocked::delete_slot(store, slot.id()).await?;
         return Err(error);
     }
     Ok(SlotInfo::of(&slot, None))
 }
 
-/// Adds a slot for the new secret, then removes the one that the replica was unlocked with; with a recovery kit there is
-/// none to remove. At every moment one of the two opens.
-///
-/// This takes nothing away from whoever knew the old secret and has opened the replica once: see [`rotate_root`].
-///
-/// When this returns, the new slot is durable and opens, and the old one is gone.
-///
-/// # Errors
-///
-/// Those of [`add`], after which the old one is still there; [`Error::NotRemoved`] if both are.
-///
-/// [`rotate_root`]: super::rotate_root()
-pub async fn change(replica: &Replica, new: &Key, label: Option<&str>, now: Timestamp) -> Result<Changed, Error> {
-    let keys = unlocked::keys(replica)?;
-    let before = list::list(&**replica).await?;
-    let old = keys.slot().and_then(|id| before.slots.into_iter().find(|slot| slot.id == id));
-    let label = label.or(old.as_ref().map(|old| old.label.as_str())).unwrap_or_default();
-    let added = add(replica, new, label, now).await?;
-    let Some(old) = old else { return Ok(Changed { added, removed: None }) };
-    match remove(&**replica, old.id).await {
-        Ok(removed) => Ok(Changed { added, removed: Some(removed.slot) }),
-        // Somebody else has removed it meanwhile.
-        Err(Error::NoSuchSlot { .. }) => Ok(Changed { added, removed: Some(old) }),
-        Err(source) => Err(Error::NotRemoved { added: added.id, old: old.id, source: Box::new(source) }),
+/// A secret is tried on so many slots of its kind and no more: one beyond that would open only sometimes.
+pub(super) fn require_room(keys: &Keys, new: &Key, location: &str) -> Result<(), Error> {
+    let kind = new.secret().kind();
+    match keys.slots.iter().filter(|slot| slot.is_whole() && slot.kind == Some(kind)).count() {
+        count if count < seal::MAX_TRIES => Ok(()),
+        _ => Err(Error::TooMany { kind, location: location.to_owned() }),
     }
 }
 
-/// Removes a slot. Needs no secret: whoever can write to the store can do it without this.
+/// Puts a new secret in the place of the old one: adds a slot for it, unless it opens one already, then removes every slot
+/// that the old one opens. At every moment one of the two opens. With a recovery kit there is no slot to remove.
+///
+/// This takes nothing away from whoever knew the old secret and has opened the replica once: see [`rotate_root`].
+///
+/// When this returns, the new slot is durable and opens, and the old ones are gone. Cut short, it can be repeated.
+///
+/// # Errors
+///
+/// A wrong secret; [`Error::NotNew`] for the same secret again; those of [`add`]: the old one is still there then.
+/// [`Error::NotRemoved`] if both are.
+///
+/// [`rotate_root`]: super::rotate_root()
+pub async fn change(
+    store: &dyn Store,
+    old: &Key,
+    new: &Key,
+    label: Option<&str>,
+    now: Timestamp,
+) -> Result<Changed, Error> {
+    if new.secret().kit().is_some() {
+        return Err(Error::Kit);
+    }
+    let (objects, location) = (list::objects(store).await?, store.location());
+    let keys = Keys::of(&objects);
+    let bytes = objects.replica.clone().ok_or_else(|| replica::Error::missing(store, REPLICA))?;
+    let (held, fresh) = (Roots::of(old, &objects.slots).await, Roots::of(new, &objects.slots).await);
+    let (root, ids) = held.current(&bytes).ok_or_else(|| refused(&location, old, &held))?;
+    let (going, there) = (held.opening(&bytes), fresh.opening(&bytes));
+    if there.iter().any(|id| going.contains(id)) {
+        return Err(Error::NotNew { kind: new.secret().kind(), location });
+    }
+    let of = |id: SlotId| keys.slots.iter().find(|slot| slot.id == id);
+    let label = label.or(going.iter().find_map(|id| Some(of(*id)?.label.as_str()))).unwrap_or_default();
+    let added = match there.iter().find_map(|id| of(*id)) {
+        Some(there) => there.clone(),
+        None => {
+            require_room(&keys, new, &location)?;
+            add_to(store, &root.key, ids.replica, new, label, now).await?
+        }
+    };
+    let mut removed = Vec::new();
+    for old in keys.slots.iter().filter(|slot| going.contains(&slot.id)) {
+        match remove_unproven(store, old.id).await {
+            // Somebody else may have removed it meanwhile.
+            Ok(_) | Err(Error::NoSuchSlot { .. }) => removed.push(old.clone()),
+            Err(source) => return Err(Error::NotRemoved { added: added.id, old: old.id, source: Box::new(source) }),
+        }
+    }
+    Ok(Changed { added, removed })
+}
+
+/// Removes a slot, after this key has opened the replica and every data key through another one, or as a recovery kit: slots
+/// that are listed may open nothing, as those of before the root key was changed; and of a change of it that was cut short
+/// two are needed.
 ///
 /// Whoever has opened the slot before has the root key and keeps it. A running replicator puts slots back only if none is
 /// left at all.
@@ -85,18 +137,52 @@ pub async fn change(replica: &Replica, new: &Key, label: Option<&str>, now: Time
 ///
 /// # Errors
 ///
-/// [`Error::NoSuchSlot`]; [`Error::LastSlot`] if no whole slot of the replica would be left; [`Error::StillThere`];
-/// [`Error::NotEncrypted`] and [`Error::NoBackup`]; those of the store.
-pub async fn remove(store: &dyn Store, id: SlotId) -> Result<Removed, Error> {
-    let objects = list::objects(store).await?;
-    let keys = Keys::of(&objects);
-    let location = store.location();
+/// [`Error::NoSuchSlot`]; [`Error::LastSlot`] if no whole slot of the replica would be left; [`Error::OnlyThis`] if the key
+/// opens no other; [`Error::Unfinished`]; a wrong key, damage of the keys; [`Error::StillThere`]; [`Error::NotEncrypted`] and
+/// [`Error::NoBackup`]; those of the store.
+pub async fn remove(store: &dyn Store, id: SlotId, key: &Key) -> Result<Removed, Error> {
+    let (objects, location) = (list::objects(store).await?, store.location());
+    removable(&Keys::of(&objects), id, &location)?;
+    let bytes = objects.replica.clone().ok_or_else(|| replica::Error::missing(store, REPLICA))?;
+    let held = Roots::of(key, &objects.slots).await;
+    if held.current(&bytes).is_none() {
+        return Err(refused(&location, key, &held));
+    }
+    let left = held.without(id);
+    let (_, ids) = left.current(&bytes).ok_or(Error::OnlyThis { id, location })?;
+    // In the middle of a change of the root key some of them are under the one to come.
+    match Work::new(store, ids, &left.all).survey(None).await {
+        Err(Error::StrayDataKey { object }) => return Err(Error::Unfinished { object }),
+        surveyed => drop(surveyed?),
+    }
+    remove_unproven(store, id).await
+}
+
+/// The slot, if it may go, as far as the listing tells.
+///
+/// # Errors
+///
+/// [`Error::NoSuchSlot`], [`Error::LastSlot`].
+pub fn removable(keys: &Keys, id: SlotId, location: &str) -> Result<SlotInfo, Error> {
+    let location = location.to_owned();
     let Some(slot) = keys.slots.iter().find(|slot| slot.id == id).cloned() else {
         return Err(Error::NoSuchSlot { id, location });
     };
     if keys.whole() <= usize::from(slot.is_whole()) {
         return Err(Error::LastSlot { id, location });
     }
+    Ok(slot)
+}
+
+/// As [`remove`], and needs no secret: whoever can write to the store can do it without this. Whether any of the slots that
+/// are left opens the replica is not known.
+///
+/// # Errors
+///
+/// As [`remove`].
+pub async fn remove_unproven(store: &dyn Store, id: SlotId) -> Result<Removed, Error> {
+    let (objects, location) = (list::objects(store).await?, store.location());
+    let slot = removable(&Keys::of(&objects), id, &location)?;
     unlocked::delete_slot(store, id).await?;
     // Two may have removed one each at the same time, and these were the last two.
     let left = Keys::of(&KeyObjects::read(store).await?).whole();

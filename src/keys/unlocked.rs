@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Error;
+use crate::ids::ReplicaId;
 use crate::replica::{self, KEY_LIMIT, REPLICA, Replica, Sealed, key_names, located};
-use crate::seal::{KeyName, SlotId};
+use crate::seal::{KeyName, RootKey, SlotId};
 use crate::storage::{Put, Store};
 
 /// The keys of a replica that is sealed and unlocked.
@@ -23,10 +24,10 @@ pub fn opened_by(replica: &Replica) -> Option<SlotId> {
     replica.keys()?.slot()
 }
 
-/// The root key of these keys is still that of the replica.
-pub(super) async fn require_current(store: &dyn Store, keys: &Sealed) -> Result<(), Error> {
+/// This root key is still that of the replica.
+pub(super) async fn require_current(store: &dyn Store, root: &RootKey, replica: ReplicaId) -> Result<(), Error> {
     let bytes = store.get(REPLICA, KEY_LIMIT).await?;
-    match replica::ids_under(keys.root(), keys.ids().replica, &bytes) {
+    match replica::ids_under(root, replica, &bytes) {
         Ok(_) => Ok(()),
         Err(crate::seal::Error::Commitment) => Err(replica::Error::Rotated { location: store.location() }.into()),
         Err(error) => Err(replica::Error::seal(store, REPLICA, error).into()),

@@ -138,6 +138,23 @@ impl Replica {
         }
     }
 
+    /// Whether a generation of a sealed replica has an older data key than the newest. One small read, if there is more than
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub(crate) async fn is_outdated(&self, generation: GenerationId) -> Result<bool, Error> {
+        match &self.seal {
+            #[cfg(feature = "encryption")]
+            Seal::Sealed(sealed) => sealed.is_outdated(&*self.store, generation).await,
+            _ => {
+                let _ = generation;
+                Ok(false)
+            }
+        }
+    }
+
     /// A writer that is at work looks, once an hour, whether its keys are where they belong, and puts back what is not.
     ///
     /// # Errors

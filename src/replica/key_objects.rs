@@ -88,6 +88,11 @@ impl KeyObjects {
         Ok(objects)
     }
 
+    /// The slots of this replica.
+    pub(super) fn of(&self, replica: ReplicaId) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(move |slot| slot.replica() == replica)
+    }
+
     /// There is nothing.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.damaged.is_empty() && self.data_keys.is_empty() && self.replica.is_none()

@@ -9,12 +9,12 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::error::located;
-use super::key_objects::KeyObjects;
+use super::key_objects::{KeyObjects, key_names};
 use super::{Document, Error, Name, REPLICA};
 use crate::format::ReplicaIds;
 use crate::ids::GenerationId;
 use crate::seal::{
-    self, DataKeyId, Epoch, HEAD_LEN, KeyName, Keyring, Opener, Place, RootKey, Sealer, SlotId, TAG_LEN,
+    self, DataKeyId, Epoch, HEAD_LEN, KeyName, Keyring, Opener, Place, RootKey, Sealer, Slot, SlotId, TAG_LEN,
 };
 use crate::storage::{Put, Store};
 
@@ -166,6 +166,15 @@ impl Sealed {
         }
     }
 
+    /// Whether there is a newer data key than that of this generation, as far as its snapshot can be opened.
+    pub(super) async fn is_outdated(&self, store: &dyn Store, generation: GenerationId) -> Result<bool, Error> {
+        match self.epoch(store, generation).await {
+            Ok(ours) => Ok(self.newest().is_some_and(|(newest, _)| ours < newest)),
+            Err(Error::Store(error)) if !error.is_not_found() => Err(error.into()),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// No generation before this one has a newer data key: whoever has stolen an old one could make a generation with it.
     pub(super) async fn require_order(&self, store: &dyn Store, generation: GenerationId) -> Result<(), Error> {
         let ours = self.epoch(store, generation).await?;
@@ -309,9 +318,10 @@ impl Sealed {
                 Err(_) => damaged.push(KeyName::DataKey(*epoch).to_string()),
             }
         }
-        let no_slot = !there.slots.iter().any(|slot| slot.replica() == self.ids.replica);
+        let no_slot = there.of(self.ids.replica).next().is_none() && self.has_no_slot(store, &there).await?;
         let has_ids = there.replica.is_some();
         let there = there.into_kept(self.ids.replica);
+        self.keep_slots(&there, &damaged);
         // Slots first, data keys last: cut short, it is a start that can be taken up.
         let (mut missing, mut keys) = (Vec::new(), Vec::new());
         for (key, bytes) in self.kept().iter() {
@@ -340,6 +350,26 @@ impl Sealed {
         Ok(())
     }
 
+    /// Whether there is no slot but those that were read, and are damaged or another replica's. One that was removed between
+    /// the listing and its reading may have been replaced by one that the listing has not.
+    async fn has_no_slot(&self, store: &dyn Store, read: &KeyObjects) -> Result<bool, Error> {
+        let others: Vec<SlotId> =
+            read.slots.iter().map(Slot::id).chain(read.damaged.iter().map(|(id, _)| *id)).collect();
+        let names = key_names(store).await?;
+        Ok(!names.iter().any(|name| matches!(name, KeyName::Slot(id) if !others.contains(id))))
+    }
+
+    /// Of several slots, those that are there now are the ones to be put back later; one that is damaged stays known.
+    fn keep_slots(&self, there: &BTreeMap<String, Bytes>, damaged: &[String]) {
+        let is_slot = |key: &str| matches!(KeyName::parse(key), Some(KeyName::Slot(_)));
+        if !there.keys().any(|key| is_slot(key)) {
+            return;
+        }
+        let mut kept = self.kept();
+        kept.retain(|key, _| !is_slot(key) || there.contains_key(key) || damaged.contains(key));
+        kept.extend(there.iter().filter(|(key, _)| is_slot(key)).map(|(key, bytes)| (key.clone(), bytes.clone())));
+    }
+
     /// The same, if it was not done for an hour.
     pub(super) async fn look_after_at_times(&self, store: &dyn Store) -> Result<(), Error> {
         let last = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -352,7 +382,7 @@ impl Sealed {
     pub(super) async fn put_over(&self, store: &dyn Store) -> Result<(), Error> {
         let there = KeyObjects::read(store).await?;
         self.same_root(store, &there).await?;
-        let no_slot = !there.slots.iter().any(|slot| slot.replica() == self.ids.replica);
+        let no_slot = there.of(self.ids.replica).next().is_none() && self.has_no_slot(store, &there).await?;
         let damaged: Vec<String> = there.damaged.iter().map(|(id, _)| KeyName::Slot(*id).to_string()).collect();
         let there = there.into_kept(self.ids.replica);
         let kept: Vec<(String, Bytes)> = self.kept().iter().map(|(key, bytes)| (key.clone(), bytes.clone())).collect();

@@ -26,6 +26,14 @@ pub enum Error {
         /// Where.
         location: String,
     },
+    /// More was durable there once.
+    #[error("the backup at {location} lacks the end, up to {until}, that was durable there")]
+    EndsEarly {
+        /// Where.
+        location: String,
+        /// The last moment that was.
+        until: Timestamp,
+    },
     /// Everything that is there is younger.
     #[error("no backup at {location} before {earliest}; you asked for {asked}")]
     BeforeAll {
@@ -269,6 +277,7 @@ impl Error {
             Error::Store(error) if error.is_not_found() => "object.missing",
             Error::Store(_) => "storage.failed",
             Error::NoBackup { .. } => "restore.no_backup",
+            Error::EndsEarly { .. } => "restore.ends_early",
             Error::BeforeAll { .. } | Error::Beyond { .. } => "restore.not_covered",
             Error::InGap { .. } => "restore.in_gap",
             Error::NoSuchGeneration { .. } => "restore.no_such_generation",
@@ -317,6 +326,7 @@ impl Error {
             | Error::Merged { .. } => Kind::NotCovered,
             Error::AmbiguousGeneration { .. } | Error::NoTarget { .. } => Kind::Usage,
             Error::Broken { .. }
+            | Error::EndsEarly { .. }
             | Error::Incomplete { .. }
             | Error::Checksum { .. }
             | Error::Corrupt { .. }
@@ -340,6 +350,10 @@ impl Error {
                     format!("or replace it (the old file is kept as {}.pre-restore-…): add `--force`", path.display()),
                 ]
             }
+            Error::EndsEarly { .. } => vec![
+                "is it the right store, and its disk mounted? `waloy verify` tells what is missing".into(),
+                "if it is lost, restore what is there by hand, with `waloy restore`".into(),
+            ],
             Error::TargetInUse { .. } => vec!["stop the programs that have it open, the replicator too".into()],
             Error::BeforeAll { .. } | Error::NoSuchGeneration { .. } | Error::AmbiguousGeneration { .. } => {
                 vec!["`waloy generations` lists what is covered".into()]

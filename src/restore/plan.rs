@@ -32,6 +32,9 @@ pub struct Plan {
     /// States around the moment asked for were merged: this is the nearest point before it, and the next one is at the
     /// end of this interval.
     pub merged: Option<Interval>,
+    /// The time of the next state behind the point, for a moment that was asked for.
+    #[serde(skip)]
+    pub next_at: Option<Timestamp>,
     /// Merged segments that are damaged, and are not read: what they were merged from leads to the same point.
     pub left_out: Vec<LeftOut>,
     /// Not everything was listed: a manifest told the rest.
@@ -157,6 +160,7 @@ async fn of(replica: &Replica, target: Target, found: Found) -> Result<Plan, Err
         gap: found.gap.map(|(gap, _)| gap),
         after_gap: found.gap.map(|(_, after)| after),
         merged: found.merged.map(|(from, to)| Interval { from, to }),
+        next_at: found.next_at,
         left_out: found.left_out,
         hinted: found.hinted,
         page_size: outline.header.page_size,

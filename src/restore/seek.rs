@@ -22,6 +22,8 @@ pub(super) struct Found {
     pub(super) gap: Option<(Gap, Survivor)>,
     /// States between the point and the next one were merged, and the moment asked for is among them: from when to when.
     pub(super) merged: Option<(Timestamp, Timestamp)>,
+    /// The time of the next state.
+    pub(super) next_at: Option<Timestamp>,
     /// Not everything was listed: a manifest told the rest.
     pub(super) hinted: bool,
     /// What is left out of the objects.
@@ -117,7 +119,7 @@ impl Listed {
 
     fn found(self, point: Point) -> Found {
         let (objects, hinted, left_out) = (self.objects, self.hinted.is_some(), self.left_out);
-        Found { objects, point, gap: None, merged: None, hinted, left_out }
+        Found { objects, point, gap: None, merged: None, next_at: None, hinted, left_out }
     }
 }
 
@@ -200,7 +202,7 @@ async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope<'_>) -> Resul
     let mut times = Ends { replica, ends: sought(&listed.objects), known: HashMap::new() };
     let place = times.newest_at(asked).await?;
     let point = times.ends[place].0;
-    let mut merged = None;
+    let (mut merged, mut next_at) = (None, None);
     let after = match times.ends.get(place + 1).map(|end| end.0) {
         // Where something is missing between the point and the next one, the state asked for may be among it.
         Some(next) => {
@@ -221,6 +223,7 @@ async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope<'_>) -> Resul
                 // The manifest's times led astray: what lies between may be there after all.
                 return Box::pin(at_time(replica, asked, scope.whole())).await;
             }
+            next_at = Some(behind.last_time);
             let after = Survivor { generation, point: next, at: behind.last_time };
             Gap::closed_by(&behind).map(|gap| (gap, after))
         }
@@ -228,6 +231,7 @@ async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope<'_>) -> Resul
             listed.end(&**replica)?;
             match following {
                 Some(next) => {
+                    next_at = Some(next.last_time);
                     let last = times.link(place).await?;
                     listed.require_end(&**replica, &last, &next)?;
                     let after = Survivor { generation: next.generation, point: Point::Snapshot, at: next.last_time };
@@ -245,7 +249,7 @@ async fn at_time(replica: &Replica, asked: Timestamp, scope: Scope<'_>) -> Resul
     // What was committed in the gap is in the state behind it and in none before, also for a moment between its end and
     // that state.
     let gap = after.filter(|(gap, _)| gap.from <= asked);
-    Ok(Found { gap, merged, ..listed.found(point) })
+    Ok(Found { gap, merged, next_at, ..listed.found(point) })
 }
 
 /// The generation whose snapshot is the newest one not after this moment; and the snapshot of the next one with a

@@ -8,7 +8,7 @@ use super::{Error, Ladder, Policy};
 use crate::format::Reason;
 use crate::ids::GenerationId;
 use crate::replica::{self, LATEST, Name, ObjectReader, Objects, REPLICA, Replica, confirmation, read_manifest};
-use crate::restore::Interval;
+use crate::restore::{self, Interval};
 use crate::storage::{Store, list_all};
 use crate::units::Timestamp;
 
@@ -167,6 +167,7 @@ async fn manifest(replica: &Replica, id: GenerationId) -> Result<(Began, u64), E
         Ok(Some(manifest)) => Ok((Began::Read(manifest.reason, manifest.snapshot.at), manifest.next_index)),
         Ok(None) => Ok((Began::Missing, 0)),
         Err(replica::Error::Store(error)) if !error.is_not_found() => Err(error.into()),
+        Err(error) if error.is_bad_key() => Err(restore::Error::from(error).into()),
         Err(error) => {
             tracing::warn!(%error, "a manifest cannot be read: its generation is kept");
             Ok((Began::Unreadable, 0))
@@ -182,6 +183,7 @@ async fn span(replica: &Replica, name: Name, size: u64) -> Result<Option<(Name, 
             Ok(Some((name, Interval { from: outline.header.first_time, to: outline.summary.last_time })))
         }
         Err(replica::Error::Store(error)) if !error.is_not_found() => Err(error.into()),
+        Err(error) if error.is_bad_key() => Err(restore::Error::from(error).into()),
         Err(error) => {
             tracing::warn!(%error, "a merged segment cannot be read: what it stands for is kept");
             Ok(None)

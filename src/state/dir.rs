@@ -1,15 +1,15 @@
 //! The directory and its lock.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, file};
 use crate::planted;
 use crate::units::Timestamp;
 
@@ -53,14 +53,7 @@ impl StateDir {
     pub fn lock(path: &Path, now: Timestamp) -> Result<StateDir, Error> {
         make(path)?;
         let name = path.join("lock");
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&name)
-            .map_err(Error::io("open", &name))?;
+        let mut lock = file::open(&name, true).map_err(Error::io("open", &name))?;
         let mut attempt = 0;
         let locked = loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -118,10 +111,7 @@ impl StateDir {
     /// Those of the operating system.
     pub fn unnamed(&self, name: &str) -> Result<File, Error> {
         let path = self.file(name);
-        // One that is there was left by a process that ended between the two steps.
-        self.remove(name)?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(Error::io("create", &path))?;
+        let file = file::anew(&path).map_err(Error::io("create", &path))?;
         self.remove(name)?;
         Ok(file)
     }
@@ -164,6 +154,10 @@ impl Drop for StateDir {
 /// Makes a directory and those above it that are missing. When this returns, their names are durable, too: what is synced
 /// in a directory that a loss of power takes away is lost with it.
 fn make(path: &Path) -> Result<(), Error> {
+    // It, or `{db}.waloy` in which it is.
+    if let Some(path) = path.ancestors().take(2).find(|path| file::is_strange_link(path)) {
+        return Err(Error::StrangeLink { path: path.to_owned() });
+    }
     let missing = path.ancestors().take_while(|ancestor| !ancestor.exists()).count();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create", path))?;
     if planted::is("the name of the state directory is not synced") {
@@ -184,13 +178,7 @@ fn make(path: &Path) -> Result<(), Error> {
 /// [`StateDir::replace`], for who knows that the lock is held.
 pub(super) fn replace(dir: &Path, name: &str, parts: &[&[u8]], durable: bool) -> Result<(), Error> {
     let (path, temporary) = (dir.join(name), dir.join(format!("{name}.tmp")));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(Error::io("create", &temporary))?;
+    let mut file = file::anew(&temporary).map_err(Error::io("create", &temporary))?;
     parts.iter().try_for_each(|part| file.write_all(part)).map_err(Error::io("write", &temporary))?;
     if durable {
         file.sync_all().map_err(Error::io("sync", &temporary))?;

@@ -10,11 +10,12 @@
 //! it again at the next start. Nothing of it is synced, since it can be made again from the replica: after a power loss
 //! the table may be a mixture of old and new, and is then told by its hashes, which no longer add up to the checksum.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use super::{Error, StateDir};
+use super::{Error, StateDir, file};
 use crate::ids::GenerationId;
 use crate::planted;
 use crate::units::{DbChecksum, PageHash, PageNo};
@@ -47,7 +48,7 @@ impl PageHashes {
     /// Those of the operating system.
     pub fn begin(dir: &StateDir) -> Result<PageHashes, Error> {
         let path = dir.file(NEXT);
-        let file = open(&path, true)?;
+        let file = file::anew(&path).map_err(Error::io("create", &path))?;
         Ok(PageHashes { file, path, pages: 0, checksum: DbChecksum::default() })
     }
 
@@ -58,8 +59,10 @@ impl PageHashes {
     /// Those of the operating system.
     pub fn fork(&self, dir: &StateDir) -> Result<PageHashes, Error> {
         let path = dir.file(FORK);
-        fs::copy(&self.path, &path).map_err(Error::io("copy", &self.path))?;
-        Ok(PageHashes { file: open(&path, false)?, path, pages: self.pages, checksum: self.checksum })
+        let mut file = file::anew(&path).map_err(Error::io("create", &path))?;
+        let mut table = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+        io::copy(&mut table, &mut file).map_err(Error::io("copy", &self.path))?;
+        Ok(PageHashes { file, path, pages: self.pages, checksum: self.checksum })
     }
 
     /// The table of exactly this object; `None` if it is not there or cannot be trusted.
@@ -69,9 +72,9 @@ impl PageHashes {
     /// Those of the operating system.
     pub fn load(dir: &StateDir, generation: GenerationId, objects: u64) -> Result<Option<PageHashes>, Error> {
         let path = dir.file(TABLE);
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        let file = match file::open(&path, false) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
         let mut header = [0; HEADER];
@@ -291,17 +294,6 @@ impl PageHashes {
     fn offset(&self, page: u32) -> u64 {
         HEADER as u64 + u64::from(page) * 8
     }
-}
-
-fn open(path: &PathBuf, truncate: bool) -> Result<File, Error> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(truncate)
-        .mode(0o600)
-        .open(path)
-        .map_err(Error::io("open", path))
 }
 
 #[cfg(test)]

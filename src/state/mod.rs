@@ -18,6 +18,7 @@
 //! the database. Where the replica is sealed, they are sealed here too; no key is ever kept.
 
 mod dir;
+mod file;
 mod hashes;
 mod intent;
 mod position;
@@ -27,6 +28,7 @@ mod sealed;
 mod store;
 
 pub use dir::{Owner, StateDir};
+pub(crate) use file::anew;
 pub use hashes::PageHashes;
 pub use intent::Intent;
 pub use position::{Acknowledged, WalPlace};
@@ -46,6 +48,12 @@ pub enum Error {
     /// Another process, or another manager in this one, replicates this database.
     #[error("already replicated by {0}")]
     Locked(Owner),
+    /// A link leads to the directory, of which somebody else is the owner.
+    #[error("{} is a link that another user has made, to what is not that user's", path.display())]
+    StrangeLink {
+        /// The link.
+        path: PathBuf,
+    },
     /// A call of the operating system failed.
     #[error("cannot {what} {}", path.display())]
     Io {
@@ -86,6 +94,9 @@ impl From<Error> for PublicError {
         match &error {
             Error::Locked(_) => PublicError::new(Kind::Locked, "state.locked", error.to_string())
                 .hint("one waloy a database: stop the other one first, or ask it with `waloy sync`"),
+            Error::StrangeLink { .. } => PublicError::new(Kind::Database, "state.strange_link", error.to_string())
+                .hint("who can make links there could have files overwritten: see where it leads, and make it anew")
+                .hint("or keep local state elsewhere with --state-dir DIR"),
             Error::Io { .. } => {
                 let public = PublicError::new(Kind::Database, "state.io", error.to_string());
                 let public = match error.hint() {

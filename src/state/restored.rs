@@ -1,11 +1,11 @@
 //! What the database was restored to, until replication has gone on from there.
 
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acknowledged, Error, StateDir};
+use super::{Acknowledged, Error, StateDir, file};
 use crate::ids::{GenerationId, ReplicaId};
 use crate::units::Timestamp;
 
@@ -54,10 +54,7 @@ impl Restored {
         let files = [dir.file(NAME), dir.file("lock")];
         let files = files.into_iter().take(if made.is_empty() { 1 } else { 2 });
         for path in made.into_iter().chain(files) {
-            let is = std::fs::metadata(&path).map_err(Error::io("look at", &path))?;
-            if (is.uid(), is.gid()) != (owner.uid(), owner.gid()) {
-                chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(Error::io("change the owner of", &path))?;
-            }
+            file::give(&path, owner.uid(), owner.gid()).map_err(Error::io("change the owner of", &path))?;
         }
         Ok(())
     }
@@ -80,5 +77,35 @@ impl Restored {
         if let Err(error) = dir.remove(NAME) {
             tracing::warn!(%error, "cannot remove the note of a restore");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Whoever owns the folder of a database could have any file overwritten by the one who restores it.
+    #[test]
+    fn the_note_is_written_over_nothing_that_a_link_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (db, state, precious) =
+            (dir.path().join("a.db"), dir.path().join("a.db.waloy/state"), dir.path().join("precious"));
+        fs::write(&db, "").unwrap();
+        fs::write(&precious, "x").unwrap();
+        fs::create_dir_all(&state).unwrap();
+        let note = Restored::new(ReplicaId([1; 16]), GenerationId::new(Timestamp(1), [2; 10]), Some(3), Timestamp(4));
+        for name in ["restored.json.tmp", "restored.json"] {
+            symlink(&precious, state.join(name)).unwrap();
+        }
+        note.leave(&state, &db, Timestamp(5)).unwrap();
+        assert!(!fs::symlink_metadata(state.join(NAME)).unwrap().is_symlink());
+        assert_eq!(Restored::load(&StateDir::lock(&state, Timestamp(6)).unwrap()), Some(note.clone()));
+        fs::remove_file(state.join("lock")).unwrap();
+        symlink(&precious, state.join("lock")).unwrap();
+        assert!(note.leave(&state, &db, Timestamp(7)).is_err());
+        assert_eq!(fs::read(&precious).unwrap(), b"x");
     }
 }

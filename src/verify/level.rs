@@ -14,6 +14,8 @@ pub enum Level {
     ReadData(Subset),
     /// Also a restore of the newest state into a temporary directory, checked by SQLite.
     Restore(Check),
+    /// Both of these.
+    ReadDataAndRestore(Subset, Check),
 }
 
 /// Which objects are read.
@@ -28,6 +30,24 @@ pub enum Subset {
         /// Of how many.
         of: u32,
     },
+}
+
+impl Level {
+    /// Which objects of all generations are read.
+    pub fn subset(self) -> Option<Subset> {
+        match self {
+            Level::ReadData(subset) | Level::ReadDataAndRestore(subset, _) => Some(subset),
+            Level::Quick | Level::Default | Level::Restore(_) => None,
+        }
+    }
+
+    /// What SQLite checks of the newest state.
+    pub fn check(self) -> Option<Check> {
+        match self {
+            Level::Restore(check) | Level::ReadDataAndRestore(_, check) => Some(check),
+            Level::Quick | Level::Default | Level::ReadData(_) => None,
+        }
+    }
 }
 
 impl Subset {

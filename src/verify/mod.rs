@@ -25,4 +25,4 @@ mod since;
 pub use level::{Check, Level, Subset};
 pub use live::Database;
 pub use report::{Finding, Report, Severity};
-pub use run::{Options, verify};
+pub use run::{Options, TIMES_AHEAD, verify};

@@ -11,7 +11,7 @@ use super::data::{Read, Reading, page_files};
 #[cfg(feature = "encryption")]
 use super::keys;
 use super::lost::{self, Times};
-use super::{Finding, Level, Report, Severity, Subset, integrity, listing, since};
+use super::{Check, Finding, Level, Report, Severity, Subset, integrity, listing, since};
 use crate::clock::{self, Clock};
 use crate::format::{Manifest, PageHasher};
 use crate::ids::GenerationId;
@@ -22,6 +22,12 @@ use crate::units::{SegmentIndex, Timestamp};
 
 /// What it means that `latest` or a manifest is not as it should be.
 const A_HINT: &str = "it is only a hint: a restore does without it";
+
+/// How far two clocks may be apart.
+const AHEAD: Duration = Duration::from_secs(300);
+
+/// The code of a finding: the newest state is of a time that is still to come.
+pub const TIMES_AHEAD: &str = "generation.times_ahead";
 
 /// How a check is done.
 #[derive(Clone, Debug)]
@@ -86,8 +92,8 @@ fn to_read(inventory: &Inventory, level: Level) -> Option<Vec<(Name, u64)>> {
     match level {
         Level::Quick | Level::Restore(_) => None,
         Level::Default => Some(newest()),
-        Level::ReadData(Subset::All) => Some(all.collect()),
-        Level::ReadData(subset) => {
+        Level::ReadData(Subset::All) | Level::ReadDataAndRestore(Subset::All, _) => Some(all.collect()),
+        Level::ReadData(subset) | Level::ReadDataAndRestore(subset, _) => {
             Some(newest().into_iter().chain(all.filter(|&(name, _)| subset.has(name))).collect())
         }
     }
@@ -173,7 +179,7 @@ impl Checking<'_> {
     /// What is read beyond the listing.
     async fn proof(&mut self, generations: &[Objects], hasher: Option<PageHasher>) -> Result<(), Error> {
         let newest = generations.iter().rev().find(|objects| objects.snapshot.is_some());
-        if let Some(newest) = newest.filter(|_| self.report.level != Level::ReadData(Subset::All)) {
+        if let Some(newest) = newest.filter(|_| self.report.level.subset() != Some(Subset::All)) {
             self.manifest(newest).await?;
         }
         // Whatever is missing, what is there is read.
@@ -187,34 +193,44 @@ impl Checking<'_> {
         generations: &[Objects],
         hasher: Option<PageHasher>,
     ) -> Result<(), Error> {
-        match self.report.level {
-            Level::Quick => {}
-            Level::Default => self.newest(newest, generations, hasher).await?,
-            Level::ReadData(Subset::All) => self.everything(newest, generations, hasher).await?,
-            Level::ReadData(subset) => {
+        let level = self.report.level;
+        match level.subset() {
+            None if level == Level::Default => self.newest(newest, generations, hasher.clone()).await?,
+            None => {}
+            Some(Subset::All) => self.everything(newest, generations, hasher.clone()).await?,
+            Some(subset) => {
                 self.newest(newest, generations, hasher.clone()).await?;
                 let names = generations.iter().flat_map(page_files).filter(|&(name, _)| subset.has(name)).collect();
-                let mut reading = Reading::new(self.replica, hasher, self.options);
+                let mut reading = Reading::new(self.replica, hasher.clone(), self.options);
                 reading.some(names).await?;
                 self.take(reading);
             }
-            // The listing told it already.
-            Level::Restore(_) if newest.is_none() => {}
-            Level::Restore(check) => match integrity::restored(self.replica, check, self.options).await {
-                Ok((restored, findings)) => {
-                    findings.into_iter().for_each(|finding| self.add(finding));
-                    self.report.bytes_read += restored.downloaded_bytes;
-                    self.report.checksum = Some(restored.checksum);
+        }
+        // Without a snapshot the listing told it already.
+        if let (Some(check), Some(newest)) = (level.check(), newest) {
+            self.restored(newest, check, hasher).await?;
+        }
+        Ok(())
+    }
+
+    /// Restores the newest state, and has SQLite check it.
+    async fn restored(&mut self, newest: &Objects, check: Check, hasher: Option<PageHasher>) -> Result<(), Error> {
+        match integrity::restored(self.replica, check, self.options).await {
+            Ok((restored, findings)) => {
+                findings.into_iter().for_each(|finding| self.add(finding));
+                self.report.bytes_read += restored.downloaded_bytes;
+                self.report.checksum = Some(restored.checksum);
+            }
+            // The restore stops at the first problem; reading goes on to the last.
+            Err(error) if error.is_damage() => {
+                if self.report.level.subset().is_none() {
+                    self.newest(Some(newest), &[], hasher).await?;
                 }
-                // The restore stops at the first problem; reading goes on to the last.
-                Err(error) if error.is_damage() => {
-                    self.newest(newest, &[], hasher).await?;
-                    if self.report.ok() {
-                        self.finding(error, |code, text| Finding::general(code, Severity::Damaged, text))?;
-                    }
+                if self.report.ok() {
+                    self.finding(error, |code, text| Finding::general(code, Severity::Damaged, text))?;
                 }
-                Err(error) => return Err(error),
-            },
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -353,9 +369,20 @@ impl Checking<'_> {
         }
     }
 
-    /// The newest state is not older than asked for.
+    /// The newest state is not older than asked for, nor of a time that is still to come: how old it is, nobody could tell
+    /// then.
     fn age(&mut self) {
-        let (Some(newest), Some(limit)) = (self.report.newest_at, self.options.max_age) else { return };
+        let Some(newest) = self.report.newest_at else { return };
+        let ahead = Duration::from_millis(newest.0.saturating_sub(self.options.clock.now().0).max(0) as u64);
+        if ahead > AHEAD {
+            let severity = if self.options.max_age.is_some() { Severity::Stale } else { Severity::Warning };
+            let message = format!(
+                "the newest state is of {newest}, {} s from now: a clock was ahead, and how old it is cannot be told",
+                ahead.as_secs()
+            );
+            self.report.findings.push(Finding::general(TIMES_AHEAD, severity, message));
+        }
+        let Some(limit) = self.options.max_age else { return };
         let age = Duration::from_millis(self.options.clock.now().0.saturating_sub(newest.0).max(0) as u64);
         if age > limit {
             let message = format!("the newest state is {} s old (limit {} s)", age.as_secs(), limit.as_secs());

@@ -140,6 +140,29 @@ async fn a_database_that_is_not_there_is_restored_before_it_is_backed_up() {
     app.execute("INSERT INTO items (name) VALUES ('two')", []).unwrap();
     assert!(backup.sync_wal().await.unwrap());
     backup.shutdown().await.unwrap();
+    // An older state of the backup is no reason to begin with that.
+    drop(app);
+    let backup_dir = dir.path().join("backup");
+    std::fs::remove_file(&db).unwrap();
+    let whole = dir.path().join("whole");
+    std::fs::rename(&backup_dir, &whole).unwrap();
+    let error = BackupManager::new(config()).await.unwrap_err();
+    assert_eq!((error.kind(), error.code(), error.hints().len()), (Kind::Damaged, "restore.ends_early", 2));
+    std::fs::rename(&whole, &backup_dir).unwrap();
+    let wal = backup_dir.join(generation.unwrap().to_string()).join("wal");
+    let newest = std::fs::read_dir(&wal).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    std::fs::rename(&newest, dir.path().join("newest")).unwrap();
+    // What nothing in the replica misses; the state directory does.
+    let manifest = wal.with_file_name("manifest.json");
+    let kept = std::fs::read(&manifest).unwrap();
+    std::fs::remove_file(&manifest).unwrap();
+    assert_eq!(BackupManager::new(config()).await.unwrap_err().code(), "restore.ends_early");
+    assert!(!db.exists());
+    std::fs::rename(dir.path().join("newest"), &newest).unwrap();
+    std::fs::write(&manifest, kept).unwrap();
+    BackupManager::new(config()).await.unwrap().shutdown().await.unwrap();
+    assert_eq!(names(&db), ["one", "two"]);
+    let app = application(&db);
     // One that is there is left alone, and a backup that cannot be read is no reason to begin with nothing.
     let mut backup = BackupManager::new(config()).await.unwrap();
     assert_eq!(names(&db), ["one", "two"]);

@@ -48,6 +48,67 @@ fn reasons(events: &Mutex<Vec<Event>>) -> Vec<Reason> {
     events.lock().unwrap().iter().filter_map(reason).collect()
 }
 
+/// Whoever gives the first one up after some time asks again, and was told that replication had ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_that_nobody_waited_for_is_answered_the_second_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 512);
+    let faulty = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    for fails in [false, true] {
+        let store = Replica::plain(faulty.clone());
+        let mut replicator = Replicator::start(manual(&db), store, Hooks::default()).await.unwrap();
+        replicator.sync().await.unwrap();
+        app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+        if fails {
+            faulty.fail_nth(1, When::Before);
+        }
+        {
+            // Asked, and given up before the answer.
+            let mut asked = std::pin::pin!(replicator.shutdown());
+            let waker = std::task::Waker::noop();
+            assert!(asked.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let told = replicator.shutdown().await;
+        match fails {
+            false => assert_eq!(told.unwrap().commits, 1),
+            true => assert_eq!(told.unwrap_err().kind(), Kind::Unavailable),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_where_the_backup_was_is_not_written_to_while_it_is_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, disk) = (dir.path().join("a.db"), dir.path().join("disk"));
+    let _app = application(&db, 512);
+    let replica = || Replica::plain(Arc::new(DirStore::new(&disk)));
+    let run = async |options| -> Result<(), waloy::error::Error> {
+        let mut replicator = Replicator::start(options, replica(), Hooks::default()).await?;
+        replicator.sync().await?;
+        replicator.shutdown().await.map(drop)
+    };
+    run(manual(&db)).await.unwrap();
+    std::fs::rename(&disk, dir.path().join("unmounted")).unwrap();
+    for mount_point in [false, true] {
+        if mount_point {
+            std::fs::create_dir(&disk).unwrap();
+        }
+        let gone = run(manual(&db)).await.unwrap_err();
+        assert_eq!((gone.kind(), gone.code()), (Kind::Damaged, "replica.gone"));
+    }
+    assert_eq!(std::fs::read_dir(&disk).unwrap().count(), 0);
+    std::fs::remove_dir(&disk).unwrap();
+    std::fs::rename(dir.path().join("unmounted"), &disk).unwrap();
+    run(manual(&db)).await.unwrap();
+    std::fs::remove_dir_all(&disk).unwrap();
+    let mut adopting = manual(&db);
+    adopting.adopt = true;
+    run(adopting).await.unwrap();
+    run(manual(&db)).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_synced_is_the_database() {
     for page_size in [512, 4096, 65_536] {

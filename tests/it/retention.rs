@@ -14,12 +14,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use waloy::clock::Clock;
 use waloy::ids::GenerationId;
 use waloy::replica::{Name, Replica};
 use waloy::restore::{self, Target};
 use waloy::retention::{Plan, Policy};
 use waloy::storage::{Depth, Error, Listing, Meta, Put, Store, Upload};
 use waloy::units::Timestamp;
+use waloy::verify;
 
 use crate::handmade::{BEGIN, Handmade, State};
 
@@ -34,6 +36,18 @@ fn days(days: u64) -> Duration {
 
 fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
+}
+
+/// Verified at a time when all that is here is over.
+fn at_the_end() -> verify::Options {
+    #[derive(Debug)]
+    struct End;
+    impl Clock for End {
+        fn now(&self) -> Timestamp {
+            Timestamp(BEGIN + 10_000 * DAY)
+        }
+    }
+    verify::Options { clock: Arc::new(End), ..verify::Options::default() }
 }
 
 /// A store that tells when each object came, as a test has it, and remembers what was deleted.

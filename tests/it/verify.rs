@@ -52,6 +52,23 @@ async fn a_whole_replica_is_found_whole_at_every_level() {
     }
 }
 
+/// Its age was none, for ever.
+#[tokio::test]
+async fn a_state_of_a_time_to_come_is_not_taken_for_a_fresh_one() {
+    let made = Handmade::random(512, Compression::Lz4, 57, 1, 3).await;
+    let at = |ms: i64| Arc::new(At(made.last().at.0 - ms));
+    for (ahead, max_age, kind, findings) in [
+        (299_000, Some(Duration::from_secs(60)), None, 0),
+        (301_000, Some(Duration::from_secs(60)), Some(Kind::Stale), 1),
+        (301_000, None, None, 1),
+    ] {
+        let options = Options { clock: at(ahead), max_age, ..Options::default() };
+        let report = verify(&made.replica, Level::Quick, &options).await.unwrap();
+        assert_eq!((report.kind(), report.findings.len()), (kind, findings), "{:?}", report.findings);
+        assert!(report.findings.iter().all(|finding| finding.code == "generation.times_ahead"));
+    }
+}
+
 #[tokio::test]
 async fn reading_everything_reports_one_changed_byte_anywhere() {
     let mut made = Handmade::random(512, Compression::Zstd(3), 52, 2, 4).await;

@@ -20,12 +20,13 @@ use crate::keys::{self, RootRotated, SlotInfo};
 /// Seal what comes with a new data key; with --root, after a leak, under a new root key
 ///
 /// Without --root every passphrase, key file and recovery kit stays as it is. Generations that begin from now on are
-/// sealed with the new data key. A replicator that runs takes it with its next generation, one that is started with
-/// --snapshot at once.
+/// sealed with the new data key. A replicator that runs takes it with its next generation, one that is started again at
+/// once.
 ///
 /// With --root a new passphrase or key is asked for that never opened this replica, and every other slot and recovery kit
-/// opens nothing any more. What was written before stays readable with what has leaked. A replicator that runs stops at
-/// its next generation: start it again with the new one. Cut short, run it again with both.
+/// opens nothing any more. What was written before stays readable with what has leaked. A replicator that runs is to be
+/// started again with the new one, at once: until it notices, an hour or two later or at its next generation, it goes on
+/// with the old data key, and then it stops. Cut short, run it again with both.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   waloy key rotate app.db
@@ -100,9 +101,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit> {
         ui.json("key_rotate", &Rotated { root: false, epoch, data_key });
     } else {
         ui.note(format_args!("data key {epoch} is made: generations that begin from now on are sealed with it"));
-        ui.note(
-            "a replicator that runs takes it with its next generation; one that is started with --snapshot, at once",
-        );
+        ui.note("a replicator that runs takes it with its next generation; one that is started again, at once");
     }
     Ok(Exit::Ok)
 }
@@ -180,6 +179,9 @@ fn human(done: &RootRotated, ui: &Ui) {
     }
     ui.note(format_args!("generations that begin from now on are sealed with data key {}", done.epoch));
     ui.note("what was written before stays readable with what has leaked");
-    ui.note("now:  start replicators again with the new passphrase or key, add those of others with `waloy key add`,");
+    ui.note(
+        "now:  start replicators again with the new passphrase or key: one that runs writes with the old data key,",
+    );
+    ui.note("      add the passphrases of others with `waloy key add`,");
     ui.note("      and make a new recovery kit with `waloy key export-recovery`: the old one opens nothing any more");
 }

@@ -34,8 +34,8 @@ pub(super) struct AddArgs {
 
 /// Put a new passphrase or key in the place of the one that opens the replica
 ///
-/// The new one is added, then the slot is removed that the old one opened; at every moment one of them opens. With a
-/// recovery kit no slot is removed.
+/// The new one is added, then every slot is removed that the old one opens; at every moment one of them opens. With a
+/// recovery kit no slot is removed. Cut short, it can be run again.
 ///
 /// This takes nothing away from whoever has opened the replica with the old one before: after a leak, see `rotate --root`.
 #[derive(Debug, clap::Args)]
@@ -53,18 +53,21 @@ pub(super) struct ChangeArgs {
 
 /// Remove a slot: its passphrase or key no longer opens the replica
 ///
-/// Needs no passphrase: whoever can write to the bucket can do it. The last slot stays.
+/// The replica is opened with another passphrase or key first, so that nobody is locked out. The last slot stays.
 ///
 /// This takes nothing away from whoever has opened the replica with it before: after a leak, see `rotate --root`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   waloy key remove 5de78078f3e17567 app.db
-  waloy key remove 5de78078f3e17567 s3://bucket/app
+  waloy key remove 5de78078f3e17567 s3://bucket/app --passphrase-file app.pass
 ")]
 pub(super) struct RemoveArgs {
     /// The slot, as `waloy key list` shows it
     #[arg(value_name = "SLOT", value_parser = slot)]
     slot: SlotId,
+    /// Do not open the replica first: whether anything that is left opens it, you know
+    #[arg(long)]
+    unproven: bool,
     /// The database whose replica it is, or the URL of a replica
     #[arg(value_name = "SOURCE", value_hint = clap::ValueHint::AnyPath)]
     source: Option<OsString>,
@@ -77,7 +80,7 @@ fn slot(text: &str) -> Result<SlotId, String> {
 #[derive(Serialize)]
 struct Changed<'a> {
     added: Slot<'a>,
-    removed: Option<Slot<'a>>,
+    removed: Vec<Slot<'a>>,
 }
 
 /// What is said whenever a slot goes.
@@ -115,23 +118,21 @@ pub(super) async fn change(context: &Context, args: ChangeArgs) -> Result<Exit> 
     let ui = &context.ui;
     args.new.check(context)?;
     let place = Place::of(context, args.source).await?;
-    let replica = place.unlocked(context).await?;
+    place.keys(ui).await?;
+    let old = place.key(context).await?;
     let new = args.new.read(context, &place.store.location()).await?;
-    let changed = keys::change(&replica, &new, args.new.label.as_deref(), SystemClock.now()).await;
+    let changed = keys::change(&*place.store, &old, &new, args.new.label.as_deref(), SystemClock.now()).await;
     let changed = changed.map_err(|error| place.explain(error, ui))?;
     if ui.mode.json {
-        let removed = changed.removed.as_ref().map(Slot::of);
+        let removed = changed.removed.iter().map(Slot::of).collect();
         ui.json("key_change", &Changed { added: Slot::of(&changed.added), removed });
         return Ok(Exit::Ok);
     }
     ui.note(format_args!("added slot {}", show::slot(&changed.added, ui)));
-    match &changed.removed {
-        Some(removed) => {
-            ui.note(format_args!("removed slot {}", show::slot(removed, ui)));
-            ui.note(NOT_REVOKED);
-        }
-        None => ui.note("a recovery kit has no slot: none was removed"),
+    for removed in &changed.removed {
+        ui.note(format_args!("removed slot {}", show::slot(removed, ui)));
     }
+    ui.note(if changed.removed.is_empty() { "a recovery kit has no slot: none was removed" } else { NOT_REVOKED });
     ui.note("give the new one to whatever starts waloy; a replicator that runs goes on");
     Ok(Exit::Ok)
 }
@@ -144,7 +145,14 @@ pub(super) async fn change(context: &Context, args: ChangeArgs) -> Result<Exit> 
 pub(super) async fn remove(context: &Context, args: RemoveArgs) -> Result<Exit> {
     let ui = &context.ui;
     let place = Place::of(context, args.source).await?;
-    let removed = keys::remove(&*place.store, args.slot).await.map_err(|error| place.explain(error, ui))?;
+    let keys = place.keys(ui).await?;
+    let slot = keys::removable(&keys, args.slot, &place.store.location())?;
+    // One that no secret opens takes nothing with it.
+    let removed = match args.unproven || !slot.is_whole() {
+        true => keys::remove_unproven(&*place.store, args.slot).await,
+        false => keys::remove(&*place.store, args.slot, &place.key(context).await?).await,
+    };
+    let removed = removed.map_err(|error| place.explain(error, ui))?;
     if ui.mode.json {
         ui.json("key_remove", &OneSlot { slot: Slot::of(&removed.slot), slots_left: Some(removed.left) });
         return Ok(Exit::Ok);

@@ -18,7 +18,7 @@ use crate::cli::signal::Asked;
 use crate::engine::{Hooks, Options, Replicator};
 use crate::error::{Error, Kind, Result};
 use crate::replica::Replica;
-use crate::restore::{self, Output, Target};
+use crate::restore::{self, Output};
 use crate::state::Acknowledged;
 use crate::storage::{Location, Store};
 
@@ -252,7 +252,7 @@ impl One {
             ..restore::Options::default()
         };
         let output = Output::new(&self.database.path);
-        match restore::restore(&replica, Target::Latest, &output, &options).await {
+        match restore::restore_missing(&replica, &output, &options).await {
             Ok(report) => {
                 self.reporter.restored(&report);
                 Ok(true)

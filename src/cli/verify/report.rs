@@ -16,7 +16,7 @@ use crate::replica::Name;
 use crate::restore::Interval;
 use crate::state::Owner;
 use crate::units::Timestamp;
-use crate::verify::{Check, Finding, Level, Report, Severity, Subset};
+use crate::verify::{Check, Finding, Level, Report, Severity, Subset, TIMES_AHEAD};
 
 /// A source that was checked, or why it could not be.
 #[derive(Debug)]
@@ -178,7 +178,9 @@ fn show_checked(ui: &Ui, name: &str, checked: &Checked, watched: bool) {
 
 /// A finding in one line, in the words of people: what is wrong, and what that takes away.
 pub(super) fn problem(finding: &Finding, checked: &Checked, ui: &Ui) -> String {
-    if let (Severity::Stale, Some(age), Some(limit)) = (finding.severity, age(&checked.report), checked.max_age) {
+    if let (Severity::Stale, Some(age), Some(limit)) = (finding.severity, age(&checked.report), checked.max_age)
+        && finding.code != TIMES_AHEAD
+    {
         let replicator = match &checked.replicator {
             Some(owner) => format!("; the replicator on {} (pid {}) is running", owner.host, owner.pid),
             None => String::new(),
@@ -266,9 +268,25 @@ fn words(level: Level) -> (&'static str, Option<String>, Option<&'static str>) {
         Level::Default => ("default", None, None),
         Level::ReadData(Subset::All) => ("read_data", Some("all".into()), None),
         Level::ReadData(Subset::Part { part, of }) => ("read_data", Some(format!("{part}/{of}")), None),
-        Level::Restore(Check::Quick) => ("restore", None, Some("quick")),
-        Level::Restore(Check::Full) => ("restore", None, Some("full")),
+        Level::Restore(check) => ("restore", None, Some(check_word(check))),
+        Level::ReadDataAndRestore(subset, check) => {
+            let (_, subset, _) = words(Level::ReadData(subset));
+            ("restore", subset, Some(check_word(check)))
+        }
     }
+}
+
+fn check_word(check: Check) -> &'static str {
+    match check {
+        Check::Quick => "quick",
+        Check::Full => "full",
+    }
+}
+
+/// Which check of SQLite was passed.
+fn passed(check: Check, report: &Report) -> String {
+    let pragma = if check == Check::Quick { "quick_check" } else { "integrity_check" };
+    format!("{pragma}{}", if report.ok() { " ok" } else { "" })
 }
 
 /// What the level looked at, for people.
@@ -279,10 +297,13 @@ fn proven(report: &Report, ui: &Ui) -> String {
         Level::Default => format!("latest state read ({read})"),
         Level::ReadData(Subset::All) => format!("every object read ({read})"),
         Level::ReadData(Subset::Part { part, of }) => format!("latest state and part {part} of {of} read ({read})"),
-        Level::Restore(check) => {
-            let pragma = if check == Check::Quick { "quick_check" } else { "integrity_check" };
-            let well = if report.ok() { " ok" } else { "" };
-            format!("latest state restored ({read}), {pragma}{well}")
+        Level::Restore(check) => format!("latest state restored ({read}), {}", passed(check, report)),
+        Level::ReadDataAndRestore(Subset::All, check) => {
+            format!("every object read, latest state restored ({read}), {}", passed(check, report))
+        }
+        Level::ReadDataAndRestore(Subset::Part { part, of }, check) => {
+            let passed = passed(check, report);
+            format!("part {part} of {of} read, latest state read and restored ({read}), {passed}")
         }
     }
 }

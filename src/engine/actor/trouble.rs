@@ -37,6 +37,7 @@ impl Actor {
                 error
             }
             Err(error @ (Error::Overtaken { .. } | Error::Busy { .. } | Error::Full(_))) => return Err(error),
+            Err(error) if error.is_of_old_root() => return Err(error),
             Err(error) => error,
         };
         self.doubt(&error);

@@ -75,12 +75,14 @@ fn slots_are_listed_added_changed_and_removed() {
 
     let change = ["change", "app.db", "--passphrase-file", "pass", "--new-key-file", "b.key", "--json"];
     let changed = key(dir, &change).ok().json();
-    assert_eq!((&changed["type"], &changed["removed"]["id"]), (&"key_change".into(), &of_passphrase["id"]));
+    assert_eq!((&changed["type"], &changed["removed"][0]["id"]), (&"key_change".into(), &of_passphrase["id"]));
     assert_eq!((&changed["added"]["label"], &changed["added"]["kind"]), (&label.into(), &"key".into()));
     assert_restores(dir, &["--key-file", "b.key"], &pages);
     assert_refused(&waloy(dir, &["verify", "app.db", "--passphrase-file", "pass"]), 12, "key.wrong");
 
-    let removed = key(dir, &["remove", &first, "app.db"]).ok();
+    assert_refused(&key(dir, &["remove", &first, "app.db", "--key-file", "c.key"]), 12, "key.wrong");
+    assert_refused(&key(dir, &["remove", &first, "app.db", "--key-file", "a.key"]), 12, "key.only_this");
+    let removed = key(dir, &["remove", &first, "app.db", "--key-file", "b.key"]).ok();
     assert!(removed.err.contains(&format!("removed slot {first} (key, made ")), "{removed:?}");
     assert!(removed.err.contains("; 1 slot is left\n") && removed.err.contains("can still read it"), "{removed:?}");
     assert_refused(&waloy(dir, &["verify", "app.db", "--key-file", "a.key"]), 12, "key.wrong");

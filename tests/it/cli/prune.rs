@@ -113,6 +113,9 @@ fn nobody_confirms_a_replacement_that_was_none() {
     );
     let none = waloy(dir.path(), &["prune", "app.db", "--confirm-replacement", "7zzz", "--yes"]);
     assert_eq!(none.code, Some(7));
+    // A retention that stands in the environment is no contradiction.
+    let mut asked = command(dir.path(), &["prune", "app.db", "--confirm-replacement", "7zzz", "--yes"]);
+    assert_eq!(finish(asked.env("WALOY_RETENTION", "14d").spawn().unwrap()).code, Some(7));
 }
 
 #[test]

@@ -54,6 +54,25 @@ pub(super) fn traces(dir: &Path) -> Vec<String> {
     names.filter(|name| name.contains("waloy-tmp") || name.contains("pre-restore")).collect()
 }
 
+/// The two were taken for one, and what is older was never read.
+#[test]
+fn everything_is_read_and_the_latest_state_restored_in_one_verify() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = replicated(dir.path());
+    let args = ["verify", "app.db", "--to", "replica", "--read-data=all", "--restore=full", "--json"];
+    waloy(dir.path(), &["replicate", "app.db", "--to", "replica", "--once", "--snapshot", "-q"]).ok();
+    let both = waloy(dir.path(), &args).ok().json();
+    let told = [&both["level"], &both["subset"], &both["check"]];
+    assert_eq!(told, ["restore", "all", "full"], "{both}");
+    let segment = dir.path().join("replica").join(&it.id).join("wal/000000000001");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    waloy(dir.path(), &["verify", "app.db", "--to", "replica", "--restore=full"]).ok();
+    assert_eq!(waloy(dir.path(), &args).code, Some(3));
+}
+
 #[test]
 fn a_restore_tells_what_was_asked_for_what_it_is_and_where_it_went() {
     let dir = tempfile::tempdir().unwrap();

@@ -93,6 +93,16 @@ fn a_wrong_key_or_none_is_told_and_nothing_is_written_in_the_clear() {
     assert!(outer.out.contains("\"suite\": \"Cobblestone-256\""), "{outer:?}");
 }
 
+/// It said that there was nothing to delete.
+#[test]
+fn nothing_is_let_go_of_without_the_key_and_that_is_told() {
+    let (dir, _app) = scene();
+    let dir = dir.path();
+    with(dir, &KEY, &["replicate", "app.db", "--to", "replica", "--once", "-q"]).ok();
+    fails(&waloy(dir, &["prune", "--to", "replica", "--yes"]), 12, "key.missing", "is encrypted");
+    with(dir, &KEY, &["prune", "--to", "replica", "--yes"]).ok();
+}
+
 #[test]
 fn a_forgery_in_the_clear_is_not_restored_where_the_state_knows_better() {
     let (dir, app) = scene();

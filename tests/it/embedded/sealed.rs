@@ -58,6 +58,11 @@ async fn a_key_that_is_missing_makes_no_backup_in_the_clear_also_elsewhere() {
     }
     let restored = BackupManager::restore_with_config(&without, dir.path().join("r.db")).await;
     assert_eq!(restored.unwrap_err().code(), "key.missing");
+    // Nor in a directory where there was one: its disk may not be mounted.
+    let gone = BackupManager::new(ours.clone()).await.unwrap_err();
+    assert_eq!((gone.kind(), gone.code(), gone.hints().len()), (Kind::Damaged, "replica.gone", 2));
+    assert!(!dir.path().join("replica").exists());
+    std::fs::remove_dir_all(default_state_dir(&db)).unwrap();
     BackupManager::new(ours.clone()).await.unwrap().shutdown().await.unwrap();
     std::fs::remove_file(&db).unwrap();
     let back = BackupConfig { auto_restore: true, ..ours };

@@ -35,7 +35,7 @@ async fn a_refused_delete_is_told_and_leaves_the_generation_whole() {
     assert_eq!(report.refused_objects, 6);
     assert!(report.refused[0].key.ends_with("/snapshot") && report.refused[0].why == "refused, as ordered");
     assert!(objects(&*made.replica).await == before);
-    let verified = verify::verify(&store, Level::ReadData(Subset::All), &verify::Options::default()).await.unwrap();
+    let verified = verify::verify(&store, Level::ReadData(Subset::All), &at_the_end()).await.unwrap();
     assert!(verified.findings.is_empty(), "{verified:?}");
 }
 
@@ -146,7 +146,7 @@ async fn what_goes_while_it_is_being_verified_is_no_damage() {
             going.for_each(|key| acting.delete(key).now_or_never().unwrap().unwrap());
         };
         let store = Replica::plain(Arc::new(Watched::new(&copy).at_snapshot(gone)));
-        let report = verify::verify(&store, everything, &verify::Options::default()).await.unwrap();
+        let report = verify::verify(&store, everything, &at_the_end()).await.unwrap();
         assert_eq!(report.ok(), !damage, "{report:?}");
     }
 }

@@ -33,7 +33,7 @@ async fn every_moment_of_the_retention_and_the_grace_on_top_stays_covered() {
     let again = Plan::of(&store, &policy(days(3), days(1)), NOW).await.unwrap();
     assert!(again.is_empty());
     let everything = Level::ReadData(Subset::All);
-    let verified = verify::verify(&store, everything, &verify::Options::default()).await.unwrap();
+    let verified = verify::verify(&store, everything, &at_the_end()).await.unwrap();
     assert!(verified.ok() && verified.findings.is_empty(), "{verified:?}");
     let dir = tempfile::tempdir().unwrap();
     let output = restore::Output::new(dir.path().join("oldest.db"));
@@ -137,7 +137,7 @@ async fn small_segments_go_for_the_merged_one_when_they_are_older_than_the_grace
     for state in made.states.iter().filter(|state| state.point.index() > Some(index(30))) {
         assert_eq!(planned(&made, &store, state.at).await.unwrap().point, state.point);
     }
-    let verified = verify::verify(&store, Level::ReadData(Subset::All), &verify::Options::default()).await.unwrap();
+    let verified = verify::verify(&store, Level::ReadData(Subset::All), &at_the_end()).await.unwrap();
     assert!(verified.findings.is_empty(), "{verified:?}");
 }
 
@@ -252,11 +252,11 @@ async fn leftovers_go_when_they_are_asked_to_and_strangers_are_only_told() {
     made.replica.delete(&Name::Manifest(ids[1]).key()).await.unwrap();
     let plan = Plan::of(&store, &keeping, NOW).await.unwrap();
     assert_eq!(plan.generations[1].fate, Fate::Deleted(Deleted::Remnant));
-    let verified = verify::verify(&store, Level::Quick, &verify::Options::default()).await.unwrap();
+    let verified = verify::verify(&store, Level::Quick, &at_the_end()).await.unwrap();
     assert!(verified.ok() && verified.findings.len() == 1, "{verified:?}");
     enforce(&store, &keeping, NOW).await.unwrap();
     assert!(made.replica.get(&format!("{}/wal/x", ids[1]), 100).await.is_ok());
-    let verified = verify::verify(&store, Level::Quick, &verify::Options::default()).await.unwrap();
+    let verified = verify::verify(&store, Level::Quick, &at_the_end()).await.unwrap();
     assert!(verified.findings.is_empty(), "{verified:?}");
 }
 

@@ -109,19 +109,19 @@ async fn a_secret_is_added_changed_and_removed_and_the_last_one_stays() {
     backup.require_all(memory, &first).await;
 
     // The slot that opened goes, and takes its label along.
-    let changed = keys::change(&unlock(memory, &second).await, &third, None, NOW).await.unwrap();
-    assert_eq!(changed.removed, Some(added.clone()));
+    let changed = keys::change(memory, &second, &third, None, NOW).await.unwrap();
+    assert_eq!(changed.removed, [added.clone()]);
     assert_eq!((changed.added.label.as_str(), changed.added.cost), ("ops \u{1b}[31m", None));
     assert_eq!(refused(memory, &second).await, "key.wrong");
     backup.require_all(memory, &third).await;
 
     let first_slot = slots(memory).await.into_iter().find(|id| *id != changed.added.id).unwrap();
-    let removed = keys::remove(memory, first_slot).await.unwrap();
+    let removed = keys::remove(memory, first_slot, &third).await.unwrap();
     assert_eq!((removed.slot.id, removed.left), (first_slot, 1));
     assert_eq!(refused(memory, &first).await, "key.wrong");
-    let last = keys::remove(memory, changed.added.id).await.unwrap_err();
+    let last = keys::remove(memory, changed.added.id, &third).await.unwrap_err();
     assert_eq!(public(last), (Kind::Usage, "key.last_slot"));
-    let none = keys::remove(memory, first_slot).await.unwrap_err();
+    let none = keys::remove(memory, first_slot, &third).await.unwrap_err();
     assert_eq!(public(none), (Kind::BadKey, "key.no_slot"));
     backup.require_all(memory, &third).await;
 
@@ -135,10 +135,76 @@ async fn a_secret_is_added_changed_and_removed_and_the_last_one_stays() {
     assert_eq!(slots(memory).await, [changed.added.id]);
 
     // A kit has no slot that could be removed.
-    let by_kit = keys::change(&unlock(memory, &kit).await, &first, Some("from paper"), NOW).await.unwrap();
-    assert_eq!((by_kit.removed, by_kit.added.label.as_str()), (None, "from paper"));
+    let by_kit = keys::change(memory, &kit, &first, Some("from paper"), NOW).await.unwrap();
+    assert_eq!((by_kit.removed, by_kit.added.label.as_str()), (vec![], "from paper"));
     backup.require_all(memory, &first).await;
     backup.require_all(memory, &kit).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_was_added_twice_is_gone_once_it_is_changed() {
+    let (first, second) = (raw(1), raw(2));
+    let backup = Backup::make(&first).await;
+    let memory = &backup.store;
+    keys::add(&unlock(memory, &first).await, &first, "again", NOW).await.unwrap();
+    assert_eq!(
+        public(keys::change(memory, &first, &first, None, NOW).await.unwrap_err()),
+        (Kind::Usage, "key.not_new")
+    );
+    // Cut short after the new one was added; then it is repeated.
+    let there = keys::add(&unlock(memory, &first).await, &second, "new", NOW).await.unwrap();
+    let changed = keys::change(memory, &first, &second, None, NOW).await.unwrap();
+    assert_eq!((changed.added.id, changed.removed.len()), (there.id, 2));
+    assert_eq!(slots(memory).await, [there.id]);
+    assert_eq!(refused(memory, &first).await, "key.wrong");
+    backup.require_all(memory, &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_no_more_slots_than_are_tried() {
+    let backup = Backup::make(&raw(0)).await;
+    let memory = &backup.store;
+    let replica = unlock(memory, &raw(0)).await;
+    for byte in 1..16 {
+        keys::add(&replica, &raw(byte), "", NOW).await.unwrap();
+    }
+    assert_eq!(public(keys::add(&replica, &raw(16), "", NOW).await.unwrap_err()), (Kind::Usage, "key.too_many"));
+    let changed = keys::change(memory, &raw(3), &raw(16), None, NOW).await.unwrap_err();
+    assert_eq!(public(changed), (Kind::Usage, "key.too_many"));
+    let root = keys::rotate_root(memory, &raw(3), &raw(16), "", NOW).await.unwrap_err();
+    assert_eq!(public(root), (Kind::Usage, "key.too_many"));
+    for byte in 0..16 {
+        unlock(memory, &raw(byte)).await;
+    }
+    // Of another kind there is room.
+    keys::add(&replica, &key("correct horse"), "", NOW).await.unwrap();
+}
+
+/// It knew the slot that it was opened with, and put it back for the one that had taken its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replicator_puts_the_slots_back_that_were_there_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let _app = application(&dir.path().join("a.db"), 512);
+    let (memory, old, new) = (MemoryStore::new(), raw(1), raw(2));
+    let options = manual(&dir.path().join("a.db"), &old);
+    let mut replicator = Replicator::start(options, bare(&memory), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    let changed = keys::change(&memory, &old, &new, None, NOW).await.unwrap();
+    replicator.snapshot().await.unwrap();
+    assert_eq!(slots(&memory).await, [changed.added.id]);
+    // One rots, or goes.
+    let name = KeyName::Slot(changed.added.id).to_string();
+    for rotten in [true, false] {
+        match rotten {
+            true => memory.put(&name, vec![0; 200].into()).await.unwrap(),
+            false => memory.delete(&name).await.unwrap(),
+        }
+        replicator.snapshot().await.unwrap();
+        assert_eq!(slots(&memory).await, [changed.added.id]);
+        unlock(&memory, &new).await;
+        assert_eq!(refused(&memory, &old).await, "key.wrong");
+    }
+    replicator.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,9 +226,9 @@ async fn damaged_slots_and_those_of_others_are_listed_and_do_not_count() {
     assert!(listed.slots.iter().any(|slot| matches!(slot.condition, Condition::OfAnother(_)) && slot.id == foreign));
     assert!(matches!(listed.slots[2].condition, Condition::Damaged(_)), "damaged ones are last");
     // Neither of them would open it.
-    assert!(matches!(keys::remove(memory, only).await.unwrap_err(), Error::LastSlot { .. }));
+    assert!(matches!(keys::remove(memory, only, &ours).await.unwrap_err(), Error::LastSlot { .. }));
     for id in [foreign, SlotId([9; 8])] {
-        assert_eq!(keys::remove(memory, id).await.unwrap().left, 1);
+        assert_eq!(keys::remove(memory, id, &ours).await.unwrap().left, 1);
     }
     backup.require_all(memory, &ours).await;
 

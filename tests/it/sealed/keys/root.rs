@@ -67,15 +67,41 @@ async fn another_root_key_opens_all_that_was_there_and_the_old_one_nothing() {
     let stopped = replicator.snapshot().await.unwrap_err();
     assert_eq!((stopped.kind(), stopped.code()), (Kind::BadKey, "key.rotated"));
     let _ = replicator.shutdown().await;
+    // Who is started with the new secret writes nothing more that the old data key opens.
+    let objects = async || replica::Inventory::list(&memory).await.unwrap().generations;
+    let before = objects().await;
     let mut again = Replicator::start(manual(&db, &new), bare(&memory), Hooks::default()).await.unwrap();
     insert();
     again.sync().await.unwrap();
-    again.snapshot().await.unwrap();
     again.shutdown().await.unwrap();
     let replica = unlock(&memory, &new).await;
     assert!(model::restore(&replica).await == model::pages_of(&app));
     let epochs = restore::survey(&bare(&memory)).await.unwrap().generations;
-    assert_eq!(epochs.last().unwrap().key_epoch, Some(2));
+    assert_eq!(epochs.iter().map(|it| it.key_epoch).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert_eq!(objects().await[0], before[0]);
+    // And that once.
+    let mut again = Replicator::start(manual(&db, &new), bare(&memory), Hooks::default()).await.unwrap();
+    insert();
+    again.sync().await.unwrap();
+    again.shutdown().await.unwrap();
+    assert_eq!(objects().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replicator_that_runs_by_itself_ends_when_it_meets_another_root_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 512);
+    let (memory, old, new) = (MemoryStore::new(), raw(1), raw(2));
+    let mut options = manual(&db, &old);
+    (options.automatic, options.sync_interval) = (true, Duration::from_millis(10));
+    options.snapshot_interval = Some(Duration::from_millis(10));
+    let mut replicator = Replicator::start(options, bare(&memory), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    rotate_root(&memory, &old, &new).await.unwrap();
+    app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), replicator.ended()).await.unwrap();
+    assert_eq!((ended.kind(), ended.code()), (Kind::BadKey, "key.rotated"));
 }
 
 /// What is to be read in between is true, or an error.
@@ -102,6 +128,24 @@ async fn complete(memory: &MemoryStore, old: &Key, new: &Key) {
     }
 }
 
+/// Whichever slot is removed with whichever key in between, if it is: one of the old secrets completes it with the new one.
+async fn nobody_is_locked_out_by_a_removal(memory: &MemoryStore, old: [&Key; 2], new: &Key) {
+    for id in slots(memory).await {
+        for key in [old[0], old[1], new] {
+            let memory = rollback::copy(memory).await;
+            if keys::remove(&memory, id, key).await.is_err() {
+                continue;
+            }
+            let mut completed = Vec::new();
+            for old in old {
+                completed.push(rotate_root(&memory, old, new).await);
+            }
+            let done = |it: &Result<_, Error>| matches!(it, Ok(_) | Err(Error::NothingToFinish { .. }));
+            assert!(completed.iter().any(done) && Replica::unlock(store(&memory), new).await.is_ok(), "{completed:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cut_short_at_any_request_it_is_completed_with_both_secrets() {
     let (old, new) = (raw(1), raw(2));
@@ -123,6 +167,7 @@ async fn cut_short_at_any_request_it_is_completed_with_both_secrets() {
             cuts += 1;
             never_wrong(&backup, &memory, &old).await;
             never_wrong(&backup, &memory, &new).await;
+            nobody_is_locked_out_by_a_removal(&memory, [&old, &raw(3)], &new).await;
             complete(&memory, &old, &new).await;
             require_rotated(&backup, &memory, &old, &new).await;
         }
@@ -303,7 +348,7 @@ async fn where_nothing_is_kept_a_replicator_that_runs_undoes_neither_a_removal_n
     let replica = unlock(&memory, &old).await;
     let [first] = slots(&memory).await[..] else { panic!("one slot") };
     let added = keys::add(&replica, &raw(3), "another", NOW).await.unwrap();
-    keys::remove(&*replaces, first).await.unwrap();
+    keys::remove(&*replaces, first, &raw(3)).await.unwrap();
     insert();
     replicator.sync().await.unwrap();
     assert_eq!(slots(&memory).await, [added.id]);
