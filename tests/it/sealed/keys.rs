@@ -110,7 +110,7 @@ async fn a_secret_is_added_changed_and_removed_and_the_last_one_stays() {
 
     // The slot that opened goes, and takes its label along.
     let changed = keys::change(memory, &second, &third, None, NOW).await.unwrap();
-    assert_eq!(changed.removed, [added.clone()]);
+    assert_eq!(changed.removed, std::slice::from_ref(&added));
     assert_eq!((changed.added.label.as_str(), changed.added.cost), ("ops \u{1b}[31m", None));
     assert_eq!(refused(memory, &second).await, "key.wrong");
     backup.require_all(memory, &third).await;
