@@ -13,9 +13,11 @@ use super::{Error, file};
 use crate::planted;
 use crate::units::Timestamp;
 
-/// How long the lock is waited for, and how often: [`StateDir::owner`] takes it too, for an instant.
-const LOOKING: std::time::Duration = std::time::Duration::from_millis(5);
-const LOOKING_TRIES: u32 = 10;
+/// How long to wait until a lock is tried again, and how often: one that somebody has alone may be let go of just now, and
+/// [`StateDir::owner`] shares it for an instant, which is long where the machine has much else to do.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(5);
+const TRIES: u32 = 10;
+const TRIES_IF_SHARED: u32 = 1000;
 
 /// Who holds the lock.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -57,10 +59,11 @@ impl StateDir {
         let mut attempt = 0;
         let locked = loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                // Somebody may only be looking who has it, which takes a moment.
-                Err(rustix::io::Errno::WOULDBLOCK) if attempt < LOOKING_TRIES => {
+                Err(rustix::io::Errno::WOULDBLOCK)
+                    if attempt < if is_shared(&lock) { TRIES_IF_SHARED } else { TRIES } =>
+                {
                     attempt += 1;
-                    std::thread::sleep(LOOKING);
+                    std::thread::sleep(AGAIN);
                 }
                 other => break other,
             }
@@ -188,6 +191,12 @@ pub(super) fn replace(dir: &Path, name: &str, parts: &[&[u8]], durable: bool) ->
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))?;
     }
     Ok(())
+}
+
+/// Whether a lock that cannot be had alone can be shared. It is let go of again.
+fn is_shared(lock: &File) -> bool {
+    let shared = flock(lock, FlockOperation::NonBlockingLockShared).is_ok();
+    shared && flock(lock, FlockOperation::Unlock).is_ok()
 }
 
 fn read_owner(lock: &mut File) -> Owner {
