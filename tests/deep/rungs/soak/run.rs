@@ -146,7 +146,8 @@ impl Soak {
         ensure!(copy.i >= synced, "{synced} was synced, and a restore ends with {}", copy.i);
         copy.is_of(&self.source)?;
         let (at, last) = self.moments[self.dice.below(self.moments.len() as u64) as usize];
-        if at.0 > now()?.0 - 5 * 60_000 && last > self.first()? {
+        // Its row must still be there when the restore is done.
+        if at.0 > now()?.0 - 5 * 60_000 && last > self.first()? + application::KEPT / 3 {
             let copy = self.restore(&["--time", &at.rfc3339()])?;
             ensure!(copy.i <= last, "a restore of {} ends with {}, and there was {last}", at.rfc3339(), copy.i);
             copy.is_of(&self.source)?;
