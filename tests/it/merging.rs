@@ -485,7 +485,8 @@ async fn a_merge_that_fails_holds_up_nothing() {
     for _ in 0..20 {
         clock.advance(1000);
         app.execute("INSERT INTO t(x) VALUES (randomblob(2000))", []).unwrap();
-        replicator.sync().await.unwrap().unwrap();
+        // The merge before may have taken it along.
+        replicator.sync().await.unwrap();
     }
     assert_eq!(replicator.status().degraded, None);
     replicator.shutdown().await.unwrap();
