@@ -308,6 +308,8 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
         (None, known) => {
             if known.is_some() {
                 require_meant(&replica.location(), state, options)?;
+                // What was under way belongs to what is gone.
+                Intent::clear(state)?;
             }
             let fresh = ReplicaIds {
                 replica: ReplicaId(clock::random()),

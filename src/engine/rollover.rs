@@ -74,13 +74,14 @@ impl Rollover {
         // Before anything is sealed: a data key of ours would take the place of the other's where no condition holds.
         require_none_of(context, listed, after, generation).await?;
         let previous = session.replica.as_ref().map(|replica| replica.generation);
-        // Where we do not know the generation before, its end is asked: times never go back from one to the next.
-        let earliest = match (&session.replica, newest) {
-            (Some(before), _) => before.at(),
-            (None, Some(newest)) => last_time(context, newest).await?,
-            (None, None) => Timestamp(i64::MIN),
+        // Times never go back from one generation to the next. Of one that is not gone on with, what is noted may be of a
+        // time before its end, which is asked for then.
+        let noted = session.replica.as_ref().map(Acknowledged::at);
+        let asked = match newest.filter(|_| !session.goes_on()) {
+            Some(newest) => Some(last_time(context, newest).await?),
+            None => None,
         };
-        let first_time = context.now().max(earliest);
+        let first_time = noted.max(asked).map_or(context.now(), |earliest| context.now().max(earliest));
         let header = Header {
             kind: Kind::Snapshot,
             codec: context.options.compression.codec(),
@@ -130,9 +131,9 @@ impl Rollover {
         if self.is_read() {
             return self.end(session, context).await;
         }
-        if session.outbox.is_none() {
-            self.collector.keep_intent(context)?;
-        }
+        // What was sealed meanwhile may have been put although nobody answered: its intent is not to be written over.
+        session.deliver(context).await?;
+        self.collector.keep_intent(context)?;
         if self.collector.step(context, &session.observer).await? {
             return Ok(Progress::Reading);
         }

@@ -112,10 +112,11 @@ pub(super) async fn is_there(context: &Context, known: &Acknowledged) -> Result<
     let last = known.index.and_then(SegmentIndex::new).map(|index| Name::Segment(known.generation, index));
     for name in [Some(Name::Snapshot(known.generation)), last].into_iter().flatten() {
         if size_of(context, name).await?.is_none() {
-            // A segment may have been merged with others, and taken away since.
+            // A segment may have been merged with others, those after it as well, and taken away since.
             let objects = Objects::list(&*context.replica, known.generation, None).await?;
             let end = restore::Point::from(known.index.and_then(SegmentIndex::new));
-            if matches!(name, Name::Segment(..)) && restore::cover(&objects, end).is_ok() {
+            let is_merged = matches!(restore::cover(&objects, end), Ok(_) | Err(restore::Uncovered::Merged(_)));
+            if matches!(name, Name::Segment(..)) && is_merged {
                 continue;
             }
             tracing::warn!(object = %name, "the store has lost what it had acknowledged: deleted, or rolled back; a new generation begins");

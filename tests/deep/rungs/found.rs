@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use waloy::compact::{Level, Levels};
 use waloy::engine::Options;
+use waloy::ids::GenerationId;
 use waloy::replica::Key;
 use waloy::restore::Target;
 use waloy::retention::Policy;
 use waloy::seal::Secret;
 use waloy::testing::dice::Dice;
 use waloy::testing::workload::Step;
+use waloy::units::Timestamp;
 
 use crate::door::{self, Fault, Loss, Plan, Who};
 use crate::ladder::Tally;
@@ -43,6 +45,7 @@ const STORIES: &[(&str, Story)] = &[
     ("a data key that came changed is not replaced", a_data_key_that_came_changed_is_not_replaced),
     ("a store that failed for a moment is not taken for another kind", a_store_that_failed_is_not_taken_for_another),
     ("a generation that has ended gets no segment", a_generation_that_has_ended_gets_no_segment),
+    ("a loss of power and a clock that is slow turn no time back", a_loss_of_power_and_a_slow_clock_turn_no_time_back),
 ];
 
 pub(crate) const COUNT: u64 = STORIES.len() as u64;
@@ -94,6 +97,12 @@ impl Scene {
     fn sync(&mut self) -> anyhow::Result<()> {
         let synced = self.host.ask(async |replicator| replicator.sync().await.map(drop));
         synced.context("it runs")?.map_err(told)
+    }
+
+    /// The generation of the newest state in the replica, and its time.
+    fn newest(&mut self) -> anyhow::Result<(GenerationId, Timestamp)> {
+        let status = self.host.ask(async |replicator| Ok(replicator.status())).context("it runs")?.map_err(told)?;
+        Ok((status.generation.context("there is one")?, status.at.context("there is a state")?))
     }
 
     /// The same at a store that replaces what is there, whatever a put says.
@@ -463,6 +472,47 @@ fn a_generation_that_has_ended_gets_no_segment(scene: &mut Scene) -> anyhow::Res
         scene.inspector.verify().with_context(|| format!("part {part} had not been taken"))?;
         scene.host.expect_consistent()?;
         scene.host.kill();
+    }
+    Ok(())
+}
+
+/// What was noted durably was a segment of which only a merged one was left, that led further: it counted as lost. The
+/// generation that was begun for that took its first time from the note, before the end of the one before (`sim 192517`).
+fn a_loss_of_power_and_a_slow_clock_turn_no_time_back(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.let_go_soon();
+    scene.start()?;
+    scene.commit(Step::Small)?;
+    scene.sync()?;
+    scene.commit(Step::Small)?;
+    scene.sync()?;
+    scene.host.stop();
+    for is_lost in [false, true] {
+        // From here on the last segment is noted durably.
+        scene.start()?;
+        for _ in 0..7 {
+            scene.commit(Step::Small)?;
+            scene.sync()?;
+            scene.host.pass(Duration::from_secs(2));
+        }
+        let pruned = scene.host.ask(async |replicator| replicator.enforce_retention().await);
+        pruned.context("it runs")?.map_err(told)?.context("there is a policy")?;
+        let (before, at) = scene.newest()?;
+        if is_lost {
+            // The first one is in every chain.
+            let keys = scene.inspector.bucket.listing();
+            let first = keys.into_iter().map(|(key, _)| key).find(|key| key.contains("/wal/")).context("a segment")?;
+            scene.inspector.bucket.hold(&first);
+        }
+        scene.host.lose_power(Loss::Everything)?;
+        scene.host.clock.turn(-3_600_000);
+        scene.start().context("the start after a loss of power")?;
+        scene.commit(Step::Small)?;
+        scene.sync()?;
+        let (after, then) = scene.newest()?;
+        ensure!(then >= at, "a state of {then} came after one of {at}");
+        ensure!((before != after) == is_lost, "a new generation was begun for nothing, or was not");
+        scene.prove()?;
+        scene.host.stop();
     }
     Ok(())
 }

@@ -190,6 +190,9 @@ impl World {
                 if let Some(Ok(Some(at))) = at
                     && now == before
                 {
+                    if door::tells() {
+                        eprintln!("   state {before} is at {at}");
+                    }
                     self.points.push((at, before));
                 }
                 self.did("syncs");

@@ -63,6 +63,11 @@ impl Objects {
 
     pub(super) fn remove(&mut self, key: &str) {
         self.kept.remove(key);
+        // A merged segment that seemed damaged when it was read back is deleted, and may be made anew from others
+        // (`sim 204846`). No other name is free again.
+        if key.contains("/wal/") && key.contains('-') {
+            self.written.remove(key);
+        }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = Meta> {
