@@ -228,13 +228,16 @@ impl Rollover {
     }
 }
 
-/// The time of the last state of a generation, as far as its objects can be read.
+/// How many objects are asked at most for the time of the last one that can be read.
+const ASKED: usize = 8;
+
+/// The time of the last state of a generation, as far as its last objects can be read.
 async fn last_time(context: &Context, generation: GenerationId) -> Result<Timestamp, Error> {
     let objects = Objects::list(&*context.replica, generation, None).await?;
-    for (_, name, size) in ends(&objects).into_iter().rev() {
+    for (_, name, size) in ends(&objects).into_iter().rev().take(ASKED) {
         match ObjectReader::open(&context.replica, name, size).await {
             Ok(reader) => return Ok(reader.outline().summary.last_time),
-            Err(error) if error.is_damage() => tracing::debug!(%error, "asked for its time"),
+            Err(error) if error.is_damage() || error.is_bad_key() => tracing::debug!(%error, "asked for its time"),
             Err(error) => return Err(error.into()),
         }
     }
