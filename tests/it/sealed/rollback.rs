@@ -2,8 +2,10 @@
 
 use waloy::engine::{Hooks, Replicator};
 use waloy::error::Kind;
+use waloy::keys;
 use waloy::restore::{Anchor, Options};
 use waloy::storage::{MemoryStore, Put, list_all};
+use waloy::units::Timestamp;
 use waloy::verify::{self, Level};
 
 use super::*;
@@ -99,4 +101,40 @@ async fn what_is_held_back_or_rolled_back_is_told_by_an_anchor_and_by_the_local_
     again.shutdown().await.unwrap();
     assert_eq!(waloy::replica::generations(&yesterday).await.unwrap().len(), before + 1);
     assert!(model::restore(&open(&yesterday).await).await == model::pages_of(&app));
+}
+
+/// Whoever can write to the bucket, and has no key, can put back what it had; nothing that an older data key seals is added.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_key_that_is_older_than_the_last_one_or_another_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 512);
+    let (memory, ours) = (MemoryStore::new(), key("correct horse"));
+    let start = |memory: &MemoryStore| Replicator::start(manual(&db, &ours), bare(memory), Hooks::default());
+    let mut replicator = start(&memory).await.unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    let (yesterday, other) = (copy(&memory).await, copy(&memory).await);
+    for memory in [&memory, &other] {
+        let replica = Replica::unlock(store(memory), &ours).await.unwrap();
+        keys::rotate(&replica, Timestamp(1_795_341_600_000)).await.unwrap();
+    }
+    let mut replicator = start(&memory).await.unwrap();
+    app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+
+    for (memory, message) in [(&yesterday, "is gone"), (&other, "is another one")] {
+        let before = list_all(memory, "", None).await.unwrap();
+        let refused = start(memory).await.unwrap_err();
+        assert_eq!((refused.kind(), refused.code()), (Kind::Damaged, "replica.rolled_back"));
+        assert!(refused.to_string().starts_with(&format!("data key 2 of memory: {message}")), "{refused}");
+        assert_eq!(list_all(memory, "", None).await.unwrap(), before);
+    }
+    // Nothing of that counts against the replica that it belongs to.
+    let mut replicator = start(&memory).await.unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    let replica = Replica::unlock(store(&memory), &ours).await.unwrap();
+    assert!(model::restore(&replica).await == model::pages_of(&app));
 }

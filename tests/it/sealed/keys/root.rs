@@ -104,6 +104,33 @@ async fn a_replicator_that_runs_by_itself_ends_when_it_meets_another_root_key() 
     assert_eq!((ended.kind(), ended.code()), (Kind::BadKey, "key.rotated"));
 }
 
+/// It can open what it has put, and would go on for as long as its generation lasts.
+#[tokio::test]
+async fn a_replicator_that_adds_segments_meets_another_root_key_within_an_hour() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 512);
+    let (memory, old, new) = (MemoryStore::new(), raw(1), raw(2));
+    let insert = || app.execute("INSERT INTO t(x) VALUES (randomblob(900))", []).unwrap();
+    let mut replicator = Replicator::start(manual(&db, &old), bare(&memory), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    rotate_root(&memory, &old, &new).await.unwrap();
+    insert();
+    replicator.sync().await.unwrap();
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    tokio::time::resume();
+    insert();
+    let stopped = replicator.sync().await.unwrap_err();
+    assert_eq!((stopped.kind(), stopped.code()), (Kind::BadKey, "key.rotated"));
+
+    // What is committed is not given up for it: the last sync adds it to what the old data key opens already.
+    replicator.shutdown().await.unwrap();
+    assert_eq!(replica::generations(&memory).await.unwrap().len(), 1);
+    assert!(model::restore(&unlock(&memory, &new).await).await == model::pages_of(&app));
+}
+
 /// What is to be read in between is true, or an error.
 async fn never_wrong(backup: &Backup, memory: &MemoryStore, key: &Key) {
     let Ok(replica) = Replica::unlock(store(memory), key).await else { return };
