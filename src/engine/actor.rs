@@ -290,7 +290,6 @@ impl Actor {
         }
         tracing::warn!("the bucket is back and has nothing: beginning anew");
         self.close().await;
-        Intent::clear(&self.context.state)?;
         Acknowledged::forget(&self.context.state)?;
         replica.put_keys_back().await?;
         replica::claim_ids(&replica, &self.context.ids).await?;

@@ -27,7 +27,7 @@ use crate::format::PageHasher;
 use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
 use crate::replica::{self, Replica, ReplicaIds};
 use crate::retention;
-use crate::state::{Acknowledged, Conditional, Intent, StateDir};
+use crate::state::{Acknowledged, Conditional, StateDir};
 use crate::units::Timestamp;
 use crate::wal::HEADER_LEN;
 
@@ -291,7 +291,6 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
     }) {
         tracing::info!(from = left.destination, "a new replica begins; the one before stays where it is");
         Acknowledged::forget(state)?;
-        Intent::clear(state)?;
     }
     let other =
         |known: &Acknowledged| Error::OtherDestination { known: known.destination.clone(), asked: replica.location() };
@@ -307,16 +306,21 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
         }
         (None, known) => {
             if known.is_some() {
+                // What was known is of what is gone, and what was under way belongs there.
                 require_meant(&replica.location(), state, options)?;
-                // What was under way belongs to what is gone.
-                Intent::clear(state)?;
+                Acknowledged::forget(state)?;
             }
             let fresh = ReplicaIds {
                 replica: ReplicaId(clock::random()),
                 database: DatabaseId(clock::random()),
                 hash_key: HashKey(clock::entropy()),
             };
-            Ok(replica::claim_ids(replica, &fresh).await?)
+            let ids = replica::claim_ids(replica, &fresh).await?;
+            if let Some(known) = known.filter(|known| known.replica == ids.replica) {
+                // It was not gone: what is known of it counts.
+                known.save(state)?;
+            }
+            Ok(ids)
         }
     }
 }
@@ -393,7 +397,6 @@ fn writer(state: &StateDir) -> Result<WriterId, crate::state::Error> {
     if let Some(writer) = kept {
         return Ok(writer);
     }
-    Intent::clear(state)?;
     Acknowledged::forget(state)?;
     let writer = WriterId(clock::random());
     state.replace(NAME, &[writer.to_string().as_bytes(), b"\n"], true)?;

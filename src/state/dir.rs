@@ -145,6 +145,15 @@ impl StateDir {
             _ => Ok(()),
         }
     }
+
+    /// Makes durable which files there are.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn sync(&self) -> Result<(), Error> {
+        sync(&self.path)
+    }
 }
 
 impl Drop for StateDir {
@@ -188,9 +197,13 @@ pub(super) fn replace(dir: &Path, name: &str, parts: &[&[u8]], durable: bool) ->
     }
     fs::rename(&temporary, &path).map_err(Error::io("rename", &temporary))?;
     if durable {
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))?;
+        sync(dir)?;
     }
     Ok(())
+}
+
+fn sync(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
 }
 
 /// Whether a lock that cannot be had alone can be shared. It is let go of again.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, StateDir};
+use super::{Error, Intent, StateDir};
 use crate::format::{Summary, WalMark};
 use crate::ids::{DatabaseId, Digest, GenerationId, ReplicaId, WriterId};
 use crate::planted;
@@ -146,14 +146,17 @@ impl Acknowledged {
         text
     }
 
-    /// Forgets it.
+    /// Forgets it, after what was under way to come behind it, which would be taken for the first object of another
+    /// replica. When this returns, that is durable: what came back after a loss of power would stand against the replica that was begun since.
     ///
     /// # Errors
     ///
     /// Those of the operating system.
     pub fn forget(dir: &StateDir) -> Result<(), Error> {
+        Intent::clear(dir)?;
         dir.remove(NAME)?;
-        dir.remove(KEPT)
+        dir.remove(KEPT)?;
+        dir.sync()
     }
 
     /// The same replica after one more segment, of so many bytes in the store.

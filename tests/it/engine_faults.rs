@@ -14,7 +14,7 @@ use waloy::progress::{Phase, Progress};
 use waloy::replica::{self, Name, Replica};
 use waloy::restore::{self, Output, Target};
 use waloy::state::StateDir;
-use waloy::storage::{ErrorKind, MemoryStore};
+use waloy::storage::{ErrorKind, MemoryStore, Meta, list_all};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 use waloy::units::Timestamp;
 
@@ -268,6 +268,40 @@ async fn a_generation_whose_objects_are_gone_is_begun_anew() {
         replicator.sync().await.unwrap();
         scene.prove().await;
         replicator.shutdown().await.unwrap();
+    }
+}
+
+/// The replica was emptied while nobody ran: a segment that was under way became its first object.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_under_way_goes_with_a_replica_that_was_emptied() {
+    for is_sealed in [false, true] {
+        let scene = Scene::new(1);
+        let start = async || {
+            let mut options = manual(&scene.db());
+            options.key = is_sealed.then(|| crate::sealed::key("correct horse"));
+            scene.start_with(options, Hooks::default()).await
+        };
+        let replicator = start().await;
+        replicator.sync().await.unwrap();
+        scene.insert(9000);
+        scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::Before, ErrorKind::Unavailable);
+        replicator.sync().await.unwrap_err();
+        drop(replicator);
+        assert!(state_file(&scene.db(), "intent").exists());
+        for meta in list_all(&*scene.honest, "", None).await.unwrap() {
+            scene.honest.delete(&meta.key).await.unwrap();
+        }
+
+        let mut replicator = start().await;
+        let keys = |objects: Vec<Meta>| objects.into_iter().map(|meta| meta.key).filter(|key| key.contains("/wal/"));
+        assert_eq!(keys(list_all(&*scene.honest, "", None).await.unwrap()).count(), 0, "sealed: {is_sealed}");
+        // What was known of the one before does not count against the one that it has begun.
+        drop(replicator);
+        replicator = start().await;
+        replicator.sync().await.unwrap();
+        replicator.shutdown().await.unwrap();
+        let generations = replica::generations(&*scene.honest).await.unwrap();
+        assert_eq!(generations.len(), 1, "sealed: {is_sealed}");
     }
 }
 
