@@ -98,6 +98,11 @@ pub(super) fn replace(target: &Path, temp: TempFile, now: Timestamp) -> Result<P
     if let Some(connection) = &old {
         checkpoint(target, connection)?;
     }
+    exchange(target, temp, now, old.is_some())
+}
+
+/// Puts the new file in place of an old one, which `is_locked` if it is a database.
+fn exchange(target: &Path, temp: TempFile, now: Timestamp, is_locked: bool) -> Result<Placed, Error> {
     let kept = free_name(target, now)?;
     let mut moved = Moved::default();
     moved.second_name(target, &kept)?;
@@ -105,8 +110,13 @@ pub(super) fn replace(target: &Path, temp: TempFile, now: Timestamp) -> Result<P
     sync(directory(target))?;
     fs::rename(temp.path(), target).map_err(Error::io("rename to", target))?;
     temp.placed();
+    // Whoever has opened the old file by its name before waits for the lock, and would write a log beside the new one.
+    if let Some(process) = holder(&kept) {
+        moved.give_back(&kept, target)?;
+        return Err(Error::TargetInUse { path: target.to_owned(), by: Some(process) });
+    }
     moved.stay();
-    if old.is_some() {
+    if is_locked {
         // All of the old database is in its file; an empty WAL and the index of it serve nobody.
         let (wal, index) = (beside(&kept, "-wal"), beside(&kept, "-shm"));
         sides.retain(|path| {
@@ -200,6 +210,13 @@ impl Moved {
         Ok(())
     }
 
+    /// Gives the first name back, from whatever has it now.
+    fn give_back(&mut self, name: &Path, path: &Path) -> Result<(), Error> {
+        fs::rename(name, path).map_err(Error::io("rename", name))?;
+        self.undo.remove(0);
+        Ok(())
+    }
+
     fn stay(mut self) {
         self.undo.clear();
     }
@@ -254,5 +271,41 @@ mod tests {
         assert_eq!(fs::read_to_string(&target).unwrap(), "somebody else's");
         assert_eq!(fs::read_to_string(beside(&target, "-wal")).unwrap(), "and its WAL");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+    /// It waited for the lock, and went on in the old file with a log under the name of the new one's.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_that_opens_the_old_file_in_the_last_moment_keeps_it() {
+        use std::io::Read;
+        use std::process::{Command, Stdio};
+
+        for sides in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let dir = dir.path().canonicalize().unwrap();
+            let target = dir.join("app.db");
+            fs::write(&target, "old").unwrap();
+            if sides {
+                fs::write(beside(&target, "-wal"), "").unwrap();
+            }
+            let temp = TempFile::new(&target, 0, None).unwrap();
+            let mut child = Command::new("sh")
+                .args(["-c", "exec 3<app.db; echo; read line"])
+                .current_dir(&dir)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            let error = exchange(&target, temp, Timestamp(0), true).unwrap_err();
+            assert!(matches!(error, Error::TargetInUse { by: Some(process), .. } if process == child.id()), "{error}");
+            assert_eq!(fs::read_to_string(&target).unwrap(), "old");
+            assert_eq!(beside(&target, "-wal").exists(), sides);
+            assert_eq!(fs::read_dir(&dir).unwrap().count(), 1 + usize::from(sides));
+            drop(child.stdin.take());
+            child.wait().unwrap();
+            let temp = TempFile::new(&target, 0, None).unwrap();
+            let placed = exchange(&target, temp, Timestamp(0), true).unwrap();
+            assert_eq!(fs::read_to_string(placed.kept.unwrap()).unwrap(), "old");
+        }
     }
 }

@@ -1,18 +1,50 @@
 //! The temporary file that a database is restored into.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::super::{Error, Pages};
+use super::holder::holder;
 use super::{Owner, beside, blocking, directory};
 use crate::clock;
 use crate::units::{PageNo, PageSize};
 
 /// The mode of a restored file, unless another is asked for or there is one to keep.
 const MODE: u32 = 0o600;
+
+/// What comes behind the name of the target, before sixteen hex digits.
+const SUFFIX: &str = ".waloy-tmp-";
+
+/// How old one must be at least that is taken for left over.
+const AGE: Duration = Duration::from_secs(120);
+
+/// Deletes what restores to this target have left that were killed. It is a courtesy: what cannot be deleted stays.
+fn clean(target: &Path) {
+    let Some(name) = target.file_name() else { return };
+    let is_one = |other: &OsStr| {
+        let rest = other.as_bytes().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(SUFFIX.as_bytes()));
+        rest.is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
+    };
+    for entry in fs::read_dir(directory(target)).into_iter().flatten().flatten().filter(|it| is_one(&it.file_name())) {
+        let path = entry.path();
+        // Opened for writing: NFS makes a lock of `flock` that needs it. No link is followed.
+        let opened = fs::OpenOptions::new().write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
+        let Ok(file) = opened else { continue };
+        let age = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        let is_free = || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && holder(&path).is_none();
+        if age.is_some_and(|age| age > AGE) && is_free() && fs::remove_file(&path).is_ok() {
+            tracing::info!(path = %path.display(), "deleted what a restore that was killed had left");
+        }
+    }
+}
 
 /// A file beside the target, for its owner only, that is gone when this is dropped.
 ///
@@ -38,9 +70,10 @@ pub(super) fn room(directory: &Path, bytes: u64) -> Result<(), Error> {
 impl TempFile {
     /// Makes one for a database of so many bytes, if there is room for it, and gives it to its owner.
     pub(super) fn new(target: &Path, bytes: u64, owner: Option<Owner>) -> Result<TempFile, Error> {
+        clean(target);
         room(directory(target), bytes)?;
         let random = u64::from_le_bytes(clock::random());
-        let path = beside(target, &format!(".waloy-tmp-{random:016x}"));
+        let path = beside(target, &format!("{SUFFIX}{random:016x}"));
         let file = fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -48,6 +81,8 @@ impl TempFile {
             .mode(MODE)
             .open(&path)
             .map_err(Error::io("create", &path))?;
+        // Not every file system can: then others tell by its age, and by who has it open.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         let temp = TempFile { path, file: Arc::new(file), placed: false };
         if let Some(owner) = owner {
             fchown(&*temp.file, owner.user, owner.group).map_err(|source| Error::Owner {
@@ -64,12 +99,15 @@ impl TempFile {
         PageFile { path: self.path.clone(), file: self.file.clone(), page_size }
     }
 
-    /// Gives it its exact length, which a lock page at the end would leave short, and makes it durable.
+    /// Gives it its exact length, which a lock page at the end would leave short, and makes it durable. From here on it is no
+    /// longer held: over NFS that would be a lock that SQLite meets.
     pub(in crate::restore) async fn finish(&self, bytes: u64) -> Result<(), Error> {
         let (file, path) = (self.file.clone(), self.path.clone());
         blocking(move || {
             file.set_len(bytes).map_err(Error::io("write", &path))?;
-            file.sync_all().map_err(Error::io("sync", &path))
+            file.sync_all().map_err(Error::io("sync", &path))?;
+            let _ = flock(&file, FlockOperation::Unlock);
+            Ok(())
         })
         .await
     }
@@ -128,5 +166,34 @@ struct PageFile {
 impl Pages for PageFile {
     fn write(&self, first: PageNo, images: &[u8]) -> Result<(), Error> {
         self.file.write_all_at(images, first.offset(self.page_size)).map_err(Error::io("write", &self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each restore that was killed left a file as large as the database, until none fitted any more.
+    #[test]
+    fn what_restores_have_left_that_were_killed_is_deleted_by_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("app.db");
+        let old = std::time::SystemTime::now() - 2 * AGE;
+        let left = |name: &str| {
+            let path = dir.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(old).unwrap();
+            (path, file)
+        };
+        let killed = left("app.db.waloy-tmp-0123456789abcdef").0;
+        let others =
+            ["app.db.waloy-tmp-0123456789abcdef.db", "app.db.waloy-tmp-012", "other.db.waloy-tmp-0123456789abcdef"];
+        let others = others.map(|name| left(name).0);
+        let (young, live) = (TempFile::new(&target, 0, None).unwrap(), TempFile::new(&target, 0, None).unwrap());
+        live.file.set_modified(old).unwrap();
+        assert!(!killed.exists());
+        let next = TempFile::new(&target, 0, None).unwrap();
+        assert!([&young, &live, &next].iter().all(|temp| temp.path.exists()));
+        assert!(others.iter().all(|path| path.exists()));
     }
 }
