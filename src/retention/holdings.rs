@@ -1,9 +1,11 @@
 //! What a replica holds, as far as retention wants to know.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::ladder::millis;
 use super::{Error, Ladder, Policy};
 use crate::format::Reason;
 use crate::ids::GenerationId;
@@ -14,6 +16,8 @@ use crate::units::Timestamp;
 
 /// Requests at the same time: half of what a store is asked at a time, so that no upload has to wait.
 pub(super) const CONCURRENCY: usize = 4;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// So many reads are prepared at a time.
 const AT_A_TIME: usize = 256;
@@ -26,6 +30,8 @@ pub struct Holdings {
     /// Now, as far as ages go: the newest modification time that the store tells, or our own time if that is earlier or
     /// the store tells none.
     pub now: Timestamp,
+    /// Now, by our own clock.
+    pub clock: Timestamp,
     /// Its generations, oldest first.
     pub generations: Vec<Held>,
     /// Keys that are not waloy's.
@@ -83,19 +89,25 @@ impl Held {
         self.objects.snapshot.is_some()
     }
 
-    /// When its snapshot was there, at the latest: of all that speaks of it, the latest time.
-    pub fn begun(&self) -> Timestamp {
+    /// When its snapshot was there, at the latest: of all that speaks of it, the latest time. What its writer says does not
+    /// count where it is later than our own `clock`, and the store knows: that of the writer was ahead, and what comes after
+    /// has times from there on until it is that late.
+    pub fn begun(&self, clock: Timestamp) -> Timestamp {
         let told = match self.began {
-            Began::Read(_, at) => at,
+            Began::Read(_, at) => at.max(self.id().at()),
             Began::Missing | Began::Unreadable => self.id().at(),
         };
-        let modified = self.modified.get(&Name::Snapshot(self.id())).copied();
-        self.id().at().max(told).max(modified.unwrap_or(told))
+        match self.modified.get(&Name::Snapshot(self.id())) {
+            Some(&modified) if told > clock => modified,
+            Some(&modified) => modified.max(told),
+            None => told,
+        }
     }
 
     /// When its newest object was written, as far as that is known.
-    pub fn newest(&self) -> Timestamp {
-        self.modified.values().copied().max().unwrap_or_else(|| self.begun()).max(self.begun())
+    pub fn newest(&self, clock: Timestamp) -> Timestamp {
+        let begun = self.begun(clock);
+        self.modified.values().copied().max().map_or(begun, |newest| newest.max(begun))
     }
 
     /// It was begun because another database took the place of the one before, or may have been, and nobody has
@@ -116,7 +128,7 @@ impl Holdings {
     ///
     /// Those of the store. Damage is no error: what cannot be read counts as not there to stand for anything else.
     pub async fn gather(replica: &Replica, policy: &Policy, now: Timestamp) -> Result<Holdings, Error> {
-        let mut holdings = Holdings::list(&**replica, now).await?;
+        let mut holdings = Holdings::list(&**replica, policy, now).await?;
         let manifests: Vec<_> = holdings.generations.iter().map(|held| manifest(replica, held.id())).collect();
         let manifests: Vec<(Began, u64)> = stream::iter(manifests).buffered(CONCURRENCY).try_collect().await?;
         for (held, (began, promised)) in holdings.generations.iter_mut().zip(manifests) {
@@ -134,11 +146,11 @@ impl Holdings {
     }
 
     /// What the listing alone tells.
-    async fn list(store: &dyn Store, now: Timestamp) -> Result<Holdings, Error> {
+    async fn list(store: &dyn Store, policy: &Policy, now: Timestamp) -> Result<Holdings, Error> {
         let mut generations: BTreeMap<GenerationId, Held> = BTreeMap::new();
-        let (mut unknown, mut newest) = (Vec::new(), None);
+        let (mut unknown, mut times) = (Vec::new(), BTreeSet::new());
         for meta in list_all(store, "", None).await? {
-            newest = newest.max(meta.modified);
+            times.extend(meta.modified);
             if let Some(name) = Name::parse(&meta.key) {
                 let held = generations.entry(name.generation()).or_insert_with(|| Held::none(name.generation()));
                 held.objects.add(name, meta.size);
@@ -149,9 +161,22 @@ impl Holdings {
                 unknown.push(meta.key);
             }
         }
-        let now = newest.map_or(now, |newest| now.min(newest));
+        let newest = if store.has_our_clock() { believed(&times, policy) } else { times.last().copied() };
+        let (now, clock) = (newest.map_or(now, |newest| now.min(newest)), now);
         let generations = generations.into_values().collect();
-        Ok(Holdings { source: store.location(), now, generations, unknown })
+        Ok(Holdings { source: store.location(), now, clock, generations, unknown })
+    }
+}
+
+/// The newest of times that no other clock stands behind. A jump ahead is believed when there is as much behind it as the
+/// grace, or a day: until then it may be the clock of this machine that was wrong for a moment.
+fn believed(times: &BTreeSet<Timestamp>, policy: &Policy) -> Option<Timestamp> {
+    let newest = *times.last()?;
+    let far = millis(policy.grace.max(DAY)) as i64;
+    let first = *times.range(Timestamp(newest.0.saturating_sub(far))..).next()?;
+    match times.range(..first).next_back() {
+        Some(&before) if first.0 - before.0 > far => Some(before),
+        _ => Some(newest),
     }
 }
 
@@ -188,5 +213,24 @@ async fn span(replica: &Replica, name: Name, size: u64) -> Result<Option<(Name, 
             tracing::warn!(%error, "a merged segment cannot be read: what it stands for is kept");
             Ok(None)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_of_our_own_clock_is_believed_when_a_day_has_passed_behind_it() {
+        let policy = Policy::new(Some(30 * DAY));
+        let hours = |hours: &[i64]| hours.iter().map(|hour| Timestamp(hour * 3_600_000)).collect::<BTreeSet<_>>();
+        let told = |times: &[i64]| believed(&hours(times), &policy).map(|at| at.0 / 3_600_000);
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[5]), Some(5));
+        assert_eq!(told(&[0, 10, 30, 50]), Some(50), "no jump");
+        // Sixty days ahead for an hour, then for a day and an hour.
+        assert_eq!(told(&[0, 10, 1450, 1451]), Some(10));
+        assert_eq!(told(&[0, 10, 1450, 1460, 1474]), Some(10));
+        assert_eq!(told(&[0, 10, 1450, 1460, 1475]), Some(1475));
     }
 }

@@ -193,7 +193,7 @@ pub fn plan(holdings: &Holdings, policy: &Policy) -> Plan {
         GenerationPlan {
             generation: held.id(),
             fate,
-            covers: Interval { from: held.begun(), to: held.newest() },
+            covers: Interval { from: held.begun(holdings.clock), to: held.newest(holdings.clock) },
             points: ends(&held.objects).len() as u64,
             objects: objects.map(|(name, bytes)| PlannedObject { name, bytes, fate: of(name) }).collect(),
             confirmed: held.confirmed,
@@ -219,7 +219,11 @@ impl Fates<'_> {
     fn new<'a>(holdings: &'a Holdings, policy: &'a Policy) -> Fates<'a> {
         let places = 0..holdings.generations.len();
         let complete: Vec<usize> = places.filter(|&place| holdings.generations[place].has_snapshot()).collect();
-        let times = complete.iter().flat_map(|&place| times(&holdings.generations[place]).map(move |at| (at, place)));
+        let nexts = complete.iter().skip(1).map(|&next| Some(holdings.generations[next].id())).chain([None]);
+        let times = complete
+            .iter()
+            .zip(nexts)
+            .flat_map(|(&place, next)| times(&holdings.generations[place], next).map(move |at| (at, place)));
         let points = calendar::kept(&policy.keep, &times.collect::<Vec<_>>());
         Fates { holdings, policy, complete, points }
     }
@@ -288,11 +292,11 @@ impl Fates<'_> {
         let Some(retention) = self.policy.retention else { return false };
         let next = self.complete.iter().find(|&&next| next > place);
         let needed = millis(retention).saturating_add(millis(self.policy.grace));
-        next.is_some_and(|&next| self.age(self.holdings.generations[next].begun()) >= needed)
+        next.is_some_and(|&next| self.age(self.holdings.generations[next].begun(self.holdings.clock)) >= needed)
     }
 
     fn is_young(&self, held: &Held) -> bool {
-        self.age(held.newest()) < millis(self.policy.grace)
+        self.age(held.newest(self.holdings.clock)) < millis(self.policy.grace)
     }
 
     fn age(&self, at: Timestamp) -> u64 {
@@ -300,8 +304,87 @@ impl Fates<'_> {
     }
 }
 
-/// The times of the points of a generation, by the clock of the store.
-fn times(held: &Held) -> impl Iterator<Item = Timestamp> {
-    let ends = held.modified.iter().filter(|(name, _)| !matches!(name, Name::Manifest(_)));
-    std::iter::once(held.begun()).chain(ends.map(|(_, &at)| at))
+/// The times of the points of a generation, for the calendar: of its beginning as its id tells, and of the others as the
+/// store does, but none after the next one was begun. An object may be there later than the point that it leads to: copied
+/// with the whole replica, or merged from others.
+fn times(held: &Held, next: Option<GenerationId>) -> impl Iterator<Item = Timestamp> {
+    let is_point = |name: &Name| matches!(name, Name::Segment(..) | Name::Merged(..));
+    let ends = held.modified.iter().filter(move |(name, _)| is_point(name)).map(|(_, &at)| at);
+    std::iter::once(held.id().at()).chain(ends.map(move |at| next.map_or(at, |next| at.min(next.at()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::format::Reason;
+    use crate::retention::{Began, Keep};
+    use crate::units::SegmentIndex;
+
+    const HOUR: i64 = 3_600_000;
+    const DAY: i64 = 24 * HOUR;
+
+    /// A generation that the writer begins at this moment, and whose snapshot and segments the store takes at these.
+    fn held(begun: i64, taken: &[i64]) -> Held {
+        let id = GenerationId::new(Timestamp(begun), [0; 10]);
+        let names = (0..).map_while(SegmentIndex::new).map(|index| Name::Segment(id, index));
+        let mut held = Held { began: Began::Read(Reason::Interval, Timestamp(begun)), ..Held::none(id) };
+        for (name, &at) in std::iter::once(Name::Snapshot(id)).chain(names).zip(taken) {
+            held.objects.add(name, 1);
+            held.modified.insert(name, Timestamp(at));
+        }
+        held
+    }
+
+    /// What becomes of them at this time, by the clock of everybody.
+    fn fates(generations: &[Held], keep: Keep, now: i64) -> Vec<Fate> {
+        let (now, clock) = (Timestamp(now), Timestamp(now));
+        let holdings = Holdings { now, clock, generations: generations.to_vec(), ..Holdings::default() };
+        let policy = Policy { keep, ..Policy::new(Some(Duration::from_secs(30 * 86_400))) };
+        plan(&holdings, &policy).generations.into_iter().map(|generation| generation.fate).collect()
+    }
+
+    #[test]
+    fn the_calendar_of_a_replica_that_was_copied_is_that_of_its_original() {
+        let begun = |day: i64| day * DAY + 9 * HOUR;
+        let taken = |day| [0, 1, 5, 23].map(|hour| begun(day) + hour * HOUR);
+        let original: Vec<Held> = (0..400).map(|day| held(begun(day), &taken(day))).collect();
+        let copied: Vec<Held> = (0..400).map(|day| held(begun(day), &[400 * DAY; 4])).collect();
+        let keep = Keep { daily: 60, weekly: 20, monthly: 12 };
+        assert_eq!(fates(&original, keep, 432 * DAY), fates(&copied, keep, 432 * DAY));
+        let stay = fates(&copied, keep, 432 * DAY).into_iter().filter(|fate| !fate.is_deleted()).count();
+        assert!((70..100).contains(&stay), "{stay}");
+    }
+
+    #[test]
+    fn what_is_merged_late_is_no_later_point_of_its_day() {
+        // The first generation's day ends with the second one; in the evening segments of the first are merged.
+        let mut first = held(10 * HOUR, &[10 * HOUR, 11 * HOUR, 14 * HOUR]);
+        let (from, to) = (SegmentIndex::ZERO, SegmentIndex::new(1).unwrap());
+        let merged = Name::Merged(first.id(), from, to);
+        first.objects.add(merged, 1);
+        first.modified.insert(merged, Timestamp(23 * HOUR));
+        let generations = [first, held(15 * HOUR, &[15 * HOUR, 18 * HOUR]), held(3 * DAY, &[3 * DAY])];
+        let keep = Keep { daily: 30, ..Keep::default() };
+        let fates = fates(&generations, keep, 100 * DAY);
+        let expected =
+            [Fate::Deleted(Deleted::Expired), Fate::Kept(Kept::Point(Period::Daily)), Fate::Kept(Kept::Latest)];
+        assert_eq!(fates, expected);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_for_years_once_does_not_end_retention() {
+        // The writer's clock was ahead as the second generation was begun; the ids of those that follow are behind it.
+        let ahead = 4000 * DAY;
+        let generations =
+            [held(0, &[0]), held(ahead, &[DAY]), held(ahead + 1, &[2 * DAY]), held(ahead + 2, &[40 * DAY])];
+        let expired = Fate::Deleted(Deleted::Expired);
+        assert_eq!(fates(&generations, Keep::default(), 40 * DAY)[..2], [expired, expired]);
+        // Where the store's clock has been set back since, ours tells that those times are true.
+        let (now, clock) = (Timestamp(39 * DAY), Timestamp(41 * DAY));
+        let generations = vec![held(0, &[0]), held(40 * DAY, &[-60 * DAY])];
+        let holdings = Holdings { now, clock, generations, ..Holdings::default() };
+        assert!(plan(&holdings, &Policy::new(Some(Duration::from_secs(30 * 86_400)))).is_empty());
+    }
 }

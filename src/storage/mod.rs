@@ -87,6 +87,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Exactly these bytes of an object; [`ErrorKind::Truncated`] if it ends before them.
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error>;
 
+    /// The times that it tells of its objects are by the clock of this machine, or may be: they do not speak against it.
+    fn has_our_clock(&self) -> bool {
+        false
+    }
+
     /// What a listing would say of one object.
     async fn head(&self, key: &str) -> Result<Meta, Error>;
 
@@ -124,7 +129,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Gives up uploads that were begun before this moment, by the store's clock, and that nobody has finished: what was
     /// sent of them is kept, and paid for, until somebody does. Says how many they were. One request where there are none;
     /// none where the store sees to it by itself.
-    async fn abort_uploads(&self, before: Timestamp, of: for<'a> fn(&'a str) -> bool) -> Result<usize, Error> {
+    async fn abort_uploads(
+        &self,
+        before: Timestamp,
+        of: &(dyn for<'k> Fn(&'k str) -> bool + Sync),
+    ) -> Result<usize, Error> {
         let _ = (before, of);
         Ok(0)
     }

@@ -177,6 +177,10 @@ impl Store for Retrying {
         self.run(|| self.store.get_range(key, range.clone())).await
     }
 
+    fn has_our_clock(&self) -> bool {
+        self.store.has_our_clock()
+    }
+
     async fn head(&self, key: &str) -> Result<Meta, Error> {
         self.run(|| self.store.head(key)).await
     }
@@ -203,7 +207,11 @@ impl Store for Retrying {
         self.run(|| self.store.abort_upload(key, id)).await
     }
 
-    async fn abort_uploads(&self, before: Timestamp, of: for<'a> fn(&'a str) -> bool) -> Result<usize, Error> {
+    async fn abort_uploads(
+        &self,
+        before: Timestamp,
+        of: &(dyn for<'k> Fn(&'k str) -> bool + Sync),
+    ) -> Result<usize, Error> {
         self.run(|| self.store.abort_uploads(before, of)).await
     }
 }

@@ -278,6 +278,10 @@ impl Store for FaultyStore {
         self.request(Operation::GetRange, key, self.store.get_range(key, range)).await
     }
 
+    fn has_our_clock(&self) -> bool {
+        self.store.has_our_clock()
+    }
+
     async fn head(&self, key: &str) -> Result<Meta, Error> {
         self.request(Operation::Head, key, self.store.head(key)).await
     }

@@ -315,6 +315,10 @@ impl Store for DirStore {
         self.blocking(move |inner| inner.get_range(&key, range)).await
     }
 
+    fn has_our_clock(&self) -> bool {
+        true
+    }
+
     async fn head(&self, key: &str) -> Result<Meta, Error> {
         let key = key.to_owned();
         self.blocking(move |inner| inner.head(&key)).await

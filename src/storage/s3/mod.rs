@@ -188,7 +188,11 @@ impl Store for S3Store {
         self.inner.abort(key, id).await
     }
 
-    async fn abort_uploads(&self, before: Timestamp, of: for<'a> fn(&'a str) -> bool) -> Result<usize, Error> {
+    async fn abort_uploads(
+        &self,
+        before: Timestamp,
+        of: &(dyn for<'k> Fn(&'k str) -> bool + Sync),
+    ) -> Result<usize, Error> {
         self.inner.abort_before(before, of).await
     }
 }

@@ -107,7 +107,7 @@ impl Inner {
     pub(super) async fn abort_before(
         &self,
         before: Timestamp,
-        of: for<'a> fn(&'a str) -> bool,
+        of: &(dyn for<'k> Fn(&'k str) -> bool + Sync),
     ) -> Result<usize, Error> {
         let call = self.call("list", "ListMultipartUploads", "");
         let (mut given_up, mut after) = (0, (None, None));

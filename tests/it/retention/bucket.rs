@@ -83,7 +83,7 @@ async fn a_key_that_may_not_delete_is_told_for_all() {
 /// Whose upload in parts was cut short where nobody remembers it paid for its parts for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_in_parts_that_nobody_has_finished_for_a_week_are_given_up() {
-    let generation = "01jd9q0000000000000000000a";
+    let (generation, newest) = ("01jd9q0000000000000000000a", "01jd9q1000000000000000000a");
     let upload = |key: &str, id: &str, begun: &str| {
         format!("<Upload><Key>app/{key}</Key><UploadId>{id}</UploadId><Initiated>{begun}</Initiated></Upload>")
     };
@@ -92,10 +92,18 @@ async fn uploads_in_parts_that_nobody_has_finished_for_a_week_are_given_up() {
         upload(&format!("{generation}/wal/000000000007"), "older", "2025-12-01T00:00:00.000Z"),
         upload(&format!("{generation}/wal/000000000009"), "young", "2026-01-09T00:00:00.000Z"),
         upload("another/thing", "strange", "2025-01-01T00:00:00.000Z"),
+        // Somebody may still be at these: over a slow line, or through an outage.
+        upload(&format!("{newest}/wal/000000000001"), "slow", "2026-01-01T00:00:00.000Z"),
+        upload("01jd9q2000000000000000000a/snapshot", "slower", "2025-12-01T00:00:00.000Z"),
     ];
     let body = format!("<ListMultipartUploadsResult>{}</ListMultipartUploadsResult>", uploads.concat());
+    let folder = |id| format!("<CommonPrefixes><Prefix>app/{id}/</Prefix></CommonPrefixes>");
+    let listing = format!("<ListBucketResult>{}{}</ListBucketResult>", folder(generation), folder(newest));
     let server = FakeS3::start(move |request| match request.line.starts_with("GET") {
-        true => Answer::new("200 OK", body.clone()).with("content-type", "application/xml"),
+        true => {
+            let body = if request.line.contains("list-type=2") { &listing } else { &body };
+            Answer::new("200 OK", body.clone()).with("content-type", "application/xml")
+        }
         false => Answer::new("204 No Content", ""),
     });
     let replica = Replica::plain(Arc::new(store(&server).await));
