@@ -168,7 +168,14 @@ impl App {
     fn record(&mut self) -> anyhow::Result<()> {
         let pages = digest(&self.pages()?);
         self.now = self.history.add(pages);
+        self.tell("the application has made");
         Ok(())
+    }
+
+    fn tell(&self, what: &str) {
+        if door::tells() {
+            eprintln!("    {what} state {} with commit {}", self.now, self.chain);
+        }
     }
 
     /// Which state the database is in, after a crash or a failure: one that was, or the one that was just being made. A
@@ -186,11 +193,15 @@ impl App {
             None => {
                 let state = acting(Who::Nobody, || workload::certify(&self.connections[0]))?;
                 let next = self.chain..=self.chain + 1;
+                if door::tells() {
+                    eprintln!("    the application finds commit {} in a state that it has not made", state.commit);
+                }
                 ensure!(next.contains(&state.commit), "the application finds commit {}, not {next:?}", state.commit);
                 self.chain = state.commit;
                 self.now = self.history.add(pages);
             }
         }
+        self.tell("the application finds");
         Ok(())
     }
 
