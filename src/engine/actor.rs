@@ -22,7 +22,7 @@ use crate::db::{self, Reclaimed, beside};
 use crate::error::Error as PublicError;
 use crate::format::Reason;
 use crate::replica;
-use crate::state::{Acknowledged, Intent};
+use crate::state::{Acknowledged, Claimed, Intent};
 use crate::units::Timestamp;
 
 mod trouble;
@@ -283,7 +283,7 @@ impl Actor {
         match replica::read_ids(&replica).await? {
             Some(ids) if ids == self.context.ids => return self.require_what_was_put().await,
             Some(_) => return Err(Error::Overtaken { object: format!("{}/{}", replica.location(), replica::REPLICA) }),
-            None if !replica::generations(&*replica).await?.is_empty() => {
+            None if replica::has_snapshot(&*replica).await? => {
                 return Err(replica::Error::missing(&*replica, replica::REPLICA).into());
             }
             None => {}
@@ -291,9 +291,11 @@ impl Actor {
         tracing::warn!("the bucket is back and has nothing: beginning anew");
         self.close().await;
         Acknowledged::forget(&self.context.state)?;
+        self.context.forget_keys()?;
         replica.put_keys_back().await?;
-        replica::claim_ids(&replica, &self.context.ids).await?;
-        Ok(())
+        self.context.claim_ids().await?;
+        Claimed::save(&self.context.state, self.context.ids.replica)?;
+        self.context.note_keys()
     }
 
     async fn require_what_was_put(&mut self) -> Result<(), Error> {

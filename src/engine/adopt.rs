@@ -25,7 +25,7 @@ use super::settle::absorb;
 use crate::replica::chain::{Link, breaks};
 use crate::replica::{self, ObjectReader, Objects};
 use crate::restore;
-use crate::state::{Acknowledged, PageHashes};
+use crate::state::{Acknowledged, Claimed, PageHashes};
 use crate::units::{PageSize, SegmentIndex};
 use crate::wal::Position;
 
@@ -38,7 +38,7 @@ pub(super) type Held = (Acknowledged, PageHashes);
 /// What the newest generation with a snapshot holds, and when it was listed.
 #[derive(Debug)]
 pub(super) enum Newest {
-    /// There is no generation at all.
+    /// There is no generation; or, where we have claimed the replica, none of which anything could ever be restored.
     None,
     /// It was read to its end.
     Read(Box<Held>, Quiet),
@@ -50,12 +50,13 @@ pub(super) enum Newest {
 /// Reads what the newest generation holds.
 pub(super) async fn newest(context: &Context) -> Result<Newest, Error> {
     let mut newest = None;
+    let is_ours = Claimed::is(&context.state, context.ids.replica)?;
     for generation in replica::generations(&*context.replica).await?.into_iter().rev() {
         let since = Instant::now();
         let objects = Objects::list(&*context.replica, generation, None).await?;
         let quiet = Quiet::begin(generation, objects.last(), since);
         if objects.snapshot.is_none() {
-            newest = newest.or(Some(quiet));
+            newest = newest.or(Some(quiet)).filter(|_| !is_ours);
             continue;
         }
         let (held, whole) = read(context, &objects).await?;

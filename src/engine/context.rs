@@ -65,11 +65,15 @@ impl Context {
         }
     }
 
-    /// On a store that replaces what is there, whoever began in the same moment may have put its own ids over ours. With
-    /// those nothing of a generation of ours could be proven; and ours is the newest, so that the other one is told.
+    /// The ids are ours: with others, or without any, nothing of a generation of ours could be read. What somebody has
+    /// deleted is put back.
+    ///
+    /// On a store that replaces what is there, whoever began in the same moment may have put its own ids over ours; and ours
+    /// is the newest generation, so that the other one is told.
     pub(super) async fn keep_ids(&self) -> Result<(), Error> {
         if self.conditional {
-            return Ok(());
+            // Of a sealed one that is seen to with its keys.
+            return if self.replica.is_sealed() { Ok(()) } else { self.claim_ids().await };
         }
         match replica::read_ids(&self.replica).await {
             Ok(Some(ids)) if ids == self.ids => return Ok(self.replica.keep_keys().await?),
@@ -80,6 +84,25 @@ impl Context {
         tracing::warn!("another writer had put its ids in the place of ours");
         replica::write_ids(&self.replica, &self.ids).await?;
         Ok(self.replica.keep_keys().await?)
+    }
+
+    /// Puts the ids where there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Overtaken`] if another writer has put its own there.
+    pub(super) async fn claim_ids(&self) -> Result<(), Error> {
+        let ids = match replica::read_ids(&self.replica).await? {
+            Some(ids) => ids,
+            None => {
+                tracing::warn!("{} has no ids any more, which are put back", self.replica.location());
+                replica::claim_ids(&self.replica, &self.ids).await?
+            }
+        };
+        match ids == self.ids {
+            true => Ok(()),
+            false => Err(Error::Overtaken { object: replica::located(&*self.replica, replica::REPLICA) }),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {

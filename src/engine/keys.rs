@@ -38,6 +38,14 @@ impl Context {
         sealed::note(&self.replica, &self.state)?;
         Ok(())
     }
+
+    /// From here on it is not known which data key there is: all of them are put where there is nothing, and who is cut short
+    /// in that makes another one. That the replica is sealed stays known.
+    pub(super) fn forget_keys(&self) -> Result<(), Error> {
+        #[cfg(feature = "encryption")]
+        sealed::forget(&self.state)?;
+        Ok(())
+    }
 }
 
 #[cfg(feature = "encryption")]
@@ -48,7 +56,10 @@ mod sealed {
     use crate::format::ReplicaIds;
     use crate::ids::{DatabaseId, HashKey, ReplicaId};
     use crate::replica::{self, Key};
-    use crate::state::Acknowledged;
+    use crate::state::{Acknowledged, Claimed};
+
+    /// No data key is known: they begin with 1.
+    const NONE: u32 = 0;
 
     pub(super) async fn open(
         replica: &Replica,
@@ -76,7 +87,7 @@ mod sealed {
         };
         // Where this database belongs elsewhere, nothing is begun: it is refused.
         if unlocked.keys().is_none() && !elsewhere {
-            if here.is_some() && replica::generations(&*store).await?.is_empty() {
+            if here.is_some() && !replica::has_snapshot(&*store).await? {
                 // What was known of a replica in this place is of one that is gone.
                 require_meant(&location, state, options)?;
                 Acknowledged::forget(state)?;
@@ -87,6 +98,9 @@ mod sealed {
                 hash_key: HashKey(clock::entropy()),
             };
             unlocked = Replica::begin(store, key, &fresh, now).await.map_err(overtaken)?;
+            if let Some(keys) = unlocked.keys().filter(|keys| keys.ids().replica == fresh.replica) {
+                Claimed::save(state, keys.ids().replica)?;
+            }
             if let (Some(known), Some(keys)) = (&here, unlocked.keys())
                 && known.replica == keys.ids().replica
             {
@@ -100,6 +114,7 @@ mod sealed {
         }
         if let (Some(note), Some(keys)) = (noted, unlocked.keys())
             && note.replica == keys.ids().replica
+            && note.epoch != NONE
         {
             let known = keys.keyring().data_keys().find(|(epoch, _)| epoch.0 == note.epoch);
             match known {
@@ -124,6 +139,11 @@ mod sealed {
             }
             error => error.into(),
         }
+    }
+
+    pub(super) fn forget(state: &StateDir) -> Result<(), Error> {
+        let Noted::Sealed(note) = SealedNote::load(state)? else { return Ok(()) };
+        Ok(SealedNote { epoch: NONE, data_key: String::new(), ..note }.save(state)?)
     }
 
     pub(super) fn note(replica: &Replica, state: &StateDir) -> Result<(), Error> {

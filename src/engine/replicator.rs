@@ -27,7 +27,7 @@ use crate::format::PageHasher;
 use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
 use crate::replica::{self, Replica, ReplicaIds};
 use crate::retention;
-use crate::state::{Acknowledged, Conditional, StateDir};
+use crate::state::{Acknowledged, Claimed, Conditional, StateDir};
 use crate::units::Timestamp;
 use crate::wal::HEADER_LEN;
 
@@ -300,8 +300,8 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
         (Some(ids), _) => Ok(ids),
         (None, Some(known)) if known.destination != replica.location() => Err(other(&known)),
         // With other ids nothing of what is there could be read any more; they may still be found in a version of the
-        // bucket.
-        (None, _) if !replica::generations(&**replica).await?.is_empty() => {
+        // bucket. Without a snapshot nothing can be restored: segments that came while everything was deleted.
+        (None, _) if replica::has_snapshot(&**replica).await? => {
             Err(replica::Error::missing(&**replica, replica::REPLICA).into())
         }
         (None, known) => {
@@ -316,6 +316,9 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
                 hash_key: HashKey(clock::entropy()),
             };
             let ids = replica::claim_ids(replica, &fresh).await?;
+            if ids == fresh {
+                Claimed::save(state, ids.replica)?;
+            }
             if let Some(known) = known.filter(|known| known.replica == ids.replica) {
                 // It was not gone: what is known of it counts.
                 known.save(state)?;

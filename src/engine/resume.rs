@@ -39,6 +39,10 @@ impl Session {
 
     async fn go_on(context: &Context) -> Result<Session, Error> {
         let mut known = Acknowledged::load(&context.state)?.filter(|known| known.replica == context.ids.replica);
+        if let Some(known) = &mut known {
+            // It may have been moved, and is where it is found now.
+            known.destination = context.replica.location();
+        }
         let noted = known.as_ref().map(Acknowledged::place);
         let intended = Intent::load(&context.state)?.map(|(intent, _)| (intent.generation, intent.index));
         let mut begun = settle(context, known.as_ref()).await?;
@@ -92,6 +96,9 @@ impl Session {
         if origin == Origin::Broken {
             (known, table) = (None, None);
         }
+        if let Some(known) = known.as_mut().filter(|_| origin == Origin::Found) {
+            known.is_found = true;
+        }
         if let Some(known) = known.as_mut().filter(|_| origin == Origin::Noted || opened.wanted.is_none()) {
             if let Some(boundary) = opened.level {
                 known.wal = WalPlace::from(mark(boundary));
@@ -117,7 +124,7 @@ impl Session {
             tracing::info!(generation = %known.generation, "there is a new data key: a new generation begins");
             opened.wanted = Some(Reason::Requested);
         }
-        let is_ours = origin != Origin::Found;
+        let is_ours = known.as_ref().is_none_or(|known| !known.is_found);
         Ok(Session { is_ours, ..Session::new(context, opened, known, table, made).await })
     }
 
@@ -216,6 +223,7 @@ pub(super) fn first(
         snapshot_bytes: stored_bytes,
         segment_bytes: 0,
         wal: WalPlace::from(summary.wal),
+        is_found: false,
     }
 }
 

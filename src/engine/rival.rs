@@ -108,7 +108,9 @@ impl Lookout {
         let mut is_alone = !self.put.is_over(context.names_stay(), context);
         if is_fresh || self.listed.is_none_or(|listed| listed.is_over(check * LISTINGS, context)) {
             require_newest(context, generation).await?;
-            context.keep_ids().await?;
+            if !is_fresh || !context.conditional {
+                context.keep_ids().await?;
+            }
             let now = Moment::now(context);
             (self.listed, self.looked) = (Some(now), now);
             if !is_fresh {
@@ -116,7 +118,9 @@ impl Lookout {
             }
         } else if self.looked.is_over(check, context) {
             seen = look_at_the_hint(context, generation).await?;
-            context.keep_ids().await?;
+            if seen != Seen::Nothing || !context.conditional {
+                context.keep_ids().await?;
+            }
             self.looked = Moment::now(context);
         }
         if !is_alone {

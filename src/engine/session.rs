@@ -81,7 +81,12 @@ impl Session {
         }
         if self.outage && first.is_none() {
             // Nothing is read, sealed or begun before the store is known to be back.
-            context.replica.head(replica::REPLICA).await?;
+            match context.replica.head(replica::REPLICA).await {
+                Err(error) if error.is_not_found() => {
+                    return Err(Error::Lost { location: context.replica.location() });
+                }
+                answer => drop(answer?),
+            }
         }
         match self.observer.call(|observer| observer.take()).await?? {
             None => {

@@ -42,6 +42,8 @@ pub(super) async fn settle(context: &Context, known: Option<&Acknowledged>) -> R
     match (intent.digest, payload.is_empty()) {
         // Whose those are is told by what comes next; this one would only hang in the air.
         (Some(_), false) if others_follow(context, name).await? => Ok(None),
+        // Whose place is nowhere: the store was set back, or has lost all. Its pages come with the next ones.
+        (Some(_), false) if !joins(context, name, known).await? => Ok(None),
         (Some(digest), false) => {
             put(context, name, digest, &mut Body::Bytes(Bytes::from(payload))).await?;
             Ok(None)
@@ -63,6 +65,16 @@ pub(super) async fn settle(context: &Context, known: Option<&Acknowledged>) -> R
             let (generation, reason) = (intent.generation, intent.reason);
             Ok(intent.index.is_none().then_some(Begun { generation, size, reason }))
         }
+    }
+}
+
+/// Whether what a segment joins is there, as far as that is known: the note of a generation is durable before its first
+/// segment is under way.
+async fn joins(context: &Context, name: Name, known: Option<&Acknowledged>) -> Result<bool, Error> {
+    match (name, known) {
+        (Name::Segment(generation, _), Some(known)) if known.generation == generation => is_there(context, known).await,
+        (Name::Segment(..), _) => Ok(false),
+        (Name::Snapshot(_) | Name::Manifest(_) | Name::Merged(..), _) => Ok(true),
     }
 }
 

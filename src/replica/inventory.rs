@@ -5,6 +5,21 @@ use crate::ids::GenerationId;
 use crate::storage::{self, Depth, Meta, Store, list_all};
 use crate::units::SegmentIndex;
 
+/// Whether anything can be restored: a generation has a snapshot. One listing, and from the newest on a HEAD for each
+/// generation without one.
+///
+/// # Errors
+///
+/// Those of [`Store::list`] and [`Store::head`].
+pub async fn has_snapshot(store: &dyn Store) -> Result<bool, storage::Error> {
+    for generation in generations(store).await?.into_iter().rev() {
+        if storage::is_there(store, &Name::Snapshot(generation).key()).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The generations that have any object, oldest first. One listing, whatever they hold.
 ///
 /// # Errors

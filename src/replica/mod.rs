@@ -56,7 +56,7 @@ pub use handle::Replica;
 pub use hints::{read_latest, read_manifest, write_latest, write_manifest};
 pub(crate) use ids::write_ids;
 pub use ids::{claim_ids, keeps_what_is_there, read_ids};
-pub use inventory::{Inventory, Objects, generations};
+pub use inventory::{Inventory, Objects, generations, has_snapshot};
 #[cfg(feature = "encryption")]
 pub use key::Key;
 #[cfg(feature = "encryption")]

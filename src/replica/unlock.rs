@@ -76,7 +76,7 @@ impl Replica {
                     with_data_key(&*store, &sealed, now).await?;
                     Some(sealed)
                 }
-                _ if !super::generations(&*store).await?.is_empty() => {
+                _ if super::has_snapshot(&*store).await? => {
                     return Err(Error::missing(&*store, REPLICA));
                 }
                 Found::Nothing => begin(&store, key, None, fresh, now).await?,
@@ -100,7 +100,7 @@ async fn with_data_key(store: &dyn Store, sealed: &Sealed, now: Timestamp) -> Re
         return Ok(());
     }
     let key = KeyName::DataKey(Epoch::FIRST).to_string();
-    if !super::generations(store).await?.is_empty() {
+    if super::has_snapshot(store).await? {
         return Err(damage.unwrap_or_else(|| Error::missing(store, &key)));
     }
     // Looked for again before one is put: it may have been changed on its way here only, and a store that knows no

@@ -5,6 +5,7 @@
 //! | `lock` | who replicates this database: process, host, since | held from start to end |
 //! | `position.json` | what the replica holds, and where in the WAL that is | after each acknowledged object |
 //! | `position-kept.json` | the same as it was at the start, or when the generation began, durably | then |
+//! | `claimed` | the replica whose ids were put by this database, where nothing could be restored | then |
 //! | `reach.json` | how the bucket was reached: endpoint, region and such, never keys | at the start, by the command line |
 //! | `restored.json` | which point the database was restored to | by a restore in its place; removed by the next upload |
 //! | `sealed.json` | that the replica is sealed, and with which data key at least | before the first object that is sealed with it |
@@ -17,6 +18,7 @@
 //! Losing all of it costs a comparison of every page with the replica, never data. It is `0700`: the intent holds pages of
 //! the database. Where the replica is sealed, they are sealed here too; no key is ever kept.
 
+mod claimed;
 mod dir;
 mod file;
 mod hashes;
@@ -27,6 +29,7 @@ mod restored;
 mod sealed;
 mod store;
 
+pub use claimed::Claimed;
 pub use dir::{Owner, StateDir};
 pub(crate) use file::anew;
 pub use hashes::PageHashes;

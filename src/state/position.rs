@@ -57,6 +57,9 @@ pub struct Acknowledged {
     pub segment_bytes: u64,
     /// Where in the WAL this state was reached.
     pub wal: WalPlace,
+    /// It was found there, and nothing was added since: its newest object may be of another writer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_found: bool,
 }
 
 /// A place in the WAL as it is kept: JSON knows no arrays of 32 bytes, and people read hex.
@@ -154,6 +157,7 @@ impl Acknowledged {
     /// Those of the operating system.
     pub fn forget(dir: &StateDir) -> Result<(), Error> {
         Intent::clear(dir)?;
+        dir.sync()?;
         dir.remove(NAME)?;
         dir.remove(KEPT)?;
         dir.sync()
@@ -171,6 +175,7 @@ impl Acknowledged {
             checksum: summary.checksum_after.to_string(),
             segment_bytes: self.segment_bytes + stored_bytes,
             wal: WalPlace::from(summary.wal),
+            is_found: false,
             ..self.clone()
         }
     }

@@ -24,7 +24,7 @@ pub struct SealedNote {
     /// The slot that opened it last, 16 hex digits: tried first at the next start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
-    /// The highest epoch of a data key that was seen.
+    /// The highest epoch of a data key that was seen; 0 for none.
     pub epoch: u32,
     /// The id of that data key, 16 hex digits.
     pub data_key: String,

@@ -10,13 +10,15 @@ use rusqlite::Connection;
 use waloy::backup::{BackupConfig, BackupManager, Destination};
 use waloy::engine::{self, Event, Hooks, Options, Replicator};
 use waloy::error::Kind;
+use waloy::format::ReplicaIds;
+use waloy::ids::ReplicaId;
 use waloy::progress::{Phase, Progress};
 use waloy::replica::{self, Name, Replica};
 use waloy::restore::{self, Output, Target};
 use waloy::state::StateDir;
-use waloy::storage::{ErrorKind, MemoryStore, Meta, list_all};
+use waloy::storage::{DirStore, ErrorKind, MemoryStore, Meta, list_all};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
-use waloy::units::Timestamp;
+use waloy::units::{SegmentIndex, Timestamp};
 
 use crate::clock::Dial;
 use crate::engine::{application, listening, manual};
@@ -302,6 +304,178 @@ async fn what_was_under_way_goes_with_a_replica_that_was_emptied() {
         replicator.shutdown().await.unwrap();
         let generations = replica::generations(&*scene.honest).await.unwrap();
         assert_eq!(generations.len(), 1, "sealed: {is_sealed}");
+    }
+}
+
+/// Somebody deleted the ids of a replica under its writer: all that was acknowledged from then on could be read by nobody.
+#[tokio::test]
+async fn ids_that_somebody_deletes_are_put_back() {
+    let scene = Scene::new(1);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    let ids = scene.honest.get(replica::REPLICA, 4096).await.unwrap();
+    for by_a_snapshot in [true, false] {
+        scene.honest.delete(replica::REPLICA).await.unwrap();
+        scene.insert(9000);
+        if by_a_snapshot {
+            replicator.snapshot().await.unwrap();
+        } else {
+            later(Duration::from_secs(3601)).await;
+            replicator.sync().await.unwrap();
+        }
+        assert_eq!(scene.honest.get(replica::REPLICA, 4096).await.unwrap(), ids);
+        scene.prove().await;
+    }
+    // Those of another replica are left alone, and told.
+    let others = ReplicaIds { replica: ReplicaId([7; 16]), ..ReplicaIds::parse(&ids).unwrap() };
+    scene.honest.put(replica::REPLICA, others.encode().into()).await.unwrap();
+    let overtaken = replicator.snapshot().await.unwrap_err();
+    assert_eq!((overtaken.kind(), overtaken.code()), (Kind::Locked, "replica.overtaken"));
+    let _ = replicator.shutdown().await;
+}
+
+/// So much later, by the clock of the runtime.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Everything was deleted, and before that was seen a segment was put: for want of ids the replicator was refused from then
+/// on, and so was every later one.
+#[tokio::test]
+async fn a_bucket_that_is_emptied_between_two_looks_gets_everything_anew() {
+    for is_sealed in [false, true] {
+        for restarted in [false, true] {
+            let scene = Scene::new(1);
+            let key = is_sealed.then(|| crate::sealed::key("correct horse"));
+            let start = async || {
+                let mut options = manual(&scene.db());
+                options.key.clone_from(&key);
+                scene.start_with(options, Hooks::default()).await
+            };
+            let mut replicator = start().await;
+            replicator.sync().await.unwrap();
+            // The first seconds of a generation are over.
+            later(Duration::from_secs(3600)).await;
+            scene.insert(9000);
+            replicator.sync().await.unwrap();
+            for meta in list_all(&*scene.honest, "", None).await.unwrap() {
+                scene.honest.delete(&meta.key).await.unwrap();
+            }
+            scene.insert(9000);
+            replicator.sync().await.unwrap();
+            scene.insert(9000);
+            if restarted {
+                replicator.release().await;
+                replicator = start().await;
+            } else {
+                later(Duration::from_secs(61)).await;
+                let lost = replicator.sync().await.unwrap_err();
+                assert_eq!(lost.code(), "replica.lost", "sealed: {is_sealed}");
+            }
+            replicator.sync().await.unwrap();
+            replicator.shutdown().await.unwrap();
+            let replica = Replica::with(scene.honest.store().clone(), key.as_ref()).await.unwrap();
+            let restored = model::restore(&replica).await;
+            assert!(restored == model::pages_of(&scene.app), "sealed: {is_sealed}, restarted: {restarted}");
+        }
+    }
+}
+
+/// Killed while it puts the keys of a sealed replica into a bucket that is new, a replicator was refused for ever after: the
+/// data key that it then made was not the one it had noted.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_were_put_back_in_part_are_begun_anew() {
+    // A slot, the ids, a data key.
+    for n in 1..=3 {
+        let scene = Scene::new(1);
+        let key = crate::sealed::key("correct horse");
+        let start = async || {
+            let mut options = manual(&scene.db());
+            options.key = Some(key.clone());
+            scene.start_with(options, Hooks::default()).await
+        };
+        let replicator = start().await;
+        replicator.sync().await.unwrap();
+        for meta in list_all(&*scene.honest, "", None).await.unwrap() {
+            scene.honest.delete(&meta.key).await.unwrap();
+        }
+        scene.insert(9000);
+        scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::Before, ErrorKind::NoBucket);
+        replicator.sync().await.unwrap_err();
+        scene.faulty.fail_nth_of(Operation::PutIfAbsent, n, When::Before, ErrorKind::Unavailable);
+        replicator.sync().await.unwrap_err();
+        drop(replicator);
+        let mut replicator = start().await;
+        replicator.sync().await.unwrap();
+        replicator.shutdown().await.unwrap();
+        let replica = Replica::with(scene.honest.store().clone(), Some(&key)).await.unwrap();
+        assert!(model::restore(&replica).await == model::pages_of(&scene.app), "write {n}");
+    }
+}
+
+/// The store was set back while nobody ran, and the segment that was under way was put behind the hole.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_under_way_is_not_put_behind_a_hole() {
+    let scene = Scene::new(1);
+    let replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    let mut put = Vec::new();
+    for _ in 0..3 {
+        scene.insert(9000);
+        put.push(replicator.sync().await.unwrap().unwrap());
+    }
+    scene.insert(9000);
+    scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::Before, ErrorKind::Unavailable);
+    replicator.sync().await.unwrap_err();
+    drop(replicator);
+    for synced in &put[1..] {
+        scene.honest.delete(&Name::Segment(synced.generation, synced.index).key()).await.unwrap();
+    }
+    let mut replicator = scene.start().await;
+    let objects = replica::Objects::list(&*scene.honest, put[0].generation, None).await.unwrap();
+    assert_eq!(objects.last(), Some(put[0].index));
+    replicator.sync().await.unwrap();
+    scene.prove().await;
+    replicator.shutdown().await.unwrap();
+}
+
+/// Whose replica was found is closed to its writer before a new generation begins; after a second start it no longer was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_was_found_is_closed_to_others_whenever_a_generation_begins() {
+    let scene = Scene::new(1);
+    let mut replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    std::fs::remove_dir_all(engine::default_state_dir(&scene.db())).unwrap();
+    let mut options = manual(&scene.db());
+    options.quiet = Duration::from_millis(50);
+    scene.start_with(options.clone(), Hooks::default()).await.release().await;
+    let mut replicator = scene.start_with(options, Hooks::default()).await;
+    let generation = replica::generations(&*scene.honest).await.unwrap()[0];
+    replicator.snapshot().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    let objects = replica::Objects::list(&*scene.honest, generation, None).await.unwrap();
+    assert_eq!(objects.last(), SegmentIndex::new(0), "an empty segment");
+}
+
+/// A replica that had been moved was still known at its old place, and it was there that a replicator went on which was not
+/// told where.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_was_moved_is_known_where_it_is() {
+    let scene = Scene::new(1);
+    let (old, new) = (scene.dir.path().join("old"), scene.dir.path().join("new"));
+    for place in [&old, &new] {
+        if place == &new {
+            std::fs::rename(&old, &new).unwrap();
+        }
+        let replica = Replica::plain(Arc::new(DirStore::new(place)));
+        let mut replicator = Replicator::start(manual(&scene.db()), replica, Hooks::default()).await.unwrap();
+        replicator.sync().await.unwrap();
+        replicator.shutdown().await.unwrap();
+        let noted = std::fs::read_to_string(state_file(&scene.db(), "position.json")).unwrap();
+        assert!(noted.contains(place.to_str().unwrap()), "{noted}");
     }
 }
 
