@@ -284,7 +284,16 @@ impl Actor {
             Some(ids) if ids == self.context.ids => return self.require_what_was_put().await,
             Some(_) => return Err(Error::Overtaken { object: format!("{}/{}", replica.location(), replica::REPLICA) }),
             None if replica::has_snapshot(&*replica).await? => {
-                return Err(replica::Error::missing(&*replica, replica::REPLICA).into());
+                // Nobody but us has them any more, if it is ours.
+                let known = Acknowledged::load(&self.context.state)?;
+                let known = known.filter(|known| known.replica == self.context.ids.replica);
+                return match known {
+                    Some(known) if settle::is_there(&self.context, &known).await? => {
+                        replica.put_keys_back().await?;
+                        self.context.claim_ids().await
+                    }
+                    _ => Err(replica::Error::missing(&*replica, replica::REPLICA).into()),
+                };
             }
             None => {}
         }
@@ -292,9 +301,9 @@ impl Actor {
         self.close().await;
         Acknowledged::forget(&self.context.state)?;
         self.context.forget_keys()?;
+        Claimed::save(&self.context.state, self.context.ids.replica)?;
         replica.put_keys_back().await?;
         self.context.claim_ids().await?;
-        Claimed::save(&self.context.state, self.context.ids.replica)?;
         self.context.note_keys()
     }
 

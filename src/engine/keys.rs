@@ -39,8 +39,8 @@ impl Context {
         Ok(())
     }
 
-    /// From here on it is not known which data key there is: all of them are put where there is nothing, and who is cut short
-    /// in that makes another one. That the replica is sealed stays known.
+    /// All keys are put where there is nothing. Who is cut short in that makes another data key, and as long as there is
+    /// nothing to be restored, that is the right one.
     pub(super) fn forget_keys(&self) -> Result<(), Error> {
         #[cfg(feature = "encryption")]
         sealed::forget(&self.state)?;
@@ -57,9 +57,6 @@ mod sealed {
     use crate::ids::{DatabaseId, HashKey, ReplicaId};
     use crate::replica::{self, Key};
     use crate::state::{Acknowledged, Claimed};
-
-    /// No data key is known: they begin with 1.
-    const NONE: u32 = 0;
 
     pub(super) async fn open(
         replica: &Replica,
@@ -97,8 +94,11 @@ mod sealed {
                 database: DatabaseId(clock::random()),
                 hash_key: HashKey(clock::entropy()),
             };
-            unlocked = Replica::begin(store, key, &fresh, now).await.map_err(overtaken)?;
-            if let Some(keys) = unlocked.keys().filter(|keys| keys.ids().replica == fresh.replica) {
+            // Before it is so: whoever is cut short in between has claimed it all the same.
+            Claimed::save(state, fresh.replica)?;
+            unlocked = Replica::begin(store.clone(), key, &fresh, now).await.map_err(overtaken)?;
+            if let Some(keys) = unlocked.keys().filter(|keys| keys.is_begun()) {
+                // That of a start that was cut short.
                 Claimed::save(state, keys.ids().replica)?;
             }
             if let (Some(known), Some(keys)) = (&here, unlocked.keys())
@@ -114,7 +114,7 @@ mod sealed {
         }
         if let (Some(note), Some(keys)) = (noted, unlocked.keys())
             && note.replica == keys.ids().replica
-            && note.epoch != NONE
+            && (!note.is_emptied || replica::has_snapshot(&*store).await?)
         {
             let known = keys.keyring().data_keys().find(|(epoch, _)| epoch.0 == note.epoch);
             match known {
@@ -143,7 +143,7 @@ mod sealed {
 
     pub(super) fn forget(state: &StateDir) -> Result<(), Error> {
         let Noted::Sealed(note) = SealedNote::load(state)? else { return Ok(()) };
-        Ok(SealedNote { epoch: NONE, data_key: String::new(), ..note }.save(state)?)
+        Ok(SealedNote { is_emptied: true, ..note }.save(state)?)
     }
 
     pub(super) fn note(replica: &Replica, state: &StateDir) -> Result<(), Error> {
@@ -156,6 +156,7 @@ mod sealed {
             slot: keys.slot().map(|slot| slot.to_string()),
             epoch: epoch.0,
             data_key: data_key.to_string(),
+            is_emptied: false,
         };
         if SealedNote::load(state)? != Noted::Sealed(note.clone()) {
             note.save(state)?;

@@ -315,10 +315,9 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
                 database: DatabaseId(clock::random()),
                 hash_key: HashKey(clock::entropy()),
             };
+            // Before it is so: whoever is cut short in between has claimed it all the same.
+            Claimed::save(state, fresh.replica)?;
             let ids = replica::claim_ids(replica, &fresh).await?;
-            if ids == fresh {
-                Claimed::save(state, ids.replica)?;
-            }
             if let Some(known) = known.filter(|known| known.replica == ids.replica) {
                 // It was not gone: what is known of it counts.
                 known.save(state)?;

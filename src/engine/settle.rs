@@ -72,7 +72,13 @@ pub(super) async fn settle(context: &Context, known: Option<&Acknowledged>) -> R
 /// segment is under way.
 async fn joins(context: &Context, name: Name, known: Option<&Acknowledged>) -> Result<bool, Error> {
     match (name, known) {
-        (Name::Segment(generation, _), Some(known)) if known.generation == generation => is_there(context, known).await,
+        (Name::Segment(generation, index), Some(known)) if known.generation == generation => {
+            let before = index.get().checked_sub(1).and_then(SegmentIndex::new);
+            let objects = Objects::list(&*context.replica, generation, None).await?;
+            let leads_there =
+                matches!(restore::cover(&objects, before.into()), Ok(_) | Err(restore::Uncovered::Merged(_)));
+            Ok(leads_there && is_there(context, known).await?)
+        }
         (Name::Segment(..), _) => Ok(false),
         (Name::Snapshot(_) | Name::Manifest(_) | Name::Merged(..), _) => Ok(true),
     }

@@ -14,7 +14,7 @@
 //!   with a moment within `R` and takes less than `G` never meets a missing object.
 //! - Of the last `G`, every upload; of the last 7 days, a point every 30 s; of the rest of `R`, one every 5 min; beyond
 //!   that one an hour, in generations that stay for another reason. A small object goes only if a larger one stands for
-//!   it that was itself read, to its last byte, has been there for `G`, and is no coarser than the ladder allows at that age.
+//!   it that was itself read, has been there for `G`, and is no coarser than the ladder allows at that age.
 //! - [`Keep`] has generations stay beyond `R`: those with the last point of a day, a week, a month. They stay whole. A
 //!   generation cut off behind its point would look like one that was whole, and a restore of a later time would hand
 //!   out the older state without a word.

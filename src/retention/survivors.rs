@@ -1,21 +1,16 @@
 //! Whether what stays can be restored: asked before anything is deleted.
 
-use std::collections::{BTreeSet, HashSet};
-
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Error;
 use super::holdings::CONCURRENCY;
-use super::plan::{Deleted, Fate, GenerationPlan, Plan};
-use crate::compact::{self, read_back};
-use crate::format::PageHasher;
-use crate::ids::Digest;
-use crate::replica::{self, Name, ObjectReader, Objects, REPLICA, Replica, read_ids, read_latest, read_manifest};
+use super::plan::{GenerationPlan, Plan};
+use crate::replica::{self, Name, ObjectReader, Objects, Replica, read_latest};
 use crate::restore::{Point, Uncovered, cover, lacks_promised};
 use crate::storage::Store;
 
 /// Checks what stays: every generation joins from its snapshot to its end and has what its manifest knows of, its first
-/// and its last object open, what small objects go for is whole, and `latest` names one that is there. Nothing else is read.
+/// and its last object open, and `latest` names one that is there. Nothing else is read.
 pub(super) async fn verify(replica: &Replica, plan: &Plan) -> Result<(), Error> {
     let stay = plan.generations.iter().filter(|it| it.has_snapshot && !it.fate.is_deleted());
     let looked: Vec<_> = stay.map(|generation| look(replica, generation)).collect();
@@ -60,48 +55,6 @@ async fn look(replica: &Replica, generation: &GenerationPlan) -> Result<Vec<Stri
             Ok(_) => {}
             Err(error) if error.is_damage() => problems.push(told(&**replica, &error)),
             Err(error) => return Err(error.into()),
-        }
-    }
-    problems.extend(prove(replica, generation).await?);
-    Ok(problems)
-}
-
-/// What is wrong with what small objects go for. It is read to its last byte, unless the manifest has it: its writer notes
-/// it when it has read it back, and may have been killed before that.
-async fn prove(replica: &Replica, generation: &GenerationPlan) -> Result<Vec<String>, Error> {
-    let stands = |fate| match fate {
-        Fate::Deleted(Deleted::Superseded(by)) => Some(by),
-        _ => None,
-    };
-    let standing: BTreeSet<Name> = generation.superseded().filter_map(|object| stands(object.fate)).collect();
-    let mut problems = Vec::new();
-    if standing.is_empty() {
-        return Ok(problems);
-    }
-    let noted: HashSet<(Name, Digest)> = match read_manifest(replica, generation.generation).await {
-        Ok(manifest) => {
-            let merged = manifest.into_iter().flat_map(|manifest| manifest.merged);
-            merged.map(|it| (Name::Merged(generation.generation, it.first, it.last), it.digest)).collect()
-        }
-        Err(error) if error.is_damage() => HashSet::new(),
-        Err(error) => return Err(error.into()),
-    };
-    let Some(ids) = read_ids(replica).await? else { return Err(replica::Error::missing(&**replica, REPLICA).into()) };
-    let hasher = PageHasher::new(&ids.hash_key);
-    for object in generation.objects.iter().filter(|object| standing.contains(&object.name)) {
-        let whole = async {
-            let reader = ObjectReader::open(replica, object.name, object.bytes).await?;
-            let digest = reader.outline().digest;
-            match noted.contains(&(object.name, digest)) {
-                true => Ok(()),
-                false => read_back(replica, object.name, object.bytes, digest, &hasher).await,
-            }
-        };
-        match whole.await {
-            Ok(()) => {}
-            Err(compact::Error::Store(error)) if !error.is_not_found() => return Err(error.into()),
-            Err(compact::Error::Replica(error)) if !error.is_damage() => return Err(error.into()),
-            Err(error) => problems.push(replica::without_location(&**replica, &error.to_string())),
         }
     }
     Ok(problems)

@@ -24,10 +24,13 @@ pub struct SealedNote {
     /// The slot that opened it last, 16 hex digits: tried first at the next start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
-    /// The highest epoch of a data key that was seen; 0 for none.
+    /// The highest epoch of a data key that was seen.
     pub epoch: u32,
     /// The id of that data key, 16 hex digits.
     pub data_key: String,
+    /// The replica was emptied since, and begun anew: until something of it can be restored, it may have another data key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_emptied: bool,
 }
 
 /// What a state directory says of sealing.
@@ -103,6 +106,7 @@ mod tests {
             slot: Some("5de78078f3e17567".into()),
             epoch: 2,
             data_key: "0fc7ab5a42bef713".into(),
+            is_emptied: false,
         };
         assert!(!SealedNote::speaks_of(temp.path(), "memory:"));
         note.save(&dir).unwrap();

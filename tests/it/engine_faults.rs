@@ -326,6 +326,15 @@ async fn ids_that_somebody_deletes_are_put_back() {
         assert_eq!(scene.honest.get(replica::REPLICA, 4096).await.unwrap(), ids);
         scene.prove().await;
     }
+    // Also if the store fails first, and it is only asked whether it is back.
+    scene.honest.delete(replica::REPLICA).await.unwrap();
+    scene.insert(9000);
+    scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::Before, ErrorKind::Unavailable);
+    replicator.sync().await.unwrap_err();
+    let _ = replicator.sync().await;
+    scene.insert(9000);
+    replicator.snapshot().await.unwrap();
+    scene.prove().await;
     // Those of another replica are left alone, and told.
     let others = ReplicaIds { replica: ReplicaId([7; 16]), ..ReplicaIds::parse(&ids).unwrap() };
     scene.honest.put(replica::REPLICA, others.encode().into()).await.unwrap();
@@ -401,6 +410,9 @@ async fn keys_that_were_put_back_in_part_are_begun_anew() {
         for meta in list_all(&*scene.honest, "", None).await.unwrap() {
             scene.honest.delete(&meta.key).await.unwrap();
         }
+        // And one more segment came before that was seen.
+        scene.insert(9000);
+        replicator.sync().await.unwrap();
         scene.insert(9000);
         scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::Before, ErrorKind::NoBucket);
         replicator.sync().await.unwrap_err();

@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::Error;
-use super::holder::holder;
+use super::holder::{holder, holder_now};
 use super::{TempFile, beside, directory, occupied};
 use crate::units::Timestamp;
 
@@ -112,8 +112,13 @@ fn exchange(target: &Path, temp: TempFile, now: Timestamp, is_locked: bool) -> R
     temp.placed();
     // Whoever has opened the old file by its name before waits for the lock, and would write a log beside the new one.
     if let Some(process) = holder(&kept) {
-        moved.give_back(&kept, target)?;
-        return Err(Error::TargetInUse { path: target.to_owned(), by: Some(process) });
+        // Not from somebody who is in the new one already: what he writes would be played into the old one.
+        if side_files(target)?.next().is_none() && holder_now(target).is_none() {
+            moved.give_back(&kept, target)?;
+            sync(directory(target))?;
+            return Err(Error::TargetInUse { path: target.to_owned(), by: Some(process) });
+        }
+        tracing::error!(process, "a process has the old database open, and may write beside the restored one: end it");
     }
     moved.stay();
     if is_locked {
@@ -210,10 +215,15 @@ impl Moved {
         Ok(())
     }
 
-    /// Gives the first name back, from whatever has it now.
-    fn give_back(&mut self, name: &Path, path: &Path) -> Result<(), Error> {
-        fs::rename(name, path).map_err(Error::io("rename", name))?;
-        self.undo.remove(0);
+    /// Gives the first name back, from whatever has it now, and undoes the rest; or nothing, if that fails.
+    fn give_back(mut self, name: &Path, path: &Path) -> Result<(), Error> {
+        match fs::rename(name, path) {
+            Ok(()) => drop(self.undo.remove(0)),
+            Err(error) => {
+                self.stay();
+                return Err(Error::io("rename", name)(error));
+            }
+        }
         Ok(())
     }
 

@@ -36,9 +36,13 @@ fn clean(target: &Path) {
     for entry in fs::read_dir(directory(target)).into_iter().flatten().flatten().filter(|it| is_one(&it.file_name())) {
         let path = entry.path();
         // Opened for writing: NFS makes a lock of `flock` that needs it. No link is followed.
-        let opened = fs::OpenOptions::new().write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
-        let Ok(file) = opened else { continue };
-        let age = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let Ok(file) = fs::OpenOptions::new().write(true).custom_flags(flags.bits() as i32).open(&path) else {
+            continue;
+        };
+        let Ok(metadata) = file.metadata() else { continue };
+        let modified = metadata.modified().ok().filter(|_| metadata.is_file());
+        let age = modified.and_then(|at| at.elapsed().ok());
         let is_free = || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && holder(&path).is_none();
         if age.is_some_and(|age| age > AGE) && is_free() && fs::remove_file(&path).is_ok() {
             tracing::info!(path = %path.display(), "deleted what a restore that was killed had left");

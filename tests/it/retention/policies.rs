@@ -157,25 +157,6 @@ async fn a_merged_segment_that_is_damaged_or_has_just_come_stands_for_nothing() 
     assert!(Plan::of(&store, &policy, NOW).await.unwrap().is_empty());
 }
 
-/// Its pages were never looked at, and the small segments went for it. It can be there unread: whoever had put it was killed.
-#[tokio::test]
-async fn a_merged_segment_with_a_damaged_page_lets_go_of_nothing() {
-    let (made, dated, store) = merged().await;
-    let name = Name::Merged(made.last().generation, index(0), index(31));
-    let whole = made.replica.get(&name.key(), u64::MAX).await.unwrap();
-    let mut bytes = whole.to_vec();
-    // In its first chunk, behind the header.
-    bytes[400] ^= 1;
-    made.replica.put(&name.key(), bytes.into()).await.unwrap();
-    let refused = enforce(&store, &policy(days(30), hours(1)), NOW).await.unwrap_err();
-    let refused = waloy::Error::from(refused);
-    assert_eq!(refused.code(), "retention.unverified");
-    assert!(refused.causes().concat().contains(&name.key()), "{refused:?}");
-    assert!(dated.deleted().is_empty());
-    made.replica.put(&name.key(), whole).await.unwrap();
-    assert!(enforce(&store, &policy(days(30), hours(1)), NOW).await.unwrap().objects > 0);
-}
-
 #[tokio::test]
 async fn a_merged_segment_over_a_longer_time_than_the_ladder_allows_stands_for_nothing_yet() {
     let mut made = Handmade::new(512, waloy::compress::Compression::None).await;
