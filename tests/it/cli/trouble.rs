@@ -427,12 +427,12 @@ fn a_full_disk_is_told_wherever_it_is_and_the_next_run_goes_on() {
         (
             "4k",
             &["replicate", "app.db", "--once", "-q", "--to", "other", "--state-dir", "small/state"],
-            "error: cannot write small/state/store.json.tmp [state.io]\n  \
+            "error: cannot write small/state/claimed.tmp [state.io]\n  \
              cause: No space left on device (os error 28)\n  \
              hint:  make room, or keep local state elsewhere with --state-dir DIR\n",
         ),
         (
-            "12k",
+            "16k",
             &["replicate", "app.db", "--once", "-q", "--to", "other", "--state-dir", "small/state"],
             "error: cannot write small/state/intent.tmp [state.io]\n  \
              cause: No space left on device (os error 28)\n  \
