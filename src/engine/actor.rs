@@ -16,15 +16,13 @@ use super::keeper::Keeper;
 use super::merge::{self, Merge};
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
-use super::settle;
 use super::wake::Wake;
 use crate::db::{self, Reclaimed, beside};
 use crate::error::Error as PublicError;
 use crate::format::Reason;
-use crate::replica;
-use crate::state::{Acknowledged, Claimed, Intent};
 use crate::units::Timestamp;
 
+mod bucket;
 mod trouble;
 
 /// After a burst of writes to the WAL was noticed, how long further ones are let gather.
@@ -272,49 +270,6 @@ impl Actor {
             };
             self.keeper.let_go().await;
             self.wake = Wake::new(&beside(&self.context.options.db_path, "-wal"));
-        }
-        Ok(())
-    }
-
-    /// A bucket that is back may be a new one, or hold an older state of this one: segments put there would hang in the air.
-    /// It gets a generation of its own.
-    async fn require_same_bucket(&mut self) -> Result<(), Error> {
-        let replica = self.context.replica.clone();
-        match replica::read_ids(&replica).await? {
-            Some(ids) if ids == self.context.ids => return self.require_what_was_put().await,
-            Some(_) => return Err(Error::Overtaken { object: format!("{}/{}", replica.location(), replica::REPLICA) }),
-            None if replica::has_snapshot(&*replica).await? => {
-                // Nobody but us has them any more, if it is ours.
-                let known = Acknowledged::load(&self.context.state)?;
-                let known = known.filter(|known| known.replica == self.context.ids.replica);
-                return match known {
-                    Some(known) if settle::is_there(&self.context, &known).await? => {
-                        replica.put_keys_back().await?;
-                        self.context.claim_ids().await
-                    }
-                    _ => Err(replica::Error::missing(&*replica, replica::REPLICA).into()),
-                };
-            }
-            None => {}
-        }
-        tracing::warn!("the bucket is back and has nothing: beginning anew");
-        self.close().await;
-        Acknowledged::forget(&self.context.state)?;
-        self.context.forget_keys()?;
-        Claimed::save(&self.context.state, self.context.ids.replica)?;
-        replica.put_keys_back().await?;
-        self.context.claim_ids().await?;
-        self.context.note_keys()
-    }
-
-    async fn require_what_was_put(&mut self) -> Result<(), Error> {
-        let known = self.session.as_ref().and_then(|session| session.replica.clone());
-        if let Some(known) = known
-            && !settle::is_there(&self.context, &known).await?
-        {
-            self.close().await;
-            // What is under way joins what is gone.
-            Intent::clear(&self.context.state)?;
         }
         Ok(())
     }
