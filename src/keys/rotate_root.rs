@@ -22,7 +22,8 @@
 //! hour or two, and stops then.
 //!
 //! Two at the same time do not work against each other: who sees the other's slot goes on with its root key, and a slot
-//! that was not there at the beginning is not removed.
+//! that was not there at the beginning is not removed; nor is one that neither secret opens and that is younger than an
+//! hour: with another new secret, that of the other's root key cannot be told from any other.
 
 use std::time::Duration;
 
@@ -40,8 +41,14 @@ use crate::units::Timestamp;
 /// of an older one is not taken up as the new one again, since it may be the one that leaked.
 const RECENT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// A slot that neither secret opens may be that of another change at work if it is this old or younger.
+const YOUNG: Duration = Duration::from_secs(60 * 60);
+
 /// Why the slot of another change, with the same new secret, stays: what is written under its root key could be lost.
 const BEGUN_TWICE: &str = "it was made by a change of the root key that was begun twice";
+
+/// Why a young slot stays: data keys may be under its root key by now.
+const MAY_BE_BEGUN: &str = "it was made less than an hour ago: another change of the root key may be at work with it";
 
 /// What was done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,7 +61,8 @@ pub struct RootRotated {
     pub data_keys: usize,
     /// The slots that were removed: their secrets, which nobody but their owners knows, are to be added anew.
     pub removed: Vec<SlotInfo>,
-    /// Slots that are still there although they should have gone. They open nothing any more.
+    /// Slots that are still there although they should have gone. They open nothing any more, unless another change of the
+    /// root key is at work.
     pub left: Vec<Left>,
 }
 
@@ -73,7 +81,8 @@ pub struct Left {
 /// `old` opens the replica now: a secret, or a recovery kit. `new` is one that never opened it, since whoever has the
 /// old root key can put a slot back that an older secret opens. Every slot but the new one goes, and so does every
 /// recovery kit: [`add`] the others again, [`export_recovery`] once more, give the replicator the new secret and start it
-/// again: it begins a generation with the new data key, and until then it writes with the old one.
+/// again: it begins a generation with the new data key, and until then it writes with the old one. A slot that neither
+/// secret opens, and that was made within the last hour, stays: the next change removes it, or [`remove`].
 ///
 /// When this returns, all of it is durable, was read back, and opens; it is small, whatever the size of the backup.
 /// Cut short at any point, run it again with both secrets; until then what opens may be neither of the two.
@@ -85,6 +94,7 @@ pub struct Left {
 /// [`Error::NoEpoch`], [`Error::NotKept`], [`Error::Busy`], those of the store: cut short.
 ///
 /// [`add`]: super::add()
+/// [`remove`]: super::remove()
 /// [`export_recovery`]: super::export_recovery()
 pub async fn rotate_root(
     store: &dyn Store,
@@ -104,7 +114,7 @@ pub async fn rotate_root(
         (Some(_), Some(_)) => return Err(Error::NotNew { kind: new.secret().kind(), location }),
         // Not begun, or not yet so far that the new root key is the right one.
         (Some((root, ids)), None) => {
-            let recent = |root: &&Root| root.slot.is_some_and(|(_, created)| is_recent(created, now));
+            let recent = |root: &&Root| root.slot.is_some_and(|(_, created)| is_within(RECENT, created, now));
             let begun = fresh.others(ids.replica, &bytes).filter(recent);
             let begun = begun.max_by_key(|root| root.slot.map(|(id, created)| (created, id)));
             let mut sources = vec![root];
@@ -148,18 +158,25 @@ pub async fn rotate_root(
         let is_older = it.created.is_none_or(|created| created <= made);
         it.id != slot && is_ours && (!begun.is_right || is_older || opened_by_old.contains(&it.id))
     });
-    let may_be_at_work =
-        |it: &mut SlotInfo| opened_by_new.contains(&it.id) && it.created.is_some_and(|created| is_recent(created, now));
-    let others = old_slots.extract_if(.., may_be_at_work).map(|slot| Left { slot, why: BEGUN_TWICE.into() });
-    let others: Vec<Left> = others.collect();
+    // Of those that may be of a change that is at work.
+    let stays = |it: &SlotInfo| {
+        let created = it.created?;
+        match (opened_by_old.contains(&it.id), opened_by_new.contains(&it.id)) {
+            (_, true) => is_within(RECENT, created, now).then_some(BEGUN_TWICE),
+            (false, false) => is_within(YOUNG, created, now).then_some(MAY_BE_BEGUN),
+            (true, false) => None,
+        }
+    };
+    let others = old_slots.extract_if(.., |it| stays(it).is_some());
+    let others: Vec<Left> = others.filter_map(|slot| stays(&slot).map(|why| Left { why: why.into(), slot })).collect();
     old_slots.sort_by_key(|it| opened_by_old.contains(&it.id));
     let (removed, mut left) = remove(store, old_slots).await?;
     left.extend(others);
     Ok(RootRotated { slot, epoch, data_keys, removed, left })
 }
 
-fn is_recent(created: Timestamp, now: Timestamp) -> bool {
-    u128::from(now.0.abs_diff(created.0)) <= RECENT.as_millis()
+fn is_within(age: Duration, created: Timestamp, now: Timestamp) -> bool {
+    u128::from(now.0.abs_diff(created.0)) <= age.as_millis()
 }
 
 /// Why the old secret does not open the replica.

@@ -135,7 +135,9 @@ async fn root(context: &Context, place: &Place, args: &Args) -> Result<Exit> {
     }
     for left in &done.left {
         let message = format!("slot {} is still there: {}", show::slot(&left.slot, ui), left.why);
-        ui.warn("key.slot_left", &message, &["it opens nothing any more; `waloy key remove` removes it".into()]);
+        let hint =
+            "unless another change of the root key is at work it opens nothing any more: `waloy key remove` removes it";
+        ui.warn("key.slot_left", &message, &[hint.into()]);
     }
     Ok(Exit::Ok)
 }

@@ -9,6 +9,9 @@ use waloy::testing::faulty::{Deletes, FaultyStore, When};
 use super::*;
 use crate::metered::Metered;
 
+/// Nothing that was made then is of a change that is at work now.
+const LONG_AGO: Timestamp = Timestamp(NOW.0 - 2 * 60 * 60 * 1000);
+
 async fn rotate_root(memory: &MemoryStore, old: &Key, new: &Key) -> Result<RootRotated, Error> {
     keys::rotate_root(memory, old, new, "new", NOW).await
 }
@@ -34,7 +37,7 @@ async fn another_root_key_opens_all_that_was_there_and_the_old_one_nothing() {
     insert();
     replicator.sync().await.unwrap();
     let replica = unlock(&memory, &old).await;
-    keys::add(&replica, &raw(1), "another", NOW).await.unwrap();
+    keys::add(&replica, &raw(1), "another", LONG_AGO).await.unwrap();
     let kit_of = |replica: &Replica| {
         Key::new(Secret::from_key_file(keys::export_recovery(replica).unwrap().as_bytes()).unwrap())
     };
@@ -177,7 +180,7 @@ async fn nobody_is_locked_out_by_a_removal(memory: &MemoryStore, old: [&Key; 2],
 async fn cut_short_at_any_request_it_is_completed_with_both_secrets() {
     let (old, new) = (raw(1), raw(2));
     let backup = Backup::make(&old).await;
-    keys::add(&unlock(&backup.store, &old).await, &raw(3), "another", NOW).await.unwrap();
+    keys::add(&unlock(&backup.store, &old).await, &raw(3), "another", LONG_AGO).await.unwrap();
     let mut cuts = 0;
     for when in [When::Before, When::After] {
         for n in 1.. {
@@ -263,6 +266,44 @@ async fn two_at_the_same_time_lose_nothing() {
     }
 }
 
+/// One has put its slot and has a data key in hand; another begins and is done; then the data key of the first is put.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_young_slot_of_a_change_with_another_secret_stays() {
+    let (old, slow, new) = (raw(1), raw(2), raw(3));
+    let backup = Backup::make(&old).await;
+    let memory = &backup.store;
+    let theirs = backup.copy().await;
+    let slot = keys::rotate_root(&theirs, &old, &slow, "slow", NOW).await.unwrap().slot;
+    let take = async |name: KeyName| {
+        let name = name.to_string();
+        let _: () = memory.put(&name, theirs.get(&name, 4096).await.unwrap()).await.unwrap();
+    };
+    take(KeyName::Slot(slot)).await;
+    let done = rotate_root(memory, &old, &new).await.unwrap();
+    take(KeyName::DataKey(Epoch(1))).await;
+    let [left] = &done.left[..] else { panic!("{done:?}") };
+    assert_eq!(left.slot.id, slot);
+    assert!(left.why.starts_with("it was made less than an hour ago"), "{left:?}");
+
+    // The two secrets in hand complete it.
+    rotate_root(memory, &slow, &new).await.unwrap();
+    require_rotated(&backup, memory, &old, &new).await;
+    assert_eq!(refused(memory, &slow).await, "key.wrong");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_of_others_that_stayed_goes_with_a_later_change() {
+    let (old, new, newer) = (raw(1), raw(2), raw(3));
+    let backup = Backup::make(&old).await;
+    let memory = &backup.store;
+    keys::add(&unlock(memory, &old).await, &raw(4), "young", NOW).await.unwrap();
+    assert_eq!(rotate_root(memory, &old, &new).await.unwrap().left.len(), 1);
+    let later = Timestamp(NOW.0 + 60 * 60 * 1000 + 1);
+    let done = keys::rotate_root(memory, &new, &newer, "newer", later).await.unwrap();
+    assert_eq!((done.removed.len(), done.left), (2, Vec::new()));
+    require_rotated(&backup, memory, &new, &newer).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_key_that_somebody_makes_meanwhile_is_taken_along() {
     let (old, new) = (raw(1), raw(2));
@@ -290,7 +331,7 @@ async fn what_cannot_be_done_is_refused_before_anything_is_written() {
     let backup = Backup::make(&old).await;
     let memory = &backup.store;
     let replica = unlock(memory, &old).await;
-    keys::add(&replica, &other, "another", NOW).await.unwrap();
+    keys::add(&replica, &other, "another", LONG_AGO).await.unwrap();
     let kit = Key::new(Secret::from_key_file(keys::export_recovery(&replica).unwrap().as_bytes()).unwrap());
     let is_as_before = rollback::copy(memory).await;
     for (old, new, expected) in [
