@@ -123,7 +123,7 @@ pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mu
     }
 }
 
-/// An object is there already: ours from a try whose answer was lost, or somebody else's.
+/// An object is there already: ours from a try whose answer was lost, or somebody else's. When this returns, it is durable.
 pub(super) async fn require_ours(context: &Context, name: Name, digest: Digest) -> Result<(), Error> {
     let size = context.replica.head(&name.key()).await?.size;
     let found = ObjectReader::open(&context.replica, name, size).await?.outline().digest;
@@ -132,6 +132,7 @@ pub(super) async fn require_ours(context: &Context, name: Name, digest: Digest) 
     }
     if found == digest && !planted::is("our own object is taken for another's") {
         tracing::info!(object = %name, "the store had it already, from a try whose answer was lost");
+        context.replica.make_durable(&name.key()).await?;
         return Ok(());
     }
     Err(Error::Overtaken { object: format!("{}/{name}", context.replica.location()) })

@@ -119,6 +119,7 @@ pub(super) async fn younger(context: &Context, known: GenerationId) -> Result<Op
         if reader.outline().header.writer != context.writer {
             return Err(overtaken_by(context, generation));
         }
+        context.replica.make_durable(&name.key()).await?;
         return Ok(Some(Begun { generation, size, reason: None }));
     }
     Ok(None)
@@ -180,6 +181,7 @@ pub(super) async fn note_ours(context: &Context, known: &mut Acknowledged) -> Re
         if header.writer != context.writer || header.predecessor != known.digest {
             return Err(overtaken());
         }
+        context.replica.make_durable(&name.key()).await?;
         tracing::info!(object = %name, "the replica has it, and we had not noted it");
         *known = known.followed_by(&reader.outline().summary, reader.outline().digest, size);
         table = match PageHashes::load(&context.state, known.generation, known.objects())? {
@@ -255,6 +257,9 @@ async fn note_merged(context: &Context, known: &mut Acknowledged) -> Result<Opti
     }
     match adopt::read(context, &objects).await? {
         (Some((held, table)), true) => {
+            for (name, _) in names {
+                context.replica.make_durable(&name.key()).await?;
+            }
             tracing::info!(object = %name, "the replica has more than was noted, of ours and merged since");
             *known = held;
             Ok(Some(table))

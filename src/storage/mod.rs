@@ -95,6 +95,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// What a listing would say of one object.
     async fn head(&self, key: &str) -> Result<Meta, Error>;
 
+    /// Makes durable an object that a read has found: the put that made it visible may have failed afterwards. Nothing is
+    /// to be done where what is visible is durable.
+    async fn make_durable(&self, key: &str) -> Result<(), Error> {
+        let _ = key;
+        Ok(())
+    }
+
     /// The first objects (1,000 or so) whose keys begin with `prefix` and come after `after` in byte order.
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error>;
 

@@ -185,6 +185,10 @@ impl Store for Retrying {
         self.run(|| self.store.head(key)).await
     }
 
+    async fn make_durable(&self, key: &str) -> Result<(), Error> {
+        self.run(|| self.store.make_durable(key)).await
+    }
+
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
         self.run(|| self.store.list(prefix, after, depth)).await
     }

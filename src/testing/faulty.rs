@@ -22,6 +22,8 @@ pub enum Operation {
     GetRange,
     /// [`Store::head`].
     Head,
+    /// [`Store::make_durable`].
+    MakeDurable,
     /// [`Store::list`].
     List,
     /// [`Store::delete`].
@@ -284,6 +286,10 @@ impl Store for FaultyStore {
 
     async fn head(&self, key: &str) -> Result<Meta, Error> {
         self.request(Operation::Head, key, self.store.head(key)).await
+    }
+
+    async fn make_durable(&self, key: &str) -> Result<(), Error> {
+        self.request(Operation::MakeDurable, key, self.store.make_durable(key)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {

@@ -177,6 +177,34 @@ async fn a_snapshot_that_is_visible_after_all_is_gone_on_with() {
     }
 }
 
+/// A directory that could not be synced after the object had its name: what is visible then is not durable yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_to_be_ours_is_made_durable_before_it_counts() {
+    let scene = Scene::new(1);
+    let replicator = scene.start().await;
+    replicator.sync().await.unwrap();
+    scene.insert(9000);
+    scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::After, ErrorKind::Local);
+    scene.faulty.fail_nth_of(Operation::MakeDurable, 1, When::Before, ErrorKind::Local);
+    replicator.sync().await.unwrap_err();
+    while let Err(error) = replicator.sync().await {
+        assert_eq!(error.kind(), Kind::Database, "{error}");
+    }
+    assert_eq!((scene.faulty.requests_of(Operation::MakeDurable), scene.faulty.pending()), (2, 0));
+    scene.prove().await;
+
+    // Also where another process finds it.
+    scene.insert(9000);
+    scene.faulty.fail_nth_of(Operation::PutIfAbsent, 1, When::After, ErrorKind::Local);
+    replicator.sync().await.unwrap_err();
+    replicator.release().await;
+    let mut again = scene.start().await;
+    again.sync().await.unwrap();
+    assert_eq!((scene.faulty.requests_of(Operation::MakeDurable), scene.faulty.pending()), (3, 0));
+    again.shutdown().await.unwrap();
+    scene.prove().await;
+}
+
 /// New ids were claimed over old generations, of which nothing could be read from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_lost_its_ids_is_left_as_it_is() {

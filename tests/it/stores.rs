@@ -113,6 +113,21 @@ async fn a_directory_is_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn an_object_in_a_directory_is_made_durable_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = DirStore::new(folder.path().join("below"));
+    writer.put("a/b/c", Bytes::from_static(b"x")).await.unwrap();
+    let faulty = FaultyStore::new(Arc::new(DirStore::new(folder.path().join("below"))));
+    let store = Retrying::new(Arc::new(faulty.clone()), Retry::default());
+    store.make_durable("a/b/c").await.unwrap();
+    assert_eq!(faulty.requests_of(Operation::MakeDurable), 1);
+    assert_eq!(store.get("a/b/c", 1).await.unwrap(), "x");
+    for missing in ["a/b", "a/c", "d"] {
+        assert!(store.make_durable(missing).await.unwrap_err().is_not_found(), "{missing}");
+    }
+}
+
+#[tokio::test]
 async fn foreign_files_are_listed_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = DirStore::new(folder.path());

@@ -38,7 +38,7 @@ impl Inner {
         Ok(Meta { key: key.to_owned(), size: metadata.len(), modified: modified(&metadata) })
     }
 
-    fn open(&self, key: &str) -> Result<(File, u64), Error> {
+    pub(super) fn open(&self, key: &str) -> Result<(File, u64), Error> {
         let path = self.path("read", key)?;
         self.at_home("read", key)?;
         let open = || {

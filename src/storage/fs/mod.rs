@@ -175,6 +175,24 @@ impl Inner {
         Ok(put)
     }
 
+    /// Syncs an object that is there, and every directory from it up to the root: a put may have failed after it gave the
+    /// object its name.
+    fn make_durable(&self, key: &str) -> Result<(), Error> {
+        let path = self.path("write", key)?;
+        let file = self.open(key)?.0;
+        let sync = || {
+            file.sync_all()?;
+            for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
+                file::sync_directory(folder)?;
+            }
+            Ok(())
+        };
+        sync().map_err(|error| self.error("write", key, error))?;
+        // What is above the root is not ours, and perhaps not to be opened.
+        let _ = self.root.parent().map(file::sync_directory);
+        self.written_at_home(key, &path)
+    }
+
     /// What was just written is where it belongs.
     fn written_at_home(&self, key: &str, path: &Path) -> Result<(), Error> {
         self.at_home("write", key)?;
@@ -322,6 +340,11 @@ impl Store for DirStore {
     async fn head(&self, key: &str) -> Result<Meta, Error> {
         let key = key.to_owned();
         self.blocking(move |inner| inner.head(&key)).await
+    }
+
+    async fn make_durable(&self, key: &str) -> Result<(), Error> {
+        let key = key.to_owned();
+        self.blocking(move |inner| inner.make_durable(&key)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
