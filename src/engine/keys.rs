@@ -89,18 +89,19 @@ mod sealed {
                 require_meant(&location, state, options)?;
                 Acknowledged::forget(state)?;
             }
+            // A start of ours that was cut short is taken up. The slot of anybody else is not: its root key may be known.
+            let begun = match Claimed::load(state)? {
+                Some(id) if Replica::is_begun(&store, key, id).await.map_err(overtaken)? => Some(id),
+                _ => None,
+            };
             let fresh = ReplicaIds {
-                replica: ReplicaId(clock::random()),
+                replica: begun.unwrap_or_else(|| ReplicaId(clock::random())),
                 database: DatabaseId(clock::random()),
                 hash_key: HashKey(clock::entropy()),
             };
             // Before it is so: whoever is cut short in between has claimed it all the same.
             Claimed::save(state, fresh.replica)?;
             unlocked = Replica::begin(store.clone(), key, &fresh, now).await.map_err(overtaken)?;
-            if let Some(keys) = unlocked.keys().filter(|keys| keys.is_begun()) {
-                // That of a start that was cut short.
-                Claimed::save(state, keys.ids().replica)?;
-            }
             if let (Some(known), Some(keys)) = (&here, unlocked.keys())
                 && known.replica == keys.ids().replica
             {

@@ -70,11 +70,6 @@ impl Sealed {
         Sealed { begun: true, ..self }
     }
 
-    /// This process has put its ids where there were none.
-    pub(crate) fn is_begun(&self) -> bool {
-        self.begun
-    }
-
     /// The error of a data key that does not open: a writer does not go on without it.
     pub(super) fn damage(&self, store: &dyn Store) -> Option<Error> {
         let (epoch, error) = self.damaged.last()?;

@@ -18,7 +18,8 @@ use crate::units::Timestamp;
 enum Found {
     /// Nothing is there.
     Nothing,
-    /// Slots that open, and no `replica`: an earlier start was cut short, or somebody has deleted it.
+    /// A slot that opens, and no `replica`: an earlier start was cut short, or somebody has deleted it, or has put a slot
+    /// there whose root key it knows.
     Slot(Slot, RootKey),
     /// A replica.
     Replica(Sealed),
@@ -33,7 +34,7 @@ impl Replica {
     /// [`Error::WrongKey`] and the others of [`Error::is_bad_key`]; [`Error::Open`] for a replica that is not encrypted;
     /// damage of the keys; those of the store.
     pub async fn unlock(store: Arc<dyn Store>, key: &Key) -> Result<Replica, Error> {
-        match find(&store, key, None).await? {
+        match find(&store, key, None, None).await? {
             Found::Nothing => Ok(Replica::nothing(store)),
             Found::Slot(..) => Err(Error::missing(&*store, REPLICA)),
             Found::Replica(sealed) => Ok(Replica::sealed(store, sealed)),
@@ -47,7 +48,7 @@ impl Replica {
         last: Option<SlotId>,
         now: Timestamp,
     ) -> Result<Replica, Error> {
-        match find(store, key, last).await? {
+        match find(store, key, last, None).await? {
             Found::Nothing | Found::Slot(..) => Ok(Replica::nothing(store.clone())),
             Found::Replica(sealed) => {
                 with_data_key(&**store, &sealed, now).await?;
@@ -56,8 +57,18 @@ impl Replica {
         }
     }
 
-    /// Begins a replica where there is none, with these ids and a new slot, or takes up a start that was cut short. When
-    /// this returns, what it takes to open the replica is durable.
+    /// Whether the replica of this id was begun, and cut short between its slot and `replica`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replica::unlock`].
+    pub(crate) async fn is_begun(store: &Arc<dyn Store>, key: &Key, id: ReplicaId) -> Result<bool, Error> {
+        let found = find(store, key, None, Some(id)).await?;
+        Ok(matches!(found, Found::Slot(slot, _) if slot.replica() == id))
+    }
+
+    /// Begins a replica where there is none, with these ids and a new slot, or with the one that has this id of a replica:
+    /// that of a start that was cut short. When this returns, what it takes to open the replica is durable.
     ///
     /// Who loses a race of two that begin opens the winner's, and leaves no slot behind.
     ///
@@ -71,7 +82,7 @@ impl Replica {
         now: Timestamp,
     ) -> Result<Replica, Error> {
         loop {
-            let begun = match find(&store, key, None).await? {
+            let begun = match find(&store, key, None, Some(fresh.replica)).await? {
                 Found::Replica(sealed) => {
                     with_data_key(&*store, &sealed, now).await?;
                     Some(sealed)
@@ -79,11 +90,10 @@ impl Replica {
                 _ if super::has_snapshot(&*store).await? => {
                     return Err(Error::missing(&*store, REPLICA));
                 }
-                Found::Nothing => begin(&store, key, None, fresh, now).await?,
-                Found::Slot(slot, root) => {
-                    let fresh = ReplicaIds { replica: slot.replica(), ..*fresh };
-                    begin(&store, key, Some((slot, root)), &fresh, now).await?
+                Found::Slot(slot, root) if slot.replica() == fresh.replica => {
+                    begin(&store, key, Some((slot, root)), fresh, now).await?
                 }
+                Found::Nothing | Found::Slot(..) => begin(&store, key, None, fresh, now).await?,
             };
             if let Some(sealed) = begun {
                 return Ok(Replica::sealed(store, sealed));
@@ -131,7 +141,13 @@ impl Sealed {
     }
 }
 
-async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result<Found, Error> {
+/// `last` is the slot that opened last time, and `begun` the replica whose slot counts before others without `replica`.
+async fn find(
+    store: &Arc<dyn Store>,
+    key: &Key,
+    last: Option<SlotId>,
+    begun: Option<ReplicaId>,
+) -> Result<Found, Error> {
     let objects = KeyObjects::read(&**store).await?;
     if objects.is_empty() {
         return Ok(Found::Nothing);
@@ -164,7 +180,8 @@ async fn find(store: &Arc<dyn Store>, key: &Key, last: Option<SlotId>) -> Result
             _ => Error::NoSlot { location: store.location() },
         });
     }
-    let (secret, limit, last) = (key.secret().clone(), key.limit(), last.or(key.slot()));
+    let begun = chosen.iter().find(|slot| objects.replica.is_none() && Some(slot.replica()) == begun).map(Slot::id);
+    let (secret, limit, last) = (key.secret().clone(), key.limit(), begun.or(last).or(key.slot()));
     let (replica, data_keys) = (objects.replica.clone(), objects.data_keys.clone());
     let opening = crate::task::blocking(move || {
         seal::unlock(&secret, &chosen, last, limit, |slot, root| {

@@ -20,6 +20,15 @@ impl Claimed {
         dir.replace(NAME, &[replica.to_string().as_bytes(), b"\n"], true)
     }
 
+    /// Which one it is; `None` also if that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn load(dir: &StateDir) -> Result<Option<ReplicaId>, Error> {
+        Ok(dir.read(NAME)?.and_then(|bytes| std::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()))
+    }
+
     /// Whether it is this one.
     ///
     /// # Errors
@@ -41,9 +50,11 @@ mod tests {
         let dir = StateDir::lock(temp.path(), Timestamp(0)).unwrap();
         let (one, other) = (ReplicaId([1; 16]), ReplicaId([2; 16]));
         assert!(!Claimed::is(&dir, one).unwrap());
+        assert_eq!(Claimed::load(&dir).unwrap(), None);
         for last in [one, other] {
             Claimed::save(&dir, last).unwrap();
             assert_eq!([one, other].map(|id| Claimed::is(&dir, id).unwrap()), [last == one, last == other]);
+            assert_eq!(Claimed::load(&dir).unwrap(), Some(last));
         }
     }
 }

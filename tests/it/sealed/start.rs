@@ -3,7 +3,7 @@
 use waloy::engine::{Hooks, Replicator};
 use waloy::seal::{KeyName, argon2_runs};
 use waloy::storage::{ErrorKind, list_all};
-use waloy::testing::faulty::{FaultyStore, When};
+use waloy::testing::faulty::{FaultyStore, Operation, When};
 
 use super::*;
 use crate::engine::application;
@@ -56,6 +56,72 @@ async fn a_first_start_that_was_cut_short_anywhere_is_taken_up() {
         }
     }
     assert!(cut > 20, "{cut} places");
+}
+
+/// A slot and nothing else: what a start leaves that is cut short before `replica`.
+async fn begin_a_slot(db: &Path, state: &Path, memory: &MemoryStore, ours: &Key) {
+    let slots = keys(memory).await.0 as u64;
+    let faulty = FaultyStore::new(store(memory));
+    faulty.fail_nth_of(Operation::PutIfAbsent, 2 - slots, When::Before, ErrorKind::Denied);
+    let mut options = manual(db, ours);
+    options.state_dir = Some(state.into());
+    let started = Replicator::start(options, Replica::plain(Arc::new(faulty.clone())), Hooks::default()).await;
+    if let Ok(started) = started {
+        started.release().await;
+    }
+    assert_eq!((keys(memory).await, faulty.pending()), ((1, 0), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_slot_of_somebody_else_is_not_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 512);
+    let (memory, ours) = (MemoryStore::new(), key("correct horse"));
+    begin_a_slot(&db, &dir.path().join("theirs"), &memory, &ours).await;
+    let theirs = everything(&memory).await;
+
+    let start = || Replicator::start(manual(&db, &ours), bare(&memory), Hooks::default());
+    let mut replicator = start().await.unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    assert_eq!(keys(&memory).await, (2, 1));
+    let replica = Replica::unlock(store(&memory), &ours).await.unwrap();
+    assert!(model::restore(&replica).await == model::pages_of(&app));
+    start().await.unwrap().shutdown().await.unwrap();
+
+    // Its root key opens nothing of it.
+    let alone = MemoryStore::new();
+    for (name, bytes) in everything(&memory).await {
+        if theirs.iter().any(|(their, _)| *their == name) || !name.starts_with("keys/slot") {
+            alone.put(&name, bytes).await.unwrap();
+        }
+    }
+    assert_eq!(keys(&alone).await, (1, 1));
+    assert_eq!(Replica::unlock(store(&alone), &ours).await.unwrap_err().code(), "key.rotated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_of_our_own_is_taken_up_beside_that_of_somebody_else_and_after_two_cuts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, state) = (dir.path().join("a.db"), dir.path().join("state"));
+    let app = application(&db, 512);
+    let (memory, others, ours) = (MemoryStore::new(), MemoryStore::new(), key("correct horse"));
+    for _ in 0..2 {
+        begin_a_slot(&db, &state, &memory, &ours).await;
+    }
+    begin_a_slot(&db, &dir.path().join("theirs"), &others, &ours).await;
+    for (name, bytes) in everything(&others).await {
+        memory.put(&name, bytes).await.unwrap();
+    }
+    let mut options = manual(&db, &ours);
+    options.state_dir = Some(state);
+    let mut replicator = Replicator::start(options, bare(&memory), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+    replicator.shutdown().await.unwrap();
+    assert_eq!(keys(&memory).await, (2, 1));
+    let replica = Replica::unlock(store(&memory), &ours).await.unwrap();
+    assert!(model::restore(&replica).await == model::pages_of(&app));
 }
 
 #[tokio::test(flavor = "multi_thread")]
