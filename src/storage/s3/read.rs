@@ -90,28 +90,31 @@ impl Inner {
 
 /// Takes all of a body: so many bytes, if that is known, and in any case no more than the limit.
 async fn collect(call: &Call, mut body: ByteStream, len: Option<u64>, limit: u64) -> Result<Bytes, Error> {
-    let mut taken = BytesMut::new();
+    // One chunk that is all there is, is given back as it came. Only the end of the body says that it is as it was sent.
+    let (mut whole, mut taken, mut total) = (None, BytesMut::new(), 0);
     let of = || len.map(|len| format!(" of {len}")).unwrap_or_default();
     loop {
         let chunk = match timeout(STALL, body.next()).await {
+            Ok(Some(Ok(chunk))) if chunk.is_empty() => continue,
             Ok(Some(Ok(chunk))) => chunk,
             Ok(Some(Err(error))) => {
-                let message = format!("the answer broke off after {}{} bytes", taken.len(), of());
+                let message = format!("the answer broke off after {total}{} bytes", of());
                 return Err(call.because(ErrorKind::Unavailable, message, &error));
             }
             Ok(None) => break,
             Err(_) => {
-                let message = format!("the answer stalled after {}{} bytes", taken.len(), of());
+                let message = format!("the answer stalled after {total}{} bytes", of());
                 return Err(call.error(ErrorKind::Unavailable, message));
             }
         };
-        let total = taken.len() as u64 + chunk.len() as u64;
+        total += chunk.len() as u64;
         if total > len.unwrap_or(limit) {
             let kind = if len.is_some() { ErrorKind::Other } else { ErrorKind::TooLarge };
             return Err(call.error(kind, format!("the answer has more than {} bytes", len.unwrap_or(limit))));
         }
         if taken.is_empty() && len == Some(total) {
-            return Ok(chunk);
+            whole = Some(chunk);
+            continue;
         }
         if taken.is_empty() {
             taken.reserve(len.unwrap_or(0) as usize);
@@ -119,11 +122,11 @@ async fn collect(call: &Call, mut body: ByteStream, len: Option<u64>, limit: u64
         taken.extend_from_slice(&chunk);
     }
     match len {
-        Some(len) if len != taken.len() as u64 => {
-            let message = format!("the answer ended after {} of {len} bytes", taken.len());
+        Some(len) if len != total => {
+            let message = format!("the answer ended after {total} of {len} bytes");
             Err(call.error(ErrorKind::Unavailable, message))
         }
-        _ => Ok(taken.freeze()),
+        _ => Ok(whole.unwrap_or_else(|| taken.freeze())),
     }
 }
 
@@ -167,7 +170,9 @@ pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::sync::Arc;
+    use std::task::{Context, Poll};
 
     use super::*;
 
@@ -199,5 +204,32 @@ mod tests {
         assert_eq!(collect(Some(6), 9).await, Err(ErrorKind::Unavailable));
         assert_eq!(collect(Some(4), 9).await, Err(ErrorKind::Other));
         assert_eq!(collect(None, 4).await, Err(ErrorKind::TooLarge));
+    }
+
+    /// One chunk, and then an error where the end would be: a checksum that does not match.
+    struct Mismatch(Option<Bytes>);
+
+    impl http_body::Body for Mismatch {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(Some(match self.0.take() {
+                Some(chunk) => Ok(http_body::Frame::data(chunk)),
+                None => Err(std::io::Error::other("the checksum does not match")),
+            }))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_found_at_the_end_of_a_body_counts_also_if_it_came_in_one_chunk() {
+        for len in [Some(5), None] {
+            let body = ByteStream::from_body_1_x(Mismatch(Some(Bytes::from_static(b"hello"))));
+            let error = collect(&call(), body, len, 9).await.unwrap_err();
+            assert!(error.is_transient() && error.message.contains("broke off after 5"), "{error}");
+        }
     }
 }
