@@ -15,13 +15,19 @@ use crate::storage::{Depth, Error, Listing, Meta, key};
 impl Inner {
     pub(super) fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
         key::check_prefix(&self.location, prefix)?;
+        self.list_by(prefix, || {
+            let mut walk = Walk { prefix, after, depth, found: Listing::default(), last: None };
+            let folder = prefix.rfind('/').map_or("", |at| &prefix[..=at]);
+            walk.directory(&self.root.join(folder), folder).map(|_| walk.found)
+        })
+    }
+
+    /// At home before the walk and after it: what was unmounted in between is not empty.
+    fn list_by(&self, prefix: &str, walk: impl FnOnce() -> io::Result<Listing>) -> Result<Listing, Error> {
         self.at_home("list", prefix)?;
-        let mut walk = Walk { prefix, after, depth, found: Listing::default(), last: None };
-        let folder = prefix.rfind('/').map_or("", |at| &prefix[..=at]);
-        match walk.directory(&self.root.join(folder), folder) {
-            Ok(_) => Ok(walk.found),
-            Err(error) => Err(self.error("list", prefix, error)),
-        }
+        let walked = walk();
+        self.at_home("list", prefix)?;
+        walked.map_err(|error| self.error("list", prefix, error))
     }
 }
 
@@ -157,4 +163,28 @@ fn entries(path: &Path, folder: &str) -> io::Result<Vec<(String, bool)>> {
     }
     entries.sort_unstable();
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::DirStore;
+    use super::*;
+    use crate::storage::ErrorKind;
+
+    #[test]
+    fn a_root_that_goes_away_during_a_listing_is_not_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, away) = (dir.path().join("root"), dir.path().join("away"));
+        let store = DirStore::new(&root);
+        store.inner.put("a", b"", true).unwrap();
+        let listed = store.inner.list_by("", || {
+            std::fs::rename(&root, &away)?;
+            let found = entries(&root, "")?;
+            assert!(found.is_empty());
+            Ok(Listing::default())
+        });
+        assert_eq!(listed.map(|it| it.objects).unwrap_err().kind, ErrorKind::NoBucket);
+        std::fs::rename(&away, &root).unwrap();
+        assert_eq!(store.inner.list("", None, Depth::All).unwrap().objects.len(), 1);
+    }
 }
