@@ -73,6 +73,15 @@ pub fn named(error: &Error) -> Error {
     if error.code() == "key.missing" && !is_told { error.hint(NAME_ONE) } else { error }
 }
 
+/// What is read from now on is in no core dump, and no other program of the user reads it from this one's memory.
+#[cfg(feature = "encryption")]
+fn keep_out_of_dumps() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
+        tracing::debug!(%error, "a core dump would have the secret in it");
+    }
+}
+
 /// A variable of the environment, whatever its bytes; an empty one counts as unset.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

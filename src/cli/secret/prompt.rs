@@ -54,6 +54,7 @@ fn terminal(context: &Context) -> Result<Option<OwnedFd>> {
     if !is_typed(context) {
         return Ok(None);
     }
+    super::keep_out_of_dumps();
     io::stdin().as_fd().try_clone_to_owned().map(Some).map_err(unusable)
 }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::args::{COMMAND, CREDENTIAL, Encrypt, FD, FILE, KEY_FILE, PASSPHRASE, SecretArgs};
 use super::found::Found;
 use super::source::{Source, choose};
-use super::{command, read, variable};
+use super::{command, keep_out_of_dumps, read, variable};
 use crate::cli::context::Context;
 use crate::error::{Error, Kind, Result};
 
@@ -136,6 +136,7 @@ pub(super) async fn look(
         return Ok(None);
     }
     let Some(source) = choose(args, variable)? else { return Ok(None) };
+    keep_out_of_dumps();
     Ok(Some(match source {
         Source::File(path) => {
             let (bytes, origin, warning) = file(path).await?;

@@ -276,3 +276,13 @@ fn a_command_that_does_not_end_is_killed() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_a_secret_is_read_there_is_no_core_dump() {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    let dir = tempfile::tempdir().unwrap();
+    found(&passphrase_file(&private_file(dir.path(), "pass", SECRET)), &[]);
+    assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+}
