@@ -38,6 +38,10 @@ pub enum Reclaimed {
 }
 
 pub(super) fn reclaim(live: &mut Live, sink: &mut dyn Sink) -> Result<Reclaimed, Error> {
+    live.require_identity()?;
+    if !live.shares_the_index() {
+        return Ok(Reclaimed::Some);
+    }
     let checkpointer = connect(live)?;
     let mut before = u64::MAX;
     loop {

@@ -62,10 +62,15 @@ impl Totals {
 
 #[derive(Debug)]
 struct Identity {
+    /// The path as it was given: a link in it may be pointed elsewhere.
+    given: PathBuf,
     database: Option<FileId>,
     wal: Option<FileId>,
     /// Of the wal-index: one that was made anew by others, ours would never hear of again.
     shm: Option<FileId>,
+    /// The wal-index has no name any more. Whoever has it open, as we have, still meets the others there; a connection of
+    /// another process would make a second one, and neither would know of the other's locks.
+    unlinked: bool,
     asked: Instant,
     /// It is to be asked now.
     is_due: bool,
@@ -92,21 +97,24 @@ impl Live {
     ///
     /// [`Error::PositionLost`] if the log no longer holds the place; others say why the database cannot be replicated.
     pub fn open(path: &Path, options: Options, resume: Option<&Place>, sink: &mut dyn Sink) -> Result<Live, Error> {
-        let path = open::resolve(path)?;
+        let given = path;
+        let path = open::resolve(given)?;
         open::check(&path, options)?;
         let pins = [Pin::open(&path, options)?, Pin::open(&path, options)?];
         pins[0].hold(&path)?;
         let (tail, captured) = Tail::attach(&pins[0], resume, sink)?;
         let identity = Identity {
+            given: given.to_owned(),
             database: FileId::of(&path),
             wal: FileId::of(&open::beside(&path, "-wal")),
             shm: FileId::of(&open::beside(&path, "-shm")),
+            unlinked: false,
             asked: Instant::now(),
             is_due: false,
         };
         let mut totals = Totals::default();
         totals.add(captured, tail.page_size());
-        let live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true, totals };
+        let mut live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true, totals };
         live.require_identity()?;
         Ok(live)
     }
@@ -116,9 +124,14 @@ impl Live {
         self.totals
     }
 
-    /// Whether the log has frames that no checkpoint has copied into the database file.
+    /// Whether the log has frames that no checkpoint has copied into the database file, and we may run one.
     pub fn is_reclaimable(&self) -> bool {
-        self.index().is_ok_and(|index| index.backfilled < index.max_frame)
+        self.shares_the_index() && self.index().is_ok_and(|index| index.backfilled < index.max_frame)
+    }
+
+    /// Whether a connection that is opened now meets the same wal-index: without that nobody may checkpoint.
+    pub(super) fn shares_the_index(&self) -> bool {
+        !self.identity.unlinked
     }
 
     /// The path with links resolved.
@@ -283,11 +296,28 @@ impl Live {
         self.options
     }
 
-    fn require_identity(&self) -> Result<(), Error> {
+    /// Whether the files are still the ones that were opened. A `-shm` that was removed beside the others is no reason
+    /// to let go of it, since the application may still have it open: opened anew, SQLite would make a second one for us,
+    /// in which its commits are never seen, and a checkpoint of ours would copy frames that it has overwritten.
+    pub(super) fn require_identity(&mut self) -> Result<(), Error> {
         let moved = handle::has_moved(&self.pins[0].connection).map_err(Error::file("look at the database file"))?;
+        let elsewhere = FileId::of(&self.identity.given).is_some_and(|now| Some(now) != self.identity.database);
+        let shm = FileId::of(&open::beside(&self.path, "-shm"));
         let same = FileId::of(&self.path) == self.identity.database
             && FileId::of(&open::beside(&self.path, "-wal")) == self.identity.wal
-            && FileId::of(&open::beside(&self.path, "-shm")) == self.identity.shm;
-        if moved || !same { Err(Error::Replaced(self.path.clone())) } else { Ok(()) }
+            && (shm.is_none() || shm == self.identity.shm);
+        if moved || elsewhere || !same {
+            return Err(Error::Replaced(self.path.clone()));
+        }
+        if shm.is_none() && !self.identity.unlinked {
+            tracing::error!(
+                "{}-shm was removed while the database is in use: capture goes on, and checkpoints are left to the \
+                 application; whoever opens the database now may corrupt it: stop the application, then waloy, and \
+                 start both again",
+                self.path.display()
+            );
+        }
+        self.identity.unlinked = shm.is_none();
+        Ok(())
     }
 }

@@ -69,7 +69,7 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn new(context: Arc<Context>, session: Session, commands: mpsc::Receiver<Command>) -> Actor {
-        let wake = Wake::new(&beside(&context.options.db_path, "-wal"));
+        let wake = wake(&context);
         Actor {
             automatic: context.options.automatic,
             context,
@@ -269,7 +269,7 @@ impl Actor {
                 opened => Some(opened?),
             };
             self.keeper.let_go().await;
-            self.wake = Wake::new(&beside(&self.context.options.db_path, "-wal"));
+            self.wake = wake(&self.context);
         }
         Ok(())
     }
@@ -459,4 +459,10 @@ fn answer(asked: Vec<Reply<Option<Synced>>>, synced: &Result<Option<Synced>, Pub
     for reply in asked {
         let _ = reply.send(synced.clone());
     }
+}
+
+/// Watches the WAL of the file that the path leads to now.
+fn wake(context: &Context) -> Wake {
+    let given = &context.options.db_path;
+    Wake::new(&beside(&db::resolve(given).unwrap_or_else(|_| given.clone()), "-wal"))
 }

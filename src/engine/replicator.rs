@@ -76,9 +76,11 @@ impl Replicator {
     /// In automatic mode a store that cannot be reached is waited for.
     pub async fn start(options: Options, replica: Replica, hooks: Hooks) -> Result<Replicator> {
         let mut options = options;
-        options.db_path = wait_for_database(&options).await?;
+        let resolved = wait_for_database(&options).await?;
+        // As it was given, since a link in it may be pointed elsewhere; the working directory may change as well.
+        options.db_path = std::path::absolute(&options.db_path).unwrap_or_else(|_| resolved.clone());
         preflight(&options).await?;
-        let state_dir = options.state_dir.clone().unwrap_or_else(|| default_state_dir(&options.db_path));
+        let state_dir = options.state_dir.clone().unwrap_or_else(|| default_state_dir(&resolved));
         let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
         let options = Arc::new(options);
         let mut pace = Pace::new(options.clone(), hooks.clone());
@@ -114,7 +116,7 @@ impl Replicator {
         };
         pace.arrived().await;
         context.tell(Event::Started {
-            db: context.options.db_path.clone(),
+            db: resolved,
             destination: context.replica.location(),
             encrypted: context.replica.is_sealed(),
             db_bytes: u64::from(session.observer.pages) * u64::from(session.observer.page_size.get()),

@@ -278,6 +278,40 @@ async fn a_file_that_is_replaced_under_the_replicator_is_followed() {
     assert_eq!(replica::generations(&*left.replica).await.unwrap().len(), 1);
 }
 
+/// As a deployment does it: `current` leads to the directory of the next release, into which the database was copied.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_pointed_at_a_copy_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two, current, next] = ["one", "two", "current", "next"].map(|name| dir.path().join(name));
+    std::fs::create_dir(&one).unwrap();
+    std::fs::create_dir(&two).unwrap();
+    std::os::unix::fs::symlink(&one, &current).unwrap();
+    let db = current.join("a.db");
+    let app = application(&db, 4096);
+    for _ in 0..100 {
+        app.execute("INSERT INTO t(x) VALUES (randomblob(20000))", []).unwrap();
+    }
+    let replica = Replica::plain(Arc::new(MemoryStore::new()));
+    let mut replicator = Replicator::start(manual(&db), replica.clone(), Hooks::default()).await.unwrap();
+    replicator.sync().await.unwrap();
+
+    app.execute("VACUUM INTO ?1", [two.join("a.db").to_str().unwrap()]).unwrap();
+    let left = app;
+    std::os::unix::fs::symlink(&two, &next).unwrap();
+    std::fs::rename(&next, &current).unwrap();
+    let app = Connection::open(&db).unwrap();
+    app.execute_batch("PRAGMA journal_mode = WAL; INSERT INTO t(x) VALUES ('in the next release')").unwrap();
+    replicator.sync().await.unwrap();
+    let restored = model::restore(&replica).await;
+    assert!(restored == model::pages_of(&app), "the file that the path leads to is what counts");
+    app.execute("INSERT INTO t(x) VALUES ('later')", []).unwrap();
+    replicator.sync().await.unwrap();
+    assert!(model::restore(&replica).await == model::pages_of(&app));
+    replicator.shutdown().await.unwrap();
+    assert_eq!(replica::generations(&*replica).await.unwrap().len(), 1, "it is the same database");
+    drop(left);
+}
+
 fn replace_by_a_copy(db: &Path, copy: &Path) {
     let source = Connection::open(db).unwrap();
     source.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();

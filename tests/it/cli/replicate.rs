@@ -254,3 +254,31 @@ fn the_status_tells_whether_the_replica_follows() {
     assert!(gone.err.contains("app.db does not exist") && gone.err.contains("waloy restore app.db"), "{gone:?}");
     assert_eq!(status(&["--check"]).code, Some(8));
 }
+
+/// The application has it open still, and goes on in it: a second one would know nothing of its commits and its locks.
+#[test]
+fn a_wal_index_that_was_removed_under_an_application_is_not_made_a_second_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = database(&dir.path().join("app.db"));
+    app.pragma_update(None, "wal_autocheckpoint", 50).unwrap();
+    let args = ["app.db", "--checkpoint-threshold", "64KiB"];
+    let child = replicate(dir.path(), &args, &["app.db.waloy/replica"]);
+    insert(&app);
+    waloy(dir.path(), &["sync", "app.db"]).ok();
+    let shm = dir.path().join("app.db-shm");
+    std::fs::remove_file(&shm).unwrap();
+    // Beyond the time after which the files are asked whether they are the same, and over and over the threshold.
+    for _ in 0..60 {
+        (0..20).for_each(|_| insert(&app));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    waloy(dir.path(), &["sync", "app.db"]).ok();
+    assert!(!shm.exists(), "there is one wal-index, and it has no name");
+    signal(&child, "-TERM");
+    let stopped = finish(child).ok();
+    assert!(stopped.err.contains("app.db-shm was removed while the database is in use"), "{stopped:?}");
+    let sound: String = app.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok", "the source");
+    waloy(dir.path(), &["restore", "app.db", "-o", "copy.db"]).ok();
+    assert_is(&dir.path().join("copy.db"), &image(&app));
+}
