@@ -32,6 +32,7 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("db.not_a_database", "8", "the file was not written by SQLite"),
     ("db.not_a_file", "8", "a directory, a socket, a device"),
     ("db.not_wal", "8", "rollback-journal mode"),
+    ("db.overwritten", "8", "something else than SQLite wrote to the file while it was open"),
     ("db.owner", "8", "the database belongs to another user"),
     ("db.page_size", "8", "the page size changed while the database was open"),
     ("db.position_lost", "8", "the WAL no longer holds the place where capture would go on"),

@@ -67,6 +67,9 @@ pub enum Error {
     /// The file or its WAL was renamed, deleted or replaced while it was open.
     #[error("{} was replaced or removed", .0.display())]
     Replaced(PathBuf),
+    /// The database file changed, and no checkpoint had changed it.
+    #[error("{} was written to by something else than SQLite", .0.display())]
+    Overwritten(PathBuf),
     /// The log is not what the wal-index says it is.
     #[error("the WAL does not match the wal-index: {0}")]
     Mismatch(String),
@@ -171,6 +174,7 @@ impl Error {
                 | Error::Header(_)
                 | Error::PageSize
                 | Error::Replaced(_)
+                | Error::Overwritten(_)
         )
     }
 
@@ -233,6 +237,11 @@ impl From<Error> for PublicError {
                 ("db.sqlite_too_old", "link libsqlite3-sys 0.37 or later with its bundled SQLite")
             }
             Error::Replaced(_) => ("db.replaced", "start again to take the new file's state"),
+            Error::Overwritten(_) => (
+                "db.overwritten",
+                "run PRAGMA integrity_check; before a file is copied over a database, stop the application and waloy, and \
+                 remove its -wal and -shm",
+            ),
             Error::Mismatch(_) | Error::Frame(_) | Error::Header(_) => {
                 ("db.wal_damaged", "check the disk, and run PRAGMA integrity_check")
             }

@@ -28,10 +28,14 @@ impl Code {
     }
 }
 
+/// Where `nBackfillAttempted` is in the wal-index: `WalCkptInfo` in `wal.c`, since SQLite 3.11.
+const ATTEMPTED_AT: usize = 128;
+
 /// What `xShmMap` says of the wal-index.
 pub(super) enum SharedMemory {
-    /// The first bytes of it, as they were at one moment or while they changed.
-    Bytes([u8; INDEX_LEN]),
+    /// The first bytes of it, as they were at one moment or while they changed, and the frames that the checkpoint begun last
+    /// was to copy (`nBackfillAttempted`).
+    Bytes([u8; INDEX_LEN], u32),
     /// There is none: the database is not in WAL mode, or `-shm` cannot be written.
     None,
 }
@@ -141,6 +145,9 @@ impl File<'_> {
         if page.is_null() {
             return Ok(SharedMemory::None);
         }
+        // SAFETY: the mapping is at least 32 KiB long and aligned to pages; other processes write to it at any time, so it
+        // is read as atomics.
+        let load = |at: usize| unsafe { (*page.cast::<AtomicU32>().add(at / 4)).load(Ordering::Relaxed) };
         let mut bytes = [0u8; INDEX_LEN];
         // As SQLite reads it: first copy, barrier, second copy; a writer writes the second first.
         fence(Ordering::SeqCst);
@@ -148,11 +155,9 @@ impl File<'_> {
             if at == 12 {
                 fence(Ordering::SeqCst);
             }
-            // SAFETY: the mapping is at least 32 KiB long and aligned to pages; other processes write to it at any
-            // time, so it is read as atomics.
-            let value = unsafe { (*page.cast::<AtomicU32>().add(at)).load(Ordering::Relaxed) };
-            word.copy_from_slice(&value.to_ne_bytes());
+            word.copy_from_slice(&load(4 * at).to_ne_bytes());
         }
-        Ok(SharedMemory::Bytes(bytes))
+        fence(Ordering::SeqCst);
+        Ok(SharedMemory::Bytes(bytes, load(ATTEMPTED_AT)))
     }
 }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::checkpoint::{self, Reclaimed};
 use super::error::Error;
 use super::handle;
-use super::open::{self, FileId, Options};
-use super::pin::Pin;
+use super::open::{self, FileId, Options, Written};
+use super::pin::{Backfill, Pin};
 use super::tail::{Captured, Place, Sink, Tail};
 use crate::planted;
 use crate::units::{FrameNo, PageNo, PageSize};
@@ -71,6 +71,8 @@ struct Identity {
     /// The wal-index has no name any more. Whoever has it open, as we have, still meets the others there; a connection of
     /// another process would make a second one, and neither would know of the other's locks.
     unlinked: bool,
+    /// The database file as it was when so much of the log had been copied into it.
+    written: Option<(Backfill, Option<Written>)>,
     asked: Instant,
     /// It is to be asked now.
     is_due: bool,
@@ -109,6 +111,7 @@ impl Live {
             wal: FileId::of(&open::beside(&path, "-wal")),
             shm: FileId::of(&open::beside(&path, "-shm")),
             unlinked: false,
+            written: None,
             asked: Instant::now(),
             is_due: false,
         };
@@ -318,6 +321,19 @@ impl Live {
             );
         }
         self.identity.unlinked = shm.is_none();
-        Ok(())
+        self.require_only_checkpoints()
+    }
+
+    /// In WAL mode nothing but a checkpoint writes to the database file, and it says so in the wal-index before and after.
+    /// What else has changed it, such as `cp` from a backup, was captured by nobody.
+    fn require_only_checkpoints(&mut self) -> Result<(), Error> {
+        let before = self.pins[0].backfill()?;
+        let written = Written::of(&self.path);
+        let Some(quiet) = before.filter(|_| before == self.pins[0].backfill().ok().flatten()) else { return Ok(()) };
+        let last = self.identity.written.replace((quiet, written));
+        match last {
+            Some((then, was)) if then == quiet && was != written => Err(Error::Overwritten(self.path.clone())),
+            _ => Ok(()),
+        }
     }
 }

@@ -32,6 +32,16 @@ impl FileId {
     }
 }
 
+/// Length and time of the last change in seconds and nanoseconds, by which a file that was written to is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Written(u64, i64, i64);
+
+impl Written {
+    pub(super) fn of(path: &Path) -> Option<Written> {
+        std::fs::metadata(path).ok().map(|meta| Written(meta.len(), meta.mtime(), meta.mtime_nsec()))
+    }
+}
+
 /// The path with every link resolved: the WAL lies beside the file that a link points to.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::error::Error;
 use super::handle::{self, SharedMemory};
 use super::open;
+use crate::units::FrameNo;
 use crate::wal::{Index, IndexError};
 
 /// How often a wal-index that is being written is read again before it counts as torn.
@@ -62,7 +63,7 @@ impl Pin {
         for attempt in 0..SETTLE_TRIES {
             match file.shared_memory().map_err(Error::file("map the wal-index"))? {
                 SharedMemory::None => return Err(Error::Index(IndexError::Uninitialised)),
-                SharedMemory::Bytes(bytes) => match Index::parse(&bytes) {
+                SharedMemory::Bytes(bytes, _) => match Index::parse(&bytes) {
                     Ok(index) => return Ok(index),
                     Err(error) => last = error,
                 },
@@ -73,4 +74,22 @@ impl Pin {
         }
         Err(Error::Index(last))
     }
+
+    /// How much of which log was in the database file when nobody was copying any of it; `None` while somebody may be.
+    pub(super) fn backfill(&self) -> Result<Option<Backfill>, Error> {
+        let file = handle::database(&self.connection).map_err(Error::file("reach the database file"))?;
+        let SharedMemory::Bytes(bytes, attempted) = file.shared_memory().map_err(Error::file("map the wal-index"))?
+        else {
+            return Ok(None);
+        };
+        let index = Index::parse(&bytes).ok().filter(|index| index.backfilled.0 == attempted);
+        Ok(index.map(|index| Backfill { salts: index.salts, frames: index.backfilled }))
+    }
+}
+
+/// How much of a log a checkpoint has copied into the database file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Backfill {
+    salts: [u8; 8],
+    frames: FrameNo,
 }

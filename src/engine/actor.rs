@@ -20,6 +20,7 @@ use super::wake::Wake;
 use crate::db::{self, Reclaimed, beside};
 use crate::error::Error as PublicError;
 use crate::format::Reason;
+use crate::state::Acknowledged;
 use crate::units::Timestamp;
 
 mod bucket;
@@ -63,6 +64,8 @@ pub(super) struct Actor {
     rollover: Option<Rollover>,
     /// The bucket was gone, or what we have put there: whether it is the same has to be asked.
     ask_for_bucket: bool,
+    /// Something else than SQLite wrote to the database, and what it is now was not compared since.
+    overwritten: bool,
     /// Is at work while there is no session, for want of a store.
     keeper: Keeper,
 }
@@ -81,6 +84,7 @@ impl Actor {
             trouble: None,
             rollover: None,
             ask_for_bucket: false,
+            overwritten: false,
             keeper: Keeper::default(),
         }
     }
@@ -188,7 +192,7 @@ impl Actor {
     async fn sync_now(&mut self) -> Result<Option<Synced>, Error> {
         match self.sync_once().await {
             // What is asked is about the file that has the name now.
-            Err(error @ Error::Db(db::Error::Replaced(_))) => {
+            Err(error @ Error::Db(db::Error::Replaced(_) | db::Error::Overwritten(_))) => {
                 self.doubt(&error);
                 self.sync_once().await
             }
@@ -258,16 +262,22 @@ impl Actor {
         }
         if self.session.as_ref().is_some_and(|session| session.broken || session.observer.pulse().borrow().lost) {
             tracing::warn!("opening the database anew");
+            if self.session().observer.pulse().borrow().overwritten {
+                tracing::error!("something else than SQLite wrote to the database: every page is compared");
+                Acknowledged::forget_place(&self.context.state)?;
+                self.overwritten = true;
+            }
             self.close().await;
         }
         if self.session.is_none() {
-            self.session = match Session::open(&self.context).await {
+            self.session = match Session::open(&self.context, self.overwritten).await {
                 Err(error) if error.is_not_of_database() => {
                     self.keeper.watch(&self.context.options, &self.context.hooks).await;
                     return Err(error);
                 }
                 opened => Some(opened?),
             };
+            self.overwritten = false;
             self.keeper.let_go().await;
             self.wake = wake(&self.context);
         }

@@ -39,6 +39,8 @@ pub(super) struct Pulse {
     pub(super) pending: bool,
     /// Capture has lost its thread: the database has to be opened anew.
     pub(super) lost: bool,
+    /// Something else than SQLite wrote to the database: that the WAL is the one that was followed tells nothing.
+    pub(super) overwritten: bool,
     /// Nothing could be captured for a while: whoever asks is told why.
     pub(super) failing: bool,
 }
@@ -81,6 +83,7 @@ pub(super) struct Observer {
     hurried: Option<Instant>,
     captured_at: Timestamp,
     lost: bool,
+    overwritten: bool,
     /// Since when each look has failed.
     failing: Option<Instant>,
 }
@@ -107,6 +110,7 @@ impl Observer {
             ticked: 0,
             hurried: None,
             lost: false,
+            overwritten: false,
             failing: None,
         };
         observer.count();
@@ -120,7 +124,13 @@ impl Observer {
         }
         let captured = self.live.advance(&mut self.pending).map(drop);
         self.count();
-        captured.inspect_err(|error| self.lost |= error.is_loss())
+        captured.inspect_err(|error| self.lose(error))
+    }
+
+    /// After some errors everything has to be opened anew.
+    fn lose(&mut self, error: &db::Error) {
+        self.lost |= error.is_loss();
+        self.overwritten |= matches!(error, db::Error::Overwritten(_));
     }
 
     /// Notes what was captured. The time is read after the end of the WAL was.
@@ -176,7 +186,7 @@ impl Observer {
         let (began, frames) = (Instant::now(), self.live.frames().0);
         let outcome = self.live.reclaim(&mut self.pending);
         self.count();
-        let outcome = outcome.inspect_err(|error| self.lost |= error.is_loss())?;
+        let outcome = outcome.inspect_err(|error| self.lose(error))?;
         (self.hooks.events)(Event::Checkpoint { frames, outcome, duration: began.elapsed() });
         Ok(outcome)
     }
@@ -247,7 +257,7 @@ impl Observer {
             let truncated = self.live.truncate(&mut self.pending);
             self.count();
             if let Err(error) = truncated {
-                self.lost |= error.is_loss();
+                self.lose(&error);
                 tracing::debug!(%error, "cannot truncate the WAL now");
             }
         }
@@ -255,6 +265,6 @@ impl Observer {
 
     fn pulse(&self) -> Pulse {
         let failing = self.failing.is_some_and(|since| since.elapsed() >= PATIENCE);
-        Pulse { pending: !self.pending.is_empty(), lost: self.lost, failing }
+        Pulse { pending: !self.pending.is_empty(), lost: self.lost, overwritten: self.overwritten, failing }
     }
 }

@@ -109,7 +109,7 @@ impl Replicator {
             conditional,
         });
         let session = loop {
-            match Session::open(&context).await {
+            match Session::open(&context, false).await {
                 Ok(session) => break session,
                 Err(error) => pace.again(error).await?,
             }

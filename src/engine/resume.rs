@@ -24,9 +24,10 @@ use crate::units::{DbChecksum, PageSize};
 
 impl Session {
     /// Opens the database and goes on with what the replica holds; where another writer has taken it over, with a new
-    /// generation if that is wished.
-    pub(super) async fn open(context: &Context) -> Result<Session, Error> {
-        match Session::go_on(context).await {
+    /// generation if that is wished. Every page is compared with it where the WAL does not go on from there, or with
+    /// `compare` in any case.
+    pub(super) async fn open(context: &Context, compare: bool) -> Result<Session, Error> {
+        match Session::go_on(context, compare).await {
             Err(error @ Error::Overtaken { .. }) if context.may_take_back()? => {
                 tracing::warn!(%error, "beginning a new generation, as configured");
                 // What is noted stays until the new generation is acknowledged: until then it tells why one is needed.
@@ -37,7 +38,7 @@ impl Session {
         }
     }
 
-    async fn go_on(context: &Context) -> Result<Session, Error> {
+    async fn go_on(context: &Context, compare: bool) -> Result<Session, Error> {
         let mut known = Acknowledged::load(&context.state)?.filter(|known| known.replica == context.ids.replica);
         if let Some(known) = &mut known {
             // It may have been moved, and is where it is found now.
@@ -83,7 +84,7 @@ impl Session {
                 }
             },
         }
-        let mut opened = observe(context, known.as_ref(), table.as_ref(), origin).await?;
+        let mut opened = observe(context, known.as_ref(), table.as_ref(), origin, compare).await?;
         let settled = opened.wanted == Some(Reason::Replaced) || (origin == Origin::Noted && opened.at_its_place);
         if let Some(quiet) = quiet.filter(|_| !settled)
             && !quiet.holds(context).await?
@@ -267,6 +268,7 @@ async fn observe(
     known: Option<&Acknowledged>,
     table: Option<&PageHashes>,
     origin: Origin,
+    compare: bool,
 ) -> Result<Opened, Error> {
     if origin == Origin::Broken {
         return observe_beside_a_broken_one(context, known.zip(table)).await;
@@ -275,7 +277,7 @@ async fn observe(
         let wanted = known.is_some().then_some(Reason::StateLost);
         return Ok(Opened::with(start_observer(context, None).await?, wanted));
     };
-    let resumed = match known.wal.position() {
+    let resumed = match known.wal.position().filter(|_| !compare) {
         Some(position) => match start_observer(context, Some(db::Place { position, pages: known.pages })).await {
             Ok(observer) => Some(observer),
             Err(error) if error.is_loss() && !matches!(error, db::Error::Replaced(_)) => {

@@ -163,6 +163,18 @@ impl Acknowledged {
         dir.sync()
     }
 
+    /// Forgets where in the WAL capture could be gone on with: the next start compares every page. When this returns, that
+    /// is durable.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn forget_place(dir: &StateDir) -> Result<(), Error> {
+        let Some(mut known) = Acknowledged::load(dir)? else { return Ok(()) };
+        known.wal.header.clear();
+        known.save_durably(dir)
+    }
+
     /// The same replica after one more segment, of so many bytes in the store.
     #[must_use]
     pub fn followed_by(&self, summary: &Summary, digest: Digest, stored_bytes: u64) -> Acknowledged {

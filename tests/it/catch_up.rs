@@ -278,6 +278,47 @@ async fn a_file_that_is_replaced_under_the_replicator_is_followed() {
     assert_eq!(replica::generations(&*left.replica).await.unwrap().len(), 1);
 }
 
+/// `cp` over a database in use is no commit, and the log goes on behind it as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_overwritten_in_its_place_is_compared_with_the_replica() {
+    let (left, app) = Left::new(4096).await;
+    restart_log(&app);
+    let (hooks, events) = listening();
+    let mut options = manual(&left.db);
+    options.automatic = true;
+    options.sync_interval = Duration::from_millis(20);
+    let mut replicator = Replicator::start(options, left.replica.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    let restored = || async { model::restore(&left.replica).await };
+    assert!(restored().await == model::pages_of(&app));
+    // A quiet moment in which the files were looked at.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    drop(app);
+    let copy = left.db.with_file_name("copy.db");
+    copied(&left.db, &copy);
+    let changed = Connection::open(&copy).unwrap();
+    changed.execute_batch("UPDATE t SET x = zeroblob(10) WHERE id = 9; PRAGMA journal_mode = DELETE").unwrap();
+    changed.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    drop(changed);
+    copied(&copy, &left.db);
+
+    let app = left.open();
+    replicator.sync().await.unwrap();
+    assert!(restored().await == model::pages_of(&app), "what was copied");
+    app.execute("INSERT INTO t(x) VALUES ('after')", []).unwrap();
+    replicator.sync().await.unwrap();
+    assert!(restored().await == model::pages_of(&app), "and what came after it");
+    replicator.shutdown().await.unwrap();
+    assert!(compared(&events.lock().unwrap()).is_some());
+    assert_eq!(replica::generations(&*left.replica).await.unwrap().len(), 1);
+}
+
+/// By another process: in this one, opening and closing the file would drop SQLite's locks.
+fn copied(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").args([from, to]).status().unwrap();
+    assert!(status.success());
+}
+
 /// As a deployment does it: `current` leads to the directory of the next release, into which the database was copied.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_is_pointed_at_a_copy_is_followed() {
