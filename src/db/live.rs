@@ -73,6 +73,8 @@ struct Identity {
     unlinked: bool,
     /// The database file as it was when so much of the log had been copied into it.
     written: Option<(Backfill, Option<Written>)>,
+    /// Checkpoints were seen to tell the wal-index that they begin: those of SQLite before 3.11 do not.
+    told: bool,
     asked: Instant,
     /// It is to be asked now.
     is_due: bool,
@@ -112,6 +114,7 @@ impl Live {
             shm: FileId::of(&open::beside(&path, "-shm")),
             unlinked: false,
             written: None,
+            told: false,
             asked: Instant::now(),
             is_due: false,
         };
@@ -312,7 +315,9 @@ impl Live {
         if moved || elsewhere || !same {
             return Err(Error::Replaced(self.path.clone()));
         }
-        if shm.is_none() && !self.identity.unlinked {
+        // A SQLite that keeps it elsewhere, or in its own memory, never had it beside the database.
+        let unlinked = shm.is_none() && self.identity.shm.is_some();
+        if unlinked && !self.identity.unlinked {
             tracing::error!(
                 "{}-shm was removed while the database is in use: capture goes on, and checkpoints are left to the \
                  application; whoever opens the database now may corrupt it: stop the application, then waloy, and \
@@ -320,7 +325,7 @@ impl Live {
                 self.path.display()
             );
         }
-        self.identity.unlinked = shm.is_none();
+        self.identity.unlinked = unlinked;
         self.require_only_checkpoints()
     }
 
@@ -330,7 +335,8 @@ impl Live {
         let before = self.pins[0].backfill()?;
         let written = Written::of(&self.path);
         let Some(quiet) = before.filter(|_| before == self.pins[0].backfill().ok().flatten()) else { return Ok(()) };
-        let last = self.identity.written.replace((quiet, written));
+        self.identity.told |= quiet.frames > FrameNo(0);
+        let last = self.identity.written.replace((quiet, written)).filter(|_| self.identity.told);
         match last {
             Some((then, was)) if then == quiet && was != written => Err(Error::Overwritten(self.path.clone())),
             _ => Ok(()),

@@ -91,5 +91,6 @@ impl Pin {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Backfill {
     salts: [u8; 8],
-    frames: FrameNo,
+    /// The frames copied.
+    pub(super) frames: FrameNo,
 }

@@ -262,14 +262,14 @@ impl Actor {
         }
         if self.session.as_ref().is_some_and(|session| session.broken || session.observer.pulse().borrow().lost) {
             tracing::warn!("opening the database anew");
-            if self.session().observer.pulse().borrow().overwritten {
-                tracing::error!("something else than SQLite wrote to the database: every page is compared");
-                Acknowledged::forget_place(&self.context.state)?;
-                self.overwritten = true;
-            }
             self.close().await;
         }
         if self.session.is_none() {
+            self.overwritten |= self.keeper.saw_overwriting();
+            if self.overwritten {
+                tracing::error!("something else than SQLite wrote to the database: every page is compared");
+                Acknowledged::forget_place(&self.context.state)?;
+            }
             self.session = match Session::open(&self.context, self.overwritten).await {
                 Err(error) if error.is_not_of_database() => {
                     self.keeper.watch(&self.context.options, &self.context.hooks).await;
@@ -288,6 +288,7 @@ impl Actor {
     async fn close(&mut self) {
         self.keeper.let_go().await;
         let mut session = self.session.take();
+        self.overwritten |= session.as_ref().is_some_and(|session| session.observer.pulse().borrow().overwritten);
         if let (Some(rollover), Some(session)) = (self.rollover.take(), &mut session)
             && let Err(error) = rollover.abandon(session, &self.context).await
         {

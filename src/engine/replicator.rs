@@ -108,8 +108,10 @@ impl Replicator {
             status,
             conditional,
         });
+        let mut overwritten = false;
         let session = loop {
-            match Session::open(&context, false).await {
+            overwritten |= pace.keeper.saw_overwriting();
+            match Session::open(&context, overwritten).await {
                 Ok(session) => break session,
                 Err(error) => pace.again(error).await?,
             }

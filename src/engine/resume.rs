@@ -44,6 +44,7 @@ impl Session {
             // It may have been moved, and is where it is found now.
             known.destination = context.replica.location();
         }
+        let compare = compare || known.as_ref().is_some_and(|known| known.wal.position().is_none());
         let noted = known.as_ref().map(Acknowledged::place);
         let intended = Intent::load(&context.state)?.map(|(intent, _)| (intent.generation, intent.index));
         let mut begun = settle(context, known.as_ref()).await?;
@@ -84,7 +85,11 @@ impl Session {
                 }
             },
         }
-        let mut opened = observe(context, known.as_ref(), table.as_ref(), origin, compare).await?;
+        if compare && let Some(known) = &mut known {
+            // Of what was under way, too. It stays so until something that was compared is acknowledged.
+            known.wal = WalPlace::default();
+        }
+        let mut opened = observe(context, known.as_ref(), table.as_ref(), origin).await?;
         let settled = opened.wanted == Some(Reason::Replaced) || (origin == Origin::Noted && opened.at_its_place);
         if let Some(quiet) = quiet.filter(|_| !settled)
             && !quiet.holds(context).await?
@@ -268,7 +273,6 @@ async fn observe(
     known: Option<&Acknowledged>,
     table: Option<&PageHashes>,
     origin: Origin,
-    compare: bool,
 ) -> Result<Opened, Error> {
     if origin == Origin::Broken {
         return observe_beside_a_broken_one(context, known.zip(table)).await;
@@ -277,7 +281,7 @@ async fn observe(
         let wanted = known.is_some().then_some(Reason::StateLost);
         return Ok(Opened::with(start_observer(context, None).await?, wanted));
     };
-    let resumed = match known.wal.position().filter(|_| !compare) {
+    let resumed = match known.wal.position() {
         Some(position) => match start_observer(context, Some(db::Place { position, pages: known.pages })).await {
             Ok(observer) => Some(observer),
             Err(error) if error.is_loss() && !matches!(error, db::Error::Replaced(_)) => {

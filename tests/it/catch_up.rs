@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use waloy::engine::{Event, Hooks, Replicator};
+use waloy::engine::{Event, Hooks, Replicator, default_state_dir};
 use waloy::replica::{self, Name, ObjectReader, Objects, Replica};
+use waloy::state::{Acknowledged, StateDir};
 use waloy::storage::{ErrorKind, MemoryStore};
 use waloy::testing::faulty::{FaultyStore, Operation, When};
 
@@ -291,6 +292,10 @@ async fn a_file_that_is_overwritten_in_its_place_is_compared_with_the_replica() 
     replicator.sync().await.unwrap();
     let restored = || async { model::restore(&left.replica).await };
     assert!(restored().await == model::pages_of(&app));
+    app.execute("INSERT INTO t(x) VALUES ('before')", []).unwrap();
+    replicator.sync().await.unwrap();
+    let copied_frames: i64 = app.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(2)).unwrap();
+    assert!(copied_frames > 0);
     // A quiet moment in which the files were looked at.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     drop(app);
@@ -311,6 +316,26 @@ async fn a_file_that_is_overwritten_in_its_place_is_compared_with_the_replica() 
     replicator.shutdown().await.unwrap();
     assert!(compared(&events.lock().unwrap()).is_some());
     assert_eq!(replica::generations(&*left.replica).await.unwrap().len(), 1);
+}
+
+/// The place is forgotten also where an object was under way that has one of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_place_in_the_log_is_forgotten_every_page_is_compared() {
+    let (left, app) = Left::new(4096).await;
+    app.execute("INSERT INTO t(x) VALUES ('under way')", []).unwrap();
+    let faulty = Arc::new(FaultyStore::new(left.replica.store().clone()));
+    let store = Replica::plain(faulty.clone());
+    let replicator = Replicator::start(manual(&left.db), store, Hooks::default()).await.unwrap();
+    faulty.fail_nth_of(Operation::PutIfAbsent, 0, When::After, ErrorKind::Unavailable);
+    replicator.sync().await.unwrap_err();
+    // As if the process had ended here.
+    replicator.release().await;
+    let state = StateDir::lock(&default_state_dir(&left.db), waloy::units::Timestamp(0)).unwrap();
+    Acknowledged::forget_place(&state).unwrap();
+    drop(state);
+    assert!(left.again().await.0.is_some(), "what the WAL says is not believed");
+    assert!(left.again().await.0.is_none(), "what was compared is");
+    assert!(model::restore(&left.replica).await == model::pages_of(&app));
 }
 
 /// By another process: in this one, opening and closing the file would drop SQLite's locks.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Actor;
+use crate::db;
 use crate::engine::error::Error;
 use crate::engine::event::Event;
 use crate::engine::options::OnConflict;
@@ -102,6 +103,7 @@ impl Actor {
     /// in it.
     pub(super) fn doubt(&mut self, error: &Error) {
         self.ask_for_bucket |= error.is_of_another_bucket();
+        self.overwritten |= matches!(error, Error::Db(db::Error::Overwritten(_)));
         if let Some(session) = &mut self.session {
             session.broken |= error.needs_reopening() || matches!(error, Error::Overtaken { .. });
         }
