@@ -188,7 +188,7 @@ _waloy() {
 
     case "${cmd}" in
         waloy)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version replicate restore restore-to-time generations inspect verify compact status sync prune key demo version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -302,6 +302,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -314,7 +318,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__compact)
-            opts="-n -q -v -h -V --dry-run --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-n -q -v -h -V --dry-run --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,6 +429,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -440,7 +448,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__completions)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version bash elvish fish powershell zsh"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -551,6 +559,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -566,7 +578,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__demo)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -680,6 +692,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -692,7 +708,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__generations)
-            opts="-q -v -h -V --since --until --limit --all --min-coverage --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --since --until --limit --all --min-coverage --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -819,6 +835,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1170,7 +1190,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__inspect)
-            opts="-q -v -h -V --objects --anchor --raw --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --objects --anchor --raw --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1288,6 +1308,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1300,7 +1324,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version generate list add change remove rotate export-recovery help"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version generate list add change remove rotate export-recovery help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1414,6 +1438,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1426,7 +1454,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__add)
-            opts="-q -v -h -V --new-passphrase-file --new-key-file --label --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --new-passphrase-file --new-key-file --label --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1571,6 +1599,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1586,7 +1618,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__change)
-            opts="-q -v -h -V --new-passphrase-file --new-key-file --label --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --new-passphrase-file --new-key-file --label --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1734,6 +1766,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1746,7 +1782,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__export__subcmd__recovery)
-            opts="-o -q -v -h -V --output --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -q -v -h -V --output --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1887,6 +1923,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1902,7 +1942,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__generate)
-            opts="-o -q -v -h -V --output --raw --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -q -v -h -V --output --raw --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2043,6 +2083,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2184,7 +2228,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__list)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2295,6 +2339,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2310,7 +2358,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__remove)
-            opts="-q -v -h -V --unproven --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --unproven --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2424,6 +2472,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2436,7 +2488,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__key__subcmd__rotate)
-            opts="-y -q -v -h -V --root --new-passphrase-file --new-key-file --label --yes --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-y -q -v -h -V --root --new-passphrase-file --new-key-file --label --yes --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2584,6 +2636,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2596,7 +2652,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__man)
-            opts="-q -v -h -V --dir --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --dir --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2717,6 +2773,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2729,7 +2789,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__prune)
-            opts="-n -y -q -v -h -V --retention --keep --min-keep --grace --orphans --confirm-replacement --dry-run --yes --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-n -y -q -v -h -V --retention --keep --min-keep --grace --orphans --confirm-replacement --dry-run --yes --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2863,6 +2923,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2875,7 +2939,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__replicate)
-            opts="-q -v -h -V --once --sync-interval --snapshot-interval --retention --keep --grace --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --adopt --on-conflict --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --once --sync-interval --snapshot-interval --retention --keep --grace --compression --checkpoint-threshold --checkpoint --set-wal --wait-for-db --restore-if-missing --snapshot --adopt --on-conflict --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3025,6 +3089,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3037,7 +3105,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --anchor --dry-run --mode --owner --time --generation --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --anchor --dry-run --mode --owner --time --generation --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3205,6 +3273,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3217,7 +3289,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__restore__subcmd__to__subcmd__time)
-            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --anchor --dry-run --mode --owner --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-o -n -q -v -h -V --output --force --discard-old --if-missing --if-backup-exists --check --strict-time --anchor --dry-run --mode --owner --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3377,6 +3449,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3389,7 +3465,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__status)
-            opts="-q -v -h -V --check --watch --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --check --watch --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3500,6 +3576,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3515,7 +3595,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__sync)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3629,6 +3709,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3641,7 +3725,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__verify)
-            opts="-q -v -h -V --quick --read-data --restore --max-age --anchor --format --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --quick --read-data --restore --max-age --anchor --format --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3775,6 +3859,10 @@ _waloy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3787,7 +3875,7 @@ _waloy() {
             return 0
             ;;
         waloy__subcmd__version)
-            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --retries --help --version"
+            opts="-q -v -h -V --to --json --plain --quiet --verbose --color --progress --log-format --utc --bytes --timeout --state-dir --allow-other-user --no-input --encrypt --passphrase-file --passphrase-command --key-file --key-slot --allow-kdf-cost --endpoint --region --profile --path-style --no-sign-request --ca-bundle --sse --storage-class --concurrency --bwlimit --retries --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3898,6 +3986,10 @@ _waloy() {
                     return 0
                     ;;
                 --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

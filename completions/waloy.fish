@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_waloy_global_optspecs
-    string join \n to= json plain q/quiet v/verbose color= progress= log-format= utc bytes timeout= state-dir= allow-other-user no-input encrypt= passphrase-file= passphrase-command= key-file= key-slot= allow-kdf-cost endpoint= region= profile= path-style no-sign-request ca-bundle= sse= storage-class= concurrency= retries= h/help V/version
+    string join \n to= json plain q/quiet v/verbose color= progress= log-format= utc bytes timeout= state-dir= allow-other-user no-input encrypt= passphrase-file= passphrase-command= key-file= key-slot= allow-kdf-cost endpoint= region= profile= path-style no-sign-request ca-bundle= sse= storage-class= concurrency= bwlimit= retries= h/help V/version
 end
 
 function __fish_waloy_needs_command
@@ -51,6 +51,7 @@ complete -c waloy -n "__fish_waloy_needs_command" -l ca-bundle -d 'Trust the cer
 complete -c waloy -n "__fish_waloy_needs_command" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_needs_command" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_needs_command" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_needs_command" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -86,7 +87,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l snapshot-inter
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l retention -d 'Every moment of the last so long stays restorable; older generations are deleted, as by `waloy prune`, after each new generation and once an hour. `off` keeps all' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l keep -d 'Beyond that, the generation with the last point of so many days, weeks, months: daily=90,weekly=8,monthly=24' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l grace -d 'How long every single upload stays, and what is no longer needed for those who read it; nothing younger is deleted' -r
-complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l compression -d 'How to compress: none, lz4, zstd, or zstd:1 to zstd:19' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l compression -d 'How to compress: none, lz4, zstd (level 3; what is large, as a snapshot, level 1), or zstd:1 to zstd:19' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l checkpoint-threshold -d 'Size of the WAL above which it is checkpointed' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l checkpoint -d 'Who checkpoints' -r -f -a "auto\t'Waloy, when the WAL is above its threshold'
 off\t'Only the application'"
@@ -119,6 +120,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l ca-bundle -d '
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l once -d 'Bring the replica level once, and stop'
 complete -c waloy -n "__fish_waloy_using_subcommand replicate" -l set-wal -d 'Convert a database in rollback-journal mode to WAL mode; the change is permanent'
@@ -176,6 +178,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore" -l ca-bundle -d 'Tr
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l force -d 'Replace a database that is there; it is kept as FILE.pre-restore-TIME'
 complete -c waloy -n "__fish_waloy_using_subcommand restore" -l discard-old -d 'With --force: delete the old database once the new one is in its place'
@@ -231,6 +234,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l ca-bundl
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l force -d 'Replace a database that is there; it is kept as FILE.pre-restore-TIME'
 complete -c waloy -n "__fish_waloy_using_subcommand restore-to-time" -l discard-old -d 'With --force: delete the old database once the new one is in its place'
@@ -282,6 +286,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand generations" -l ca-bundle -d
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand generations" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l all -d 'Also those of which nothing can be restored'
 complete -c waloy -n "__fish_waloy_using_subcommand generations" -l json -d 'Write JSON, one object a line'
@@ -325,6 +330,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l ca-bundle -d 'Tr
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l objects -d 'List every object'
 complete -c waloy -n "__fish_waloy_using_subcommand inspect" -l anchor -d 'Print one line that says how far the replica reaches, to be kept elsewhere: `verify --anchor` and `restore --anchor` fail if the replica ever ends before it'
@@ -375,6 +381,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand verify" -l ca-bundle -d 'Tru
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand verify" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l quick -d 'Only what listings and the newest object tell'
 complete -c waloy -n "__fish_waloy_using_subcommand verify" -l json -d 'Write JSON, one object a line'
@@ -417,6 +424,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand compact" -l ca-bundle -d 'Tr
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand compact" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -s n -l dry-run -d 'Show what would be merged, and do nothing'
 complete -c waloy -n "__fish_waloy_using_subcommand compact" -l json -d 'Write JSON, one object a line'
@@ -459,6 +467,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand status" -l ca-bundle -d 'Tru
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand status" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l check -d 'Print nothing; exit 0 if all replicas follow their databases, less than a minute behind, 4 if one does not, 8 if a database is not there'
 complete -c waloy -n "__fish_waloy_using_subcommand status" -l watch -d 'Look again each second, until interrupted'
@@ -502,6 +511,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand sync" -l ca-bundle -d 'Trust
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand sync" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand sync" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -548,6 +558,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand prune" -l ca-bundle -d 'Trus
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand prune" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -l orphans -d 'Also delete what is left of generations that have no snapshot'
 complete -c waloy -n "__fish_waloy_using_subcommand prune" -s n -l dry-run -d 'Say what would be deleted, and delete nothing'
@@ -592,6 +603,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_sub
 complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and not __fish_seen_subcommand_from generate list add change remove rotate export-recovery help" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -642,6 +654,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l raw -d 'Make a key of 32 bytes instead; never to standard output'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from generate" -l json -d 'Write JSON, one object a line'
@@ -684,6 +697,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from list" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -728,6 +742,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from add" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -772,6 +787,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from change" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -813,6 +829,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l unproven -d 'Do not open the replica first: whether anything that is left opens it, you know'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from remove" -l json -d 'Write JSON, one object a line'
@@ -858,6 +875,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -l root -d 'Make a new root key, after a passphrase, a key file or a recovery kit has leaked'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from rotate" -s y -l yes -d 'Do not ask whether the other slots may go'
@@ -902,6 +920,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcomm
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand key; and __fish_seen_subcommand_from export-recovery" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -951,6 +970,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand demo" -l ca-bundle -d 'Trust
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand demo" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand demo" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -992,6 +1012,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand version" -l ca-bundle -d 'Tr
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand version" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand version" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -1033,6 +1054,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand completions" -l ca-bundle -d
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand completions" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand completions" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'
@@ -1075,6 +1097,7 @@ complete -c waloy -n "__fish_waloy_using_subcommand man" -l ca-bundle -d 'Trust 
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l sse -d 'How the store encrypts what it keeps: AES256, aws:kms or aws:kms:KEY' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l storage-class -d 'The storage class of new objects; not an archive' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l concurrency -d 'Requests at the same time' -r
+complete -c waloy -n "__fish_waloy_using_subcommand man" -l bwlimit -d 'Bytes a second at most that are sent, and as many received: 10MiB/s, or off' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l retries -d 'How often a request is tried' -r
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l json -d 'Write JSON, one object a line'
 complete -c waloy -n "__fish_waloy_using_subcommand man" -l plain -d 'No colours, nothing but ASCII of waloy\'s own, no progress'

@@ -1,6 +1,7 @@
 //! The command line: what every command takes, and which commands there are.
 
 use std::ffi::OsStr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +15,11 @@ use super::ui::Mode;
 use super::{
     compact, demo, exit, generated, generations, inspect, prune, replicate, restore, status, sync, verify, version,
 };
-use crate::config::duration;
+use crate::config::{duration, size};
 use crate::storage::Sse;
+
+/// Bytes a second; `None`: as many as go. An alias, so that clap sees one value and no optional one.
+pub(super) type Rate = Option<NonZeroU64>;
 
 const GLOBAL: &str = "Global options";
 const S3: &str = "S3 options";
@@ -165,6 +169,12 @@ pub struct S3Args {
         value_parser = clap::value_parser!(u16).range(1..=256), help_heading = S3
     )]
     pub concurrency: u16,
+    /// Bytes a second at most that are sent, and as many received: 10MiB/s, or off
+    #[arg(
+        long, global = true, value_name = "RATE", default_value = "off", value_parser = size::parse_rate_or_off,
+        help_heading = S3
+    )]
+    pub bwlimit: Rate,
     /// How often a request is tried
     #[arg(
         long, global = true, value_name = "N", default_value_t = 10,

@@ -11,7 +11,7 @@ use super::reach::Reached;
 use super::secret;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::storage::{Store, Trouble};
+use crate::storage::{Connections, S3Options, Store, Trouble};
 
 #[cfg(not(feature = "encryption"))]
 mod keyless;
@@ -27,6 +27,8 @@ pub struct Context {
     pub global: Arc<Global>,
     /// What a store is trying to get over at the moment.
     pub trouble: Trouble,
+    /// What the stores of all databases are reached by.
+    pub connections: Connections,
     /// The passphrase or key of this run: see [`secret::configured`].
     #[cfg(feature = "encryption")]
     pub secrets: secret::Secrets,
@@ -48,7 +50,8 @@ impl Context {
         if let Some(as_before) = reached.as_before() {
             tracing::debug!(destination = %destination.location, as_before, "reached as before");
         }
-        let options = s3_options(&self.global.s3, reached.options, variable)?;
+        let connections = self.connections.clone();
+        let options = S3Options { connections, ..s3_options(&self.global.s3, reached.options, variable)? };
         destination.location.open_telling(&options, self.trouble.clone()).await
     }
 

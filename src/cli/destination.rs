@@ -282,6 +282,7 @@ pub fn s3_options(args: &S3Args, reach: Reach, variable: impl Fn(&str) -> Option
         sse: args.sse.clone(),
         storage_class: args.storage_class.clone().filter(|class| !class.is_empty()),
         concurrency: usize::from(args.concurrency),
+        bandwidth: args.bwlimit,
         retry: Retry { tries: args.retries, ..Retry::default() },
         ..S3Options::default()
     })

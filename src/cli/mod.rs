@@ -15,7 +15,7 @@ use clap::FromArgMatches;
 use clap::error::ErrorKind;
 
 use crate::error::{Error, Kind, Result};
-use crate::storage::Trouble;
+use crate::storage::{Connections, Trouble};
 
 mod anchor;
 pub mod args;
@@ -97,6 +97,7 @@ fn run(cli: Cli) -> Exit {
         ui: Arc::clone(&ui),
         global: Arc::new(cli.global),
         trouble: Trouble::default(),
+        connections: Connections::default(),
         #[cfg(feature = "encryption")]
         secrets: secret::Secrets::default(),
     };
@@ -116,6 +117,8 @@ fn in_runtime(context: &Context, command: Command) -> Result<Exit> {
     // Two threads are enough to wait for a store, and each costs memory.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // For what blocks there are 512 by default; none of that work waits for another.
+        .max_blocking_threads(16)
         .enable_all()
         .build()
         .map_err(|error| Error::new(Kind::Failure, "runtime", "cannot start threads").because(error))?;

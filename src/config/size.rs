@@ -1,5 +1,7 @@
 //! Sizes as people write and read them: `4MiB`, `4.2 MiB`.
 
+use std::num::NonZeroU64;
+
 const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /// Why a text is not a size.
@@ -12,6 +14,9 @@ pub enum Error {
     /// A unit that some read as 1,000 and some as 1,024.
     #[error("`{0}` may mean 1000 or 1024")]
     Ambiguous(String),
+    /// At which nothing would ever be done.
+    #[error("0 makes no sense here")]
+    Zero,
     /// More than 2⁶⁴ bytes.
     #[error("`{0}` is too large")]
     TooLarge(String),
@@ -22,6 +27,7 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Error::Ambiguous(text) => format!("write {text}iB (1024) or {text}B (1000)"),
+            Error::Zero => "write `off` for no limit".into(),
             _ => "write a whole number with B, KiB, MiB, GiB or TiB, as in 4MiB".into(),
         }
     }
@@ -57,6 +63,20 @@ pub fn parse(text: &str) -> Result<u64, Error> {
         .ok()
         .and_then(|number| number.checked_mul(scale))
         .ok_or_else(|| Error::TooLarge(text.to_owned()))
+}
+
+/// Reads a number of bytes a second: a size with `/s` behind it, or without; `None` for `off`.
+///
+/// # Errors
+///
+/// As [`parse`], and of nothing at all.
+pub fn parse_rate_or_off(text: &str) -> Result<Option<NonZeroU64>, Error> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    let bytes = parse(text.strip_suffix("/s").unwrap_or(text))?;
+    NonZeroU64::new(bytes).map(Some).ok_or(Error::Zero)
 }
 
 /// The size in the largest unit below it, with two significant digits below ten: `4.2 MiB`, `212 MiB`.
@@ -102,6 +122,18 @@ mod tests {
         for text in ["99999999999999999999B", "99999999999TiB"] {
             assert_eq!(parse(text), Err(Error::TooLarge(text.to_owned())), "{text}");
         }
+    }
+
+    #[test]
+    fn rates_are_sizes_a_second() {
+        for (text, bytes) in
+            [("10MiB/s", Some(10 << 20)), ("500 kB/s", Some(500_000)), ("1GiB", Some(1 << 30)), ("off", None)]
+        {
+            assert_eq!(parse_rate_or_off(text).map(|rate| rate.map(NonZeroU64::get)), Ok(bytes), "{text}");
+        }
+        assert_eq!(parse_rate_or_off("0B/s"), Err(Error::Zero));
+        assert_eq!(parse_rate_or_off("10M/s"), Err(Error::Ambiguous("10M".into())));
+        assert_eq!(parse_rate_or_off("fast"), Err(Error::Invalid("fast".into())));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use listing::{Depth, Listing};
 pub use location::{Location, LocationError};
 pub use memory::MemoryStore;
 pub use retry::{Retry, Retrying, Trouble};
-pub use s3::{PartSize, S3Options, S3Store, Sse, SseError};
+pub use s3::{Connections, PartSize, S3Options, S3Store, Sse, SseError};
 
 /// An object in a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -100,6 +100,16 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn make_durable(&self, key: &str) -> Result<(), Error> {
         let _ = key;
         Ok(())
+    }
+
+    /// Whether there is an object under this key, asked by somebody who is about to put one there: one HEAD. A store that
+    /// has lost its bucket may say that there is none, and refuses the put.
+    async fn is_taken(&self, key: &str) -> Result<bool, Error> {
+        match self.head(key).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The first objects (1,000 or so) whose keys begin with `prefix` and come after `after` in byte order.

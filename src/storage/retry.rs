@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Depth, Error, Listing, Meta, Put, Store, Upload, is_there};
+use super::{Depth, Error, Listing, Meta, Put, Store, Upload};
 use crate::units::Timestamp;
 
 /// How often and how fast to try again.
@@ -155,7 +155,7 @@ impl Store for Retrying {
         self.run(|| {
             let (look, bytes) = (std::mem::replace(&mut again, true), bytes.clone());
             async move {
-                match look && is_there(&*self.store, key).await? {
+                match look && self.store.is_taken(key).await? {
                     true => Ok(Put::Exists),
                     false => self.store.put_if_absent(key, bytes).await,
                 }
@@ -187,6 +187,10 @@ impl Store for Retrying {
 
     async fn make_durable(&self, key: &str) -> Result<(), Error> {
         self.run(|| self.store.make_durable(key)).await
+    }
+
+    async fn is_taken(&self, key: &str) -> Result<bool, Error> {
+        self.run(|| self.store.is_taken(key)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {
@@ -247,7 +251,7 @@ impl Upload for RetryingUpload {
             .run_telling(&self.trouble, || {
                 let look = std::mem::replace(&mut again, true);
                 async move {
-                    match look && is_there(store, key).await? {
+                    match look && store.is_taken(key).await? {
                         true => Ok(Put::Exists),
                         false => upload.lock().await.finish_if_absent().await,
                     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use crate::storage::{Depth, Error, ErrorKind, Listing, Meta, Put, Store, Upload};
 
@@ -60,9 +61,36 @@ pub struct FaultyStore {
 struct State {
     counts: BTreeMap<Operation, u64>,
     faults: Vec<Fault>,
+    holds: Vec<Hold>,
     down: bool,
     delay: Duration,
     deletes: Deletes,
+}
+
+#[derive(Debug)]
+struct Hold {
+    /// `None` for any.
+    operation: Option<Operation>,
+    /// So many requests that it applies to are let through first.
+    skip: u64,
+    reached: oneshot::Sender<()>,
+    let_go: oneshot::Receiver<()>,
+}
+
+/// A request that is held, or will be, for as long as this lives.
+#[derive(Debug)]
+pub struct Held {
+    reached: oneshot::Receiver<()>,
+    _let_go: oneshot::Sender<()>,
+}
+
+impl Held {
+    /// Returns when the request is there, and waits. Never, if it does not come.
+    pub async fn reached(&mut self) {
+        if (&mut self.reached).await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 /// What becomes of deletes.
@@ -120,6 +148,16 @@ impl FaultyStore {
         self.add(Some(operation), n, Effect::Flip { offset, mask });
     }
 
+    /// Holds the `n`-th request from now, from 1, whatever it is, before it reaches the store.
+    pub fn hold_nth(&self, n: u64) -> Held {
+        self.hold(None, n)
+    }
+
+    /// Holds the `n`-th request of this kind from now, from 1, before it reaches the store.
+    pub fn hold_nth_of(&self, operation: Operation, n: u64) -> Held {
+        self.hold(Some(operation), n)
+    }
+
     /// Lets every request fail, as [`ErrorKind::Unavailable`], before it reaches the store, until told otherwise.
     pub fn set_down(&self, down: bool) {
         self.state().down = down;
@@ -159,6 +197,12 @@ impl FaultyStore {
         self.state().faults.push(Fault { operation, skip: n.saturating_sub(1), effect });
     }
 
+    fn hold(&self, operation: Option<Operation>, n: u64) -> Held {
+        let ((reached, told), (held, let_go)) = (oneshot::channel(), oneshot::channel());
+        self.state().holds.push(Hold { operation, skip: n.saturating_sub(1), reached, let_go });
+        Held { reached: told, _let_go: held }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,11 +228,15 @@ impl FaultyStore {
         key: &str,
         action: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let (delay, down, effects) = {
+        let (delay, down, effects, holds) = {
             let mut state = self.state();
             *state.counts.entry(operation).or_default() += 1;
-            (state.delay, state.down, state.due(operation))
+            (state.delay, state.down, state.due(operation), state.held(operation))
         };
+        for hold in holds {
+            let _ = hold.reached.send(());
+            let _ = hold.let_go.await;
+        }
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
@@ -214,6 +262,18 @@ impl FaultyStore {
 }
 
 impl State {
+    /// Takes out what holds this request, and counts it for the holds still to come.
+    fn held(&mut self, operation: Operation) -> Vec<Hold> {
+        let (mut applies, others): (Vec<Hold>, _) = std::mem::take(&mut self.holds)
+            .into_iter()
+            .partition(|hold| hold.operation.is_none_or(|only| only == operation));
+        self.holds = others;
+        let due = applies.extract_if(.., |hold| hold.skip == 0).collect();
+        applies.iter_mut().for_each(|hold| hold.skip -= 1);
+        self.holds.append(&mut applies);
+        due
+    }
+
     /// Takes out what happens to this request, and counts it for the faults still to come.
     fn due(&mut self, operation: Operation) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -520,6 +520,32 @@ async fn before_a_put_without_a_condition_it_is_looked_for_what_is_there() {
     }
 }
 
+/// A thousand databases in one bucket try it once; each of them looks before it puts all the same.
+#[tokio::test]
+async fn whether_a_bucket_knows_conditions_is_tried_once_for_all_who_share_connections() {
+    let server = FakeS3::start(|request| match request.line.split(' ').next() {
+        Some("PUT") if request.header("if-none-match").is_some() => {
+            Answer::refusal("501 Not Implemented", "NotImplemented", "no")
+        }
+        Some("PUT") => Answer::new("200 OK", "").with("etag", "\"17\""),
+        _ => Answer::refusal("404 Not Found", "NoSuchKey", "no"),
+    });
+    let options = options(&server);
+    let [one, two] = [S3Store::open("bucket", "one", &options).await, S3Store::open("bucket", "two", &options).await];
+    let (one, two, bytes) = (one.unwrap(), two.unwrap(), || Bytes::from_static(b"ids"));
+    assert!(!one.keeps_what_is_there("replica", bytes()).await.unwrap());
+    let asked = server.requests().len();
+    assert!(!two.keeps_what_is_there("replica", bytes()).await.unwrap());
+    assert_eq!(server.requests().len(), asked, "it is known");
+    assert_eq!(two.put_if_absent("a", bytes()).await.unwrap(), Put::Created);
+    let lines: Vec<String> = server.requests().split_off(asked).into_iter().map(|request| request.line).collect();
+    let methods: Vec<_> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!((methods[..2].to_vec(), methods.last()), (vec!["PUT", "HEAD"], Some(&"PUT")), "{lines:?}");
+    let elsewhere = S3Store::open("other", "two", &options).await.unwrap();
+    elsewhere.keeps_what_is_there("replica", bytes()).await.unwrap();
+    assert!(server.requests().len() > asked + lines.len(), "of another bucket nothing is known");
+}
+
 /// Whoever answers in the place of the store decided how much memory was taken.
 #[tokio::test]
 async fn an_answer_that_goes_on_and_on_is_given_up() {
@@ -535,7 +561,11 @@ async fn an_answer_that_goes_on_and_on_is_given_up() {
 }
 
 async fn reach(server: &FakeS3) -> S3Store {
-    let options = S3Options {
+    S3Store::open("bucket", "app", &options(server)).await.unwrap()
+}
+
+fn options(server: &FakeS3) -> S3Options {
+    S3Options {
         endpoint: Some(server.endpoint.clone()),
         access_key: Some("a".into()),
         secret_key: Some("b".into()),
@@ -543,6 +573,5 @@ async fn reach(server: &FakeS3) -> S3Store {
         path_style: Some(true),
         retry: Retry::NEVER,
         ..S3Options::default()
-    };
-    S3Store::open("bucket", "app", &options).await.unwrap()
+    }
 }

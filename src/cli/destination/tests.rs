@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use super::*;
 
 fn env(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {
@@ -75,6 +77,7 @@ fn keys_come_in_pairs_from_variables_or_files() {
         sse: None,
         storage_class: None,
         concurrency: 8,
+        bwlimit: NonZeroU64::new(1 << 20),
         retries: 3,
     };
     let dir = tempfile::tempdir().unwrap();
@@ -89,6 +92,7 @@ fn keys_come_in_pairs_from_variables_or_files() {
     let options = s3_options(&args, Reach::default(), with_file).unwrap();
     assert_eq!((options.access_key.as_deref(), options.secret_key.as_deref()), (Some("AK"), Some("s3cr3t")));
     assert_eq!((options.region, options.path_style, options.retry.tries), (None, None, 3));
+    assert_eq!((options.concurrency, options.bandwidth), (8, args.bwlimit));
     for (pairs, code) in [
         (&[("WALOY_S3_ACCESS_KEY", "AK")] as &[_], "storage.half_a_key"),
         (&[("WALOY_S3_ACCESS_KEY", "AK"), ("WALOY_S3_ACCESS_KEY_FILE", "x")], "usage.two_secrets"),

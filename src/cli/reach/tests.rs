@@ -12,6 +12,7 @@ fn args() -> S3Args {
         sse: None::<Sse>,
         storage_class: None,
         concurrency: 8,
+        bwlimit: None,
         retries: 10,
     }
 }

@@ -15,9 +15,10 @@ use aws_sdk_s3::error::{BoxError, SdkError};
 use aws_sdk_s3::primitives::SdkBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::client::{STALL, connect_only};
+use super::pace::Pace;
 
 /// A body is handed over in pieces of this size at most, so that it shows how fast the connection takes them.
 const PIECE: usize = 64 * 1024;
@@ -26,11 +27,12 @@ const PIECE: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Headway {
     last: Arc<Mutex<Instant>>,
+    pace: Pace,
 }
 
 impl Headway {
-    pub(super) fn begin() -> Headway {
-        Headway { last: Arc::new(Mutex::new(Instant::now())) }
+    pub(super) fn begin(pace: &Pace) -> Headway {
+        Headway { last: Arc::new(Mutex::new(Instant::now())), pace: pace.clone() }
     }
 
     /// The limits of the SDK for the request: none but that for a connection.
@@ -58,12 +60,13 @@ impl Headway {
             if end <= Instant::now() {
                 return;
             }
-            tokio::time::sleep_until(end).await;
+            sleep_until(end).await;
         }
     }
 
-    fn goes_on(&self) {
-        *self.lock() = Instant::now();
+    /// Then more of the body is handed over, or it is now.
+    fn goes_on(&self, at: Instant) {
+        *self.lock() = at;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Instant> {
@@ -84,8 +87,12 @@ impl Intercept for Headway {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let body = context.request_mut().body_mut();
-        let watched =
-            Watched { body: std::mem::replace(body, SdkBody::taken()), rest: Bytes::new(), headway: self.clone() };
+        let watched = Watched {
+            body: std::mem::replace(body, SdkBody::taken()),
+            rest: Bytes::new(),
+            headway: self.clone(),
+            wait: None,
+        };
         *body = SdkBody::from_body_1_x(watched);
         Ok(())
     }
@@ -97,6 +104,8 @@ struct Watched {
     /// What is left of its last piece.
     rest: Bytes,
     headway: Headway,
+    /// Until the next piece may pass.
+    wait: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body for Watched {
@@ -113,8 +122,18 @@ impl Body for Watched {
                 end => return Poll::Ready(end),
             }
         }
-        self.headway.goes_on();
-        let len = self.rest.len().min(PIECE);
+        let len = self.rest.len().min(self.headway.pace.piece(PIECE));
+        if self.wait.is_none()
+            && let Some(at) = self.headway.pace.take(len)
+        {
+            self.headway.goes_on(at);
+            self.wait = Some(Box::pin(sleep_until(at)));
+        }
+        if let Some(wait) = &mut self.wait {
+            ready!(wait.as_mut().poll(cx));
+            self.wait = None;
+        }
+        self.headway.goes_on(Instant::now());
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(len)))))
     }
 
@@ -135,6 +154,7 @@ impl Body for Watched {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
     use std::time::Duration;
 
     use aws_sdk_s3::operation::put_object::PutObjectError;
@@ -144,7 +164,7 @@ mod tests {
     /// Takes a body of so many bytes, a piece every so often, and answers after that.
     async fn send(headway: &Headway, len: usize, every: Duration, then: Duration) -> Result<Vec<u8>, Duration> {
         let bytes: Vec<u8> = (0..len).map(|n| n as u8).collect();
-        let mut body = Watched { body: SdkBody::from(bytes), rest: Bytes::new(), headway: headway.clone() };
+        let mut body = Watched { body: SdkBody::from(bytes), rest: Bytes::new(), headway: headway.clone(), wait: None };
         let began = Instant::now();
         let answer = async {
             let mut taken = Vec::new();
@@ -164,13 +184,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_has_time_as_long_as_it_is_sent_and_then_thirty_seconds_for_its_answer() {
         let (quick, slow, never) = (Duration::from_millis(1), Duration::from_secs(20), Duration::from_secs(100_000));
-        let taken = send(&Headway::begin(), 100 * PIECE + 1, slow, quick).await.unwrap();
+        let taken = send(&Headway::begin(&Pace::default()), 100 * PIECE + 1, slow, quick).await.unwrap();
         assert_eq!(taken.len(), 100 * PIECE + 1);
         assert!(taken.iter().enumerate().all(|(n, byte)| *byte == n as u8));
-        let waited = send(&Headway::begin(), 100 * PIECE, quick, never).await.unwrap_err();
+        let waited = send(&Headway::begin(&Pace::default()), 100 * PIECE, quick, never).await.unwrap_err();
         assert!((STALL..STALL + Duration::from_secs(1)).contains(&waited), "{waited:?}");
-        let waited = send(&Headway::begin(), 100 * PIECE, never, quick).await.unwrap_err();
+        let waited = send(&Headway::begin(&Pace::default()), 100 * PIECE, never, quick).await.unwrap_err();
         assert!((STALL..STALL + Duration::from_secs(1)).contains(&waited), "{waited:?}");
-        assert!(send(&Headway::begin(), 0, quick, slow).await.unwrap().is_empty());
+        assert!(send(&Headway::begin(&Pace::default()), 0, quick, slow).await.unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_may_pass_slowly_only_is_not_given_up() {
+        let pace = Pace::new(NonZeroU64::new(1000));
+        let (began, none) = (Instant::now(), Duration::ZERO);
+        let send = async || send(&Headway::begin(&pace), 100_000, none, none).await.unwrap();
+        let (first, second) = tokio::join!(send(), send());
+        assert_eq!((first.len(), second.len()), (100_000, 100_000));
+        assert!((198..202).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     }
 }

@@ -19,6 +19,7 @@
 //!   a multipart upload are repeated here.
 
 mod client;
+mod connections;
 mod delete;
 mod error;
 mod headway;
@@ -26,6 +27,7 @@ mod keeping;
 mod limit;
 mod list;
 mod options;
+mod pace;
 mod part;
 mod reach;
 mod read;
@@ -35,22 +37,27 @@ mod upload;
 mod verdict;
 mod write;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::connections::Shared;
 use self::error::Call;
 use self::keeping::Keeping;
+use self::pace::Pace;
 use self::reach::Reach;
 use self::upload::S3Upload;
+use self::write::Content;
 use super::{Depth, Error, Listing, Location, Meta, Put, Retry, Store, Upload, key};
 use crate::units::Timestamp;
 
+pub use connections::Connections;
 pub use options::{S3Options, Sse, SseError};
 pub use part::PartSize;
 
@@ -64,11 +71,15 @@ pub struct S3Store {
 struct Inner {
     client: Client,
     reach: Arc<Reach>,
+    requests: Arc<Semaphore>,
+    parts: Arc<Semaphore>,
+    keeps: Arc<Mutex<HashMap<String, bool>>>,
+    sending: Pace,
+    receiving: Pace,
     keeping: Keeping,
     bucket: String,
     /// Empty, or ending in `/`.
     prefix: String,
-    requests: Semaphore,
     /// The store has answered that a put, or what completes an upload in parts, knows no conditions.
     unconditional: AtomicBool,
     unconditional_completion: AtomicBool,
@@ -86,15 +97,20 @@ impl S3Store {
     ///
     /// Options that make no sense.
     pub async fn open(bucket: &str, prefix: &str, options: &S3Options) -> Result<S3Store, crate::error::Error> {
-        let (client, reach) = client::client(options).await?;
+        let Shared { client, reach, requests, parts, keeps, sending, receiving } =
+            options.connections.to(options).await?;
         let prefix = prefix.trim_matches('/');
         let inner = Inner {
             client,
-            reach: Arc::new(reach),
+            reach,
+            requests,
+            parts,
+            keeps,
+            sending,
+            receiving,
             keeping: Keeping::new(options)?,
             bucket: bucket.to_owned(),
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
-            requests: Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             unconditional: AtomicBool::new(false),
             unconditional_completion: AtomicBool::new(false),
             one_by_one: AtomicBool::new(false),
@@ -148,7 +164,19 @@ impl Store for S3Store {
     }
 
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
-        self.inner.put_if_absent(key, bytes).await
+        self.inner.put_if_absent(key, Content::Bytes(&bytes)).await
+    }
+
+    /// Tried once for all stores of a bucket that share their connections.
+    async fn keeps_what_is_there(&self, key: &str, bytes: Bytes) -> Result<bool, Error> {
+        let keeps = || self.inner.keeps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&known) = keeps().get(&self.inner.bucket) {
+            return Ok(known);
+        }
+        // One that has never heard of conditions was asked before each put whether the object is there.
+        let found = self.put_if_absent(key, bytes).await? == Put::Exists && self.is_conditional();
+        keeps().insert(self.inner.bucket.clone(), found);
+        Ok(found)
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
@@ -161,6 +189,10 @@ impl Store for S3Store {
 
     async fn head(&self, key: &str) -> Result<Meta, Error> {
         self.inner.head(key).await
+    }
+
+    async fn is_taken(&self, key: &str) -> Result<bool, Error> {
+        self.inner.is_taken(key).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, depth: Depth) -> Result<Listing, Error> {

@@ -1,10 +1,11 @@
 //! How to reach a bucket.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::PartSize;
+use super::{Connections, PartSize};
 use crate::storage::Retry;
 
 /// How to reach a bucket. What is not said here is asked of the environment, as every tool of AWS does.
@@ -32,14 +33,19 @@ pub struct S3Options {
     pub sse: Option<Sse>,
     /// The storage class of new objects; `None` for what the bucket says. It must be one that answers reads at once.
     pub storage_class: Option<String>,
-    /// Requests at the same time, of one store and its clones; at least 1.
+    /// Requests at the same time, of all stores that share their connections; at least 1.
     pub concurrency: usize,
+    /// Bytes a second that the bodies of requests may have, of all stores that share their connections, and those of
+    /// answers as many; `None`: as fast as it goes.
+    pub bandwidth: Option<NonZeroU64>,
     /// How often to try again.
     pub retry: Retry,
     /// How large the parts of a multipart upload are.
     pub part_size: PartSize,
     /// The directory for parts that are larger than 8 MiB; `None` for that of the system.
     pub spool: Option<PathBuf>,
+    /// With whom connections are shared: clones of these options do it with each other.
+    pub connections: Connections,
 }
 
 /// How the store encrypts what it keeps, with keys of its own: whoever may read the bucket may still read the objects.
@@ -87,9 +93,11 @@ impl Default for S3Options {
             sse: None,
             storage_class: None,
             concurrency: 8,
+            bandwidth: None,
             retry: Retry::default(),
             part_size: PartSize::default(),
             spool: None,
+            connections: Connections::default(),
         }
     }
 }
@@ -110,6 +118,7 @@ impl fmt::Debug for S3Options {
             .field("sse", &self.sse)
             .field("storage_class", &self.storage_class)
             .field("concurrency", &self.concurrency)
+            .field("bandwidth", &self.bandwidth)
             .field("retry", &self.retry)
             .field("part_size", &self.part_size)
             .field("spool", &self.spool)

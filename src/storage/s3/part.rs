@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use aws_sdk_s3::primitives::ByteStream;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many parts an object may have. Source: the limits of Amazon S3, as the other two.
@@ -19,11 +19,14 @@ const MAX_LEN: u64 = 5 * 1024 * 1024 * 1024;
 /// What one part may take in memory; a larger one is kept in a file.
 const IN_MEMORY: u64 = 8 * 1024 * 1024;
 
-/// The parts that the whole process has in memory, from their first byte until they are sent: 24 MiB.
+/// What the parts of the whole process have in memory, from their first byte until they are sent: 24 MiB.
 ///
-/// Nobody waits for one of them: an upload may hold a part that is half full while its writer waits for another upload,
-/// and two such writers would wait for each other. A part that finds no room here is kept in a file.
-static PARTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(3)));
+/// Nobody waits for it: an upload may hold a part that is half full while its writer waits for another upload, and two
+/// such writers would wait for each other. A part that finds no room here, or no more, is kept in a file.
+static MEMORY: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(3 * IN_MEMORY as usize / SLICE)));
+
+/// Memory is taken in slices of this length, as a part grows: what is small takes little.
+const SLICE: usize = 64 * 1024;
 
 /// How large the parts of a multipart upload are. S3 takes at most 10,000 of them, so they must grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,26 +57,26 @@ impl PartSize {
 #[derive(Debug)]
 pub(super) struct Part {
     bytes: Kept,
+    len: u64,
     room: u64,
-    _permit: Option<OwnedSemaphorePermit>,
+    /// Of the memory that it takes.
+    permit: Option<OwnedSemaphorePermit>,
+    /// The directory for a file.
+    spool: PathBuf,
 }
 
 #[derive(Debug)]
 enum Kept {
-    Memory(BytesMut),
+    Memory(Vec<u8>),
     Sealed(Bytes),
     File(Spool),
 }
 
 impl Part {
-    /// An empty part for so many bytes: in memory if it is small and the process may have one more there.
+    /// An empty part for so many bytes: in memory if it is not long, as far as the process may have more there.
     pub(super) fn begin(len: u64, spool: &Path) -> io::Result<Part> {
-        let permit = (len <= IN_MEMORY).then(|| Arc::clone(&PARTS).try_acquire_owned().ok()).flatten();
-        let bytes = match permit {
-            Some(_) => Kept::Memory(BytesMut::with_capacity(len as usize)),
-            None => Kept::File(Spool::create(spool)?),
-        };
-        Ok(Part { bytes, room: len, _permit: permit })
+        let bytes = if len <= IN_MEMORY { Kept::Memory(Vec::new()) } else { Kept::File(Spool::create(spool)?) };
+        Ok(Part { bytes, len: 0, room: len, permit: None, spool: spool.to_owned() })
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -83,29 +86,42 @@ impl Part {
     /// Takes bytes from the front, as many as there is room for.
     pub(super) fn take(&mut self, bytes: &mut Bytes) -> io::Result<()> {
         let taken = bytes.split_to(bytes.len().min(usize::try_from(self.room).unwrap_or(usize::MAX)));
+        if let Kept::Memory(kept) = &self.bytes
+            && !has_room(&mut self.permit, kept.len() + taken.len(), kept.len() + self.room as usize)
+        {
+            let mut file = Spool::create(&self.spool)?;
+            file.file.write_all(kept)?;
+            (self.bytes, self.permit) = (Kept::File(file), None);
+        }
         match &mut self.bytes {
-            Kept::Memory(kept) => kept.extend_from_slice(&taken),
+            Kept::Memory(kept) => {
+                // No more than was taken of the memory for all.
+                kept.reserve_exact((permits(self.permit.as_ref()) * SLICE).saturating_sub(kept.len()));
+                kept.extend_from_slice(&taken);
+            }
             Kept::File(kept) => kept.file.write_all(&taken)?,
             Kept::Sealed(_) => return Err(io::Error::other("the part is closed")),
         }
         self.room -= taken.len() as u64;
+        self.len += taken.len() as u64;
         Ok(())
     }
 
     /// Nothing more comes: from now on the bytes can be had any number of times.
     pub(super) fn seal(&mut self) {
         if let Kept::Memory(bytes) = &mut self.bytes {
-            self.bytes = Kept::Sealed(std::mem::take(bytes).freeze());
+            let mut bytes = std::mem::take(bytes);
+            bytes.shrink_to_fit();
+            let surplus = permits(self.permit.as_ref()) - bytes.len().div_ceil(SLICE);
+            drop(self.permit.as_mut().and_then(|permit| permit.split(surplus)));
+            self.bytes = Kept::Sealed(Bytes::from(bytes));
         }
         self.room = 0;
     }
 
-    /// The bytes, if they are in memory and the part is sealed.
-    pub(super) fn bytes(&self) -> Option<Bytes> {
-        match &self.bytes {
-            Kept::Sealed(bytes) => Some(bytes.clone()),
-            _ => None,
-        }
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> u64 {
+        self.len
     }
 
     /// The body of a request.
@@ -116,6 +132,27 @@ impl Part {
             Kept::File(spool) => ByteStream::from_path(&spool.path).await.map_err(io::Error::other),
         }
     }
+}
+
+fn permits(permit: Option<&OwnedSemaphorePermit>) -> usize {
+    permit.map_or(0, OwnedSemaphorePermit::num_permits)
+}
+
+/// Sees to memory for bytes of this length, `false` if there is none: for twice as many, of which there may be `most`, since
+/// what grows by each slice is moved for each.
+fn has_room(permit: &mut Option<OwnedSemaphorePermit>, len: usize, most: usize) -> bool {
+    permits(permit.as_ref()) * SLICE >= len || grow(permit, (2 * len).min(most)) || grow(permit, len)
+}
+
+/// Takes as much more memory as bytes of this length need; `false` if there is none.
+fn grow(permit: &mut Option<OwnedSemaphorePermit>, len: usize) -> bool {
+    let more = len.div_ceil(SLICE).saturating_sub(permits(permit.as_ref()));
+    let Ok(taken) = Arc::clone(&MEMORY).try_acquire_many_owned(more as u32) else { return false };
+    match permit {
+        Some(permit) => permit.merge(taken),
+        None => *permit = Some(taken),
+    }
+    true
 }
 
 /// A temporary file of our own. It goes when it is dropped, and where the system can have files without a name, however the
@@ -188,12 +225,17 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_finds_no_room_in_memory_is_kept_in_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut parts: Vec<Part> = (0..5).map(|_| Part::begin(5 << 20, folder.path()).unwrap()).collect();
-        assert!(parts.iter().filter(|part| matches!(part.bytes, Kept::File(_))).count() >= 2);
+        let mut parts: Vec<Part> = (0..8).map(|_| Part::begin(5 << 20, folder.path()).unwrap()).collect();
+        let content = Bytes::from_iter((0..5u32 << 20).map(|at| at as u8));
+        // A little of each in turn, so that some have to leave memory half full.
+        for from in (0..content.len()).step_by(1 << 20) {
+            parts.iter_mut().for_each(|part| part.take(&mut content.slice(from..from + (1 << 20))).unwrap());
+        }
+        assert!(parts.iter().filter(|part| matches!(part.bytes, Kept::File(_))).count() >= 4);
         for part in &mut parts {
-            part.take(&mut Bytes::from_static(b"page")).unwrap();
             part.seal();
-            assert_eq!(part.body().await.unwrap().collect().await.unwrap().into_bytes(), "page");
+            let kept = part.body().await.unwrap().collect().await.unwrap().into_bytes();
+            assert!(kept == content);
         }
         drop(parts);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

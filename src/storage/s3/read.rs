@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::Inner;
 use super::client::STALL;
 use super::error::{Call, status};
+use super::pace::Pace;
 use crate::storage::{Error, ErrorKind, Meta};
 use crate::units::Timestamp;
 
@@ -27,7 +28,7 @@ impl Inner {
         if let Some(len) = len.filter(|len| *len > limit) {
             return Err(call.error(ErrorKind::TooLarge, format!("it has {len} bytes, more than {limit}")));
         }
-        collect(&call, answer.body, len, limit).await
+        collect(&call, &self.receiving, answer.body, len, limit).await
     }
 
     pub(super) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
@@ -49,7 +50,7 @@ impl Inner {
         if length(answer.content_length()).is_some_and(|announced| announced != len) {
             return Err(call.error(ErrorKind::Other, "the answer has another length than its range"));
         }
-        collect(&call, answer.body, Some(len), len).await
+        collect(&call, &self.receiving, answer.body, Some(len), len).await
     }
 
     /// HTTP cannot ask for no bytes; what is left to say is whether the object is long enough.
@@ -77,6 +78,24 @@ impl Inner {
         }
     }
 
+    /// A 404 is enough here, whatever it is that is missing: a put tells the rest.
+    pub(super) async fn is_taken(&self, key: &str) -> Result<bool, Error> {
+        self.check("read", key)?;
+        let call = self.call("read", "HeadObject", key);
+        let answer = {
+            let _turn = self.turn().await;
+            self.client.head_object().bucket(&self.bucket).key(self.full(key)).send().await
+        };
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if status(&error) == Some(404) => Ok(false),
+            Err(error) if status(&error).is_some_and(|status| (300..500).contains(&status)) => {
+                self.explain(key).await.map(|_| true)
+            }
+            Err(error) => Err(call.failed(&error)),
+        }
+    }
+
     async fn explain(&self, key: &str) -> Result<Meta, Error> {
         let call = self.call("read", "GetObject", key);
         let answer = self.client.get_object().bucket(&self.bucket).key(self.full(key)).send().await;
@@ -89,7 +108,7 @@ impl Inner {
 }
 
 /// Takes all of a body: so many bytes, if that is known, and in any case no more than the limit.
-async fn collect(call: &Call, mut body: ByteStream, len: Option<u64>, limit: u64) -> Result<Bytes, Error> {
+async fn collect(call: &Call, pace: &Pace, mut body: ByteStream, len: Option<u64>, limit: u64) -> Result<Bytes, Error> {
     // One chunk that is all there is, is given back as it came. Only the end of the body says that it is as it was sent.
     let (mut whole, mut taken, mut total) = (None, BytesMut::new(), 0);
     let of = || len.map(|len| format!(" of {len}")).unwrap_or_default();
@@ -107,6 +126,7 @@ async fn collect(call: &Call, mut body: ByteStream, len: Option<u64>, limit: u64
                 return Err(call.error(ErrorKind::Unavailable, message));
             }
         };
+        pace.pass(chunk.len()).await;
         total += chunk.len() as u64;
         if total > len.unwrap_or(limit) {
             let kind = if len.is_some() { ErrorKind::Other } else { ErrorKind::TooLarge };
@@ -197,7 +217,7 @@ mod tests {
     async fn a_body_of_another_length_is_refused() {
         let collect = async |len, limit| {
             let body = ByteStream::from_static(b"hello");
-            collect(&call(), body, len, limit).await.map_err(|error| error.kind)
+            collect(&call(), &Pace::default(), body, len, limit).await.map_err(|error| error.kind)
         };
         assert_eq!(collect(Some(5), 9).await, Ok(Bytes::from_static(b"hello")));
         assert_eq!(collect(None, 5).await, Ok(Bytes::from_static(b"hello")));
@@ -228,7 +248,7 @@ mod tests {
     async fn what_is_found_at_the_end_of_a_body_counts_also_if_it_came_in_one_chunk() {
         for len in [Some(5), None] {
             let body = ByteStream::from_body_1_x(Mismatch(Some(Bytes::from_static(b"hello"))));
-            let error = collect(&call(), body, len, 9).await.unwrap_err();
+            let error = collect(&call(), &Pace::default(), body, len, 9).await.unwrap_err();
             assert!(error.is_transient() && error.message.contains("broke off after 5"), "{error}");
         }
     }

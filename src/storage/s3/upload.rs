@@ -15,6 +15,7 @@ use super::client::timeouts;
 use super::error::{Call, code, status};
 use super::headway::Headway;
 use super::part::{MAX_PARTS, Part};
+use super::write::Content;
 use crate::storage::{Error, ErrorKind, Put, Upload};
 
 /// How many parts of one upload are on their way at once.
@@ -176,16 +177,12 @@ impl S3Upload {
     }
 
     async fn finish_small(&mut self) -> Result<Put, Error> {
-        let bytes = match &mut self.part {
+        match &mut self.part {
             Some(part) => {
                 part.seal();
-                part.bytes()
+                self.inner.put_if_absent(&self.key, Content::Part(part)).await
             }
-            None => Some(Bytes::new()),
-        };
-        match bytes {
-            Some(bytes) => self.inner.put_if_absent(&self.key, bytes).await,
-            None => self.finish_large().await,
+            None => self.inner.put_if_absent(&self.key, Content::Bytes(&Bytes::new())).await,
         }
     }
 
@@ -299,10 +296,11 @@ impl Inner {
         let call = self.call("write", "UploadPart", key);
         let body =
             part.body().await.map_err(|error| call.error(ErrorKind::Local, "cannot read a part").because(error))?;
+        let _part = self.parts.acquire().await.expect("the semaphore is never closed");
         let _turn = self.turn().await;
         let request = self.client.upload_part().bucket(&self.bucket).key(self.full(key)).upload_id(id);
         let request = request.part_number(number as i32).body(body);
-        let headway = Headway::begin();
+        let headway = Headway::begin(&self.sending);
         let request = request.customize().config_override(Headway::limits()).interceptor(headway.clone());
         let answer = headway.within(request.send()).await.map_err(|error| call.failed(&error))?;
         if answer.e_tag.is_none() {

@@ -1,5 +1,6 @@
 //! Single requests that change something.
 
+use std::io;
 use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
@@ -9,20 +10,47 @@ use bytes::Bytes;
 use super::Inner;
 use super::error::{code, status};
 use super::headway::Headway;
+use super::part::Part;
 use super::read::timestamp;
-use crate::storage::{Error, Put};
+use crate::storage::{Error, ErrorKind, Put};
 use crate::units::Timestamp;
 
 /// How far a listing of uploads is followed at a time: a thousand to a page, and the rest is found the next time.
 const PAGES_OF_UPLOADS: usize = 10;
+
+/// What is put.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Content<'c> {
+    /// Bytes in memory.
+    Bytes(&'c Bytes),
+    /// An object that is no longer than a part.
+    Part(&'c Part),
+}
+
+impl Content<'_> {
+    fn len(self) -> u64 {
+        match self {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Part(part) => part.len(),
+        }
+    }
+
+    async fn body(self) -> io::Result<ByteStream> {
+        match self {
+            Content::Bytes(bytes) => Ok(ByteStream::from(bytes.clone())),
+            Content::Part(part) => part.body().await,
+        }
+    }
+}
 
 impl Inner {
     pub(super) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         self.check("write", key)?;
         let call = self.call("write", "PutObject", key);
         let turn = self.turn().await;
-        let headway = Headway::begin();
-        let request = self.put_request(key, bytes.clone()).customize().config_override(Headway::limits());
+        let headway = Headway::begin(&self.sending);
+        let request = self.put_request(key, ByteStream::from(bytes.clone()));
+        let request = request.customize().config_override(Headway::limits());
         let answer = headway.within(request.interceptor(headway.clone()).send()).await;
         let answer = answer.map_err(|error| call.failed(&error))?;
         drop(turn);
@@ -37,13 +65,15 @@ impl Inner {
         }
     }
 
-    pub(super) async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
+    pub(super) async fn put_if_absent(&self, key: &str, content: Content<'_>) -> Result<Put, Error> {
         self.check("write", key)?;
         let call = self.call("write", "PutObject", key);
         loop {
             let condition = self.condition();
-            let request = self.put_request(key, bytes.clone()).set_if_none_match(condition.clone());
-            let headway = Headway::begin();
+            let body = content.body().await;
+            let body = body.map_err(|error| call.error(ErrorKind::Local, "cannot read a part").because(error))?;
+            let request = self.put_request(key, body).set_if_none_match(condition.clone());
+            let headway = Headway::begin(&self.sending);
             let request = request.customize().config_override(Headway::limits()).interceptor(headway.clone());
             let turn = self.turn().await;
             let answer = headway.within(request.send()).await;
@@ -51,7 +81,7 @@ impl Inner {
             return match answer {
                 Ok(answer) if answer.e_tag.is_some() => Ok(Put::Created),
                 // Whose it is, the caller tells.
-                Ok(_) if self.size_of(key).await? == Some(bytes.len() as u64) => Ok(Put::Exists),
+                Ok(_) if self.size_of(key).await? == Some(content.len()) => Ok(Put::Exists),
                 Ok(_) => Err(call.not_taken()),
                 Err(error) if status(&error) == Some(412) => Ok(Put::Exists),
                 Err(error) if status(&error) == Some(501) && condition.is_some() => {
@@ -82,8 +112,8 @@ impl Inner {
     }
 
     /// Everything that is said of a new object, but under which condition.
-    fn put_request(&self, key: &str, bytes: Bytes) -> PutObjectFluentBuilder {
-        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
+    fn put_request(&self, key: &str, body: ByteStream) -> PutObjectFluentBuilder {
+        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(body);
         let request = request.set_storage_class(self.keeping.class.clone());
         let request = request.set_server_side_encryption(self.keeping.sse.clone());
         request.set_ssekms_key_id(self.keeping.kms_key.clone())

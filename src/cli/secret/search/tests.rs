@@ -17,7 +17,7 @@ use crate::cli::ui::Ui;
 use crate::error::Error;
 use crate::ids::ReplicaId;
 use crate::seal::{Cost, KdfLimit, RecoveryKit, RootKey, Secret, SecretKind, Slot, SlotId};
-use crate::storage::Trouble;
+use crate::storage::{Connections, Trouble};
 use crate::units::Timestamp;
 
 const SECRET: &[u8] = b"correct horse battery";
@@ -218,6 +218,7 @@ fn what_is_required_is_what_is_configured_and_with_encryption_off_it_is_missing(
             ui: Arc::new(Ui::new(global.mode())),
             global: Arc::new(global),
             trouble: Trouble::default(),
+            connections: Connections::default(),
             secrets: Secrets::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
