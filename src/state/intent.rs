@@ -1,12 +1,31 @@
 //! The next object, fixed before its first PUT: every try, also after a restart, sends the same bytes.
+//!
+//! ```text
+//! intent      magic 8 │ length u64 │ crc32c u32 │ the fields as JSON │ \n │ the bytes of the object       little-endian
+//! ```
+//!
+//! It is written over in its place, and its file does not shrink: to have that on disk takes one write, where a file that
+//! takes another's name takes two journals of the file system, some ten milliseconds. What was there before is of an object
+//! that is acknowledged or given up, and may be lost; one that is torn was never sent.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, StateDir};
+use super::{Error, StateDir, file};
 use crate::format::Reason;
 use crate::ids::{Digest, GenerationId};
 
 const NAME: &str = "intent";
+const MAGIC: &[u8; 8] = b"WALOYIN1";
+const HEAD: usize = 20;
+
+/// The length of the file from the beginning, in bytes.
+const ROOM: u64 = 64 << 10;
+/// A longer one does not stay so.
+const LARGE: u64 = 1 << 20;
 
 /// What is about to be put, or may have been.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,10 +50,26 @@ impl Intent {
     ///
     /// Those of the operating system; then nothing may be sent.
     pub fn save(&self, dir: &StateDir, payload: &[u8]) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(self).expect("plain fields become JSON");
-        line.push(b'\n');
-        let sum = crc32c::crc32c_append(crc32c::crc32c(&line), payload).to_le_bytes();
-        dir.replace(NAME, &[&line, payload, &sum], true)
+        let mut bytes = vec![0; HEAD];
+        serde_json::to_writer(&mut bytes, self).expect("plain fields become JSON");
+        bytes.push(b'\n');
+        bytes.extend_from_slice(payload);
+        let content = &bytes[HEAD..];
+        let (len, sum) = (content.len() as u64, crc32c::crc32c(content));
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..16].copy_from_slice(&len.to_le_bytes());
+        bytes[16..HEAD].copy_from_slice(&sum.to_le_bytes());
+        let path = dir.file(NAME);
+        let file = file::open(&path, true).map_err(Error::io("open", &path))?;
+        let has = file.metadata().map_err(Error::io("look at", &path))?.len();
+        if has < ROOM {
+            // Its name first, then the room for most of those to come: the length tells that both are there.
+            dir.sync()?;
+            file.write_all_at(&[0; ROOM as usize], 0).map_err(Error::io("write", &path))?;
+            file.sync_all().map_err(Error::io("sync", &path))?;
+        }
+        file.write_all_at(&bytes, 0).map_err(Error::io("write", &path))?;
+        file.sync_data().map_err(Error::io("sync", &path))
     }
 
     /// The intent of an earlier process, and the bytes kept with it. `None` if there is none, or one that was never
@@ -44,18 +79,12 @@ impl Intent {
     ///
     /// Those of the operating system.
     pub fn load(dir: &StateDir) -> Result<Option<(Intent, Vec<u8>)>, Error> {
-        let Some(mut bytes) = dir.read(NAME)? else { return Ok(None) };
-        let Some(at) = bytes.len().checked_sub(4) else { return Ok(None) };
-        if crc32c::crc32c(&bytes[..at]).to_le_bytes() != bytes[at..] {
-            tracing::warn!("the kept intent is damaged");
-            return Ok(None);
-        }
-        let Some(line) = bytes.iter().position(|&byte| byte == b'\n') else { return Ok(None) };
-        match serde_json::from_slice(&bytes[..line]) {
-            Ok(intent) => {
-                bytes.truncate(at);
-                Ok(Some((intent, bytes.split_off(line + 1))))
-            }
+        let path = dir.file(NAME);
+        let Some(file) = there(dir)? else { return Ok(None) };
+        let Some(mut content) = read(&file).map_err(Error::io("read", &path))? else { return Ok(None) };
+        let Some(line) = content.iter().position(|&byte| byte == b'\n') else { return Ok(None) };
+        match serde_json::from_slice(&content[..line]) {
+            Ok(intent) => Ok(Some((intent, content.split_off(line + 1)))),
             Err(error) => {
                 tracing::warn!(%error, "the kept intent cannot be read");
                 Ok(None)
@@ -69,8 +98,52 @@ impl Intent {
     ///
     /// Those of the operating system.
     pub fn clear(dir: &StateDir) -> Result<(), Error> {
+        let path = dir.file(NAME);
+        let Some(file) = there(dir)? else { return Ok(()) };
+        file.write_all_at(&[0; HEAD], 0).map_err(Error::io("write", &path))?;
+        if file.metadata().is_ok_and(|meta| meta.len() > LARGE) {
+            file.set_len(ROOM).map_err(Error::io("shorten", &path))?;
+        }
+        Ok(())
+    }
+
+    /// It is to come to nothing, whatever becomes of the machine: durable with the next sync of the directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub(super) fn forget(dir: &StateDir) -> Result<(), Error> {
         dir.remove(NAME)
     }
+}
+
+fn there(dir: &StateDir) -> Result<Option<File>, Error> {
+    let path = dir.file(NAME);
+    match file::open(&path, false) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("open", path)(error)),
+    }
+}
+
+/// What is kept, if it is whole.
+fn read(file: &File) -> io::Result<Option<Vec<u8>>> {
+    let (mut head, len) = ([0; HEAD], file.metadata()?.len());
+    if len < HEAD as u64 {
+        return Ok(None);
+    }
+    file.read_exact_at(&mut head, 0)?;
+    let long = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
+    if head[..8] != *MAGIC || long > len - HEAD as u64 {
+        return Ok(None);
+    }
+    let mut content = vec![0; long as usize];
+    file.read_exact_at(&mut content, HEAD as u64)?;
+    if crc32c::crc32c(&content).to_le_bytes() != head[16..] {
+        tracing::warn!("the kept intent is damaged");
+        return Ok(None);
+    }
+    Ok(Some(content))
 }
 
 #[cfg(test)]
@@ -86,12 +159,25 @@ mod tests {
         let generation = GenerationId::new(Timestamp(1), [7; 10]);
         let intent = Intent { generation, index: Some(3), digest: Some(Digest([5; 32])), upload: None, reason: None };
         intent.save(&dir, b"page\nfile").unwrap();
-        assert_eq!(Intent::load(&dir).unwrap(), Some((intent, b"page\nfile".to_vec())));
+        assert_eq!(Intent::load(&dir).unwrap(), Some((intent.clone(), b"page\nfile".to_vec())));
+        // Written over one of before, and torn anywhere.
         let whole = std::fs::read(dir.file(NAME)).unwrap();
-        for cut in 0..whole.len() {
-            std::fs::write(dir.file(NAME), &whole[..cut]).unwrap();
-            assert_eq!(Intent::load(&dir).unwrap(), None, "cut at {cut}");
+        let end = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        for cut in 0..end {
+            let mut torn = vec![0xAA; whole.len()];
+            torn[..cut].copy_from_slice(&whole[..cut]);
+            for len in [cut, torn.len()] {
+                std::fs::write(dir.file(NAME), &torn[..len]).unwrap();
+                assert_eq!(Intent::load(&dir).unwrap(), None, "cut at {cut}");
+            }
         }
+        let large = vec![7; 2 << 20];
+        intent.save(&dir, &large).unwrap();
+        assert!(Intent::load(&dir).unwrap() == Some((intent.clone(), large)));
+        Intent::clear(&dir).unwrap();
+        assert_eq!(std::fs::metadata(dir.file(NAME)).unwrap().len(), ROOM);
+        intent.save(&dir, b"").unwrap();
+        assert_eq!(Intent::load(&dir).unwrap(), Some((intent, Vec::new())));
         Intent::clear(&dir).unwrap();
         Intent::clear(&dir).unwrap();
         assert_eq!(Intent::load(&dir).unwrap(), None);

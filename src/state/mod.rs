@@ -10,7 +10,7 @@
 //! | `restored.json` | which point the database was restored to | by a restore in its place; removed by the next upload |
 //! | `sealed.json` | that the replica is sealed, and with which data key at least | before the first object that is sealed with it |
 //! | `store.json` | the store keeps objects that are there when told to | after that was tried, at most once a week |
-//! | `intent` | the next object: its place, digest and bytes | before its first PUT, removed after its acknowledgement |
+//! | `intent` | the next object: its place, digest and bytes | before its first PUT, void after its acknowledgement |
 //! | `hashes` | a hash of each page of what the replica holds | after each acknowledged object |
 //! | `hashes.log` | changes to that table on their way into it | before them |
 //! | `hashes.next`, `hashes.fork` | tables for a snapshot, or a segment, that is being made | while it is |

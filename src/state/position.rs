@@ -55,6 +55,9 @@ pub struct Acknowledged {
     pub snapshot_bytes: u64,
     /// The size of all segments since, in bytes.
     pub segment_bytes: u64,
+    /// Pages in the segments since: of one that is in several, each time.
+    #[serde(default)]
+    pub segment_pages: u64,
     /// Where in the WAL this state was reached.
     pub wal: WalPlace,
     /// It was found there, and nothing was added since: its newest object may be of another writer.
@@ -156,7 +159,7 @@ impl Acknowledged {
     ///
     /// Those of the operating system.
     pub fn forget(dir: &StateDir) -> Result<(), Error> {
-        Intent::clear(dir)?;
+        Intent::forget(dir)?;
         dir.sync()?;
         dir.remove(NAME)?;
         dir.remove(KEPT)?;
@@ -175,9 +178,9 @@ impl Acknowledged {
         known.save_durably(dir)
     }
 
-    /// The same replica after one more segment, of so many bytes in the store.
+    /// The same replica after one more segment, of so many pages, and of so many bytes in the store.
     #[must_use]
-    pub fn followed_by(&self, summary: &Summary, digest: Digest, stored_bytes: u64) -> Acknowledged {
+    pub fn followed_by(&self, summary: &Summary, digest: Digest, pages: u64, stored_bytes: u64) -> Acknowledged {
         Acknowledged {
             index: Some(summary.last.get()),
             digest,
@@ -186,6 +189,7 @@ impl Acknowledged {
             pages: summary.pages_after,
             checksum: summary.checksum_after.to_string(),
             segment_bytes: self.segment_bytes + stored_bytes,
+            segment_pages: self.segment_pages + pages,
             wal: WalPlace::from(summary.wal),
             is_found: false,
             ..self.clone()
@@ -215,8 +219,10 @@ impl Acknowledged {
         self.index.map_or(1, |index| index + 2)
     }
 
-    /// Whether the segments since the snapshot outweigh it, so that a restore would read more of them than of it.
+    /// Whether the segments since the snapshot outweigh it, so that a restore would read more of them than of it. Of a
+    /// database that has grown since, a snapshot would be larger now: they must have half as many pages again as it has.
     pub fn is_outweighed(&self) -> bool {
         self.segment_bytes > self.snapshot_bytes.max(OUTWEIGHS_AT_LEAST)
+            && self.segment_pages > u64::from(self.pages) * 3 / 2
     }
 }
