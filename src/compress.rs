@@ -82,6 +82,16 @@ impl Compression {
     /// The level of Zstandard where none is named.
     pub const ZSTD_LEVEL: i32 = 3;
 
+    /// The same for what is large, and waited for: at the usual level of Zstandard, level 1 takes its place, which takes
+    /// two thirds of the time and leaves some 3 % more. Every other level is that of everything.
+    #[must_use]
+    pub const fn in_bulk(self) -> Compression {
+        match self {
+            Compression::Zstd(Compression::ZSTD_LEVEL) => Compression::Zstd(1),
+            other => other,
+        }
+    }
+
     /// What a file compressed so says.
     pub const fn codec(self) -> Codec {
         match self {
@@ -163,6 +173,11 @@ impl Compressor {
         Ok(Compressor { compression, zstd: zstd::Context::default() })
     }
 
+    /// How it compresses.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
     /// What the result says of itself.
     pub fn codec(&self) -> Codec {
         self.compression.codec()
@@ -240,9 +255,9 @@ mod zstd {
         Error::Damaged(Codec::Zstd, problem.to_string())
     }
 
-    /// A compressor, made when it is first needed.
+    /// A compressor, made when it is first needed, and the room that it writes to.
     #[derive(Default)]
-    pub(super) struct Context(Option<bulk::Compressor<'static>>);
+    pub(super) struct Context(Option<bulk::Compressor<'static>>, Vec<u8>);
 
     impl Context {
         pub(super) fn compress(&mut self, level: i32, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -250,10 +265,11 @@ mod zstd {
                 Some(compressor) => compressor,
                 none => none.insert(bulk::Compressor::new(level).map_err(failed)?),
             };
-            let start = out.len();
-            out.resize(start + zstd_safe::compress_bound(raw.len()), 0);
-            let len = compressor.compress_to_buffer(raw, &mut out[start..]).map_err(failed)?;
-            out.truncate(start + len);
+            // Several times what comes of it, and not to be cleared or mapped anew for each piece.
+            self.1.clear();
+            self.1.reserve(zstd_safe::compress_bound(raw.len()));
+            compressor.compress_to_buffer(raw, &mut self.1).map_err(failed)?;
+            out.extend_from_slice(&self.1);
             Ok(())
         }
     }

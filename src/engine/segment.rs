@@ -105,6 +105,9 @@ pub(super) struct SealedSegment {
     pub(super) changes: Vec<(PageNo, PageHash)>,
 }
 
+/// Images that are compressed together, in bytes: on all cores.
+const TOGETHER: usize = 1 << 20;
+
 /// Makes a segment of these images. Pages that are as the replica has them already are left out.
 pub(super) fn seal(
     images: &BTreeMap<PageNo, Box<[u8]>>,
@@ -118,13 +121,21 @@ pub(super) fn seal(
     let lock_page = joint.page_size.lock_page();
     let mut file = PageFileWriter::new(&joint.header(span.first), joint.compression)?;
     let mut changes = Vec::with_capacity(images.len());
+    let (mut added, mut together) = (0, Vec::new());
     for (&page, image) in images.iter().filter(|&(&page, _)| page != lock_page) {
         let hash = hasher.hash(page, image);
-        if table.get(page)? != hash {
-            file.add(&[(page, hash)], image)?;
-            changes.push((page, hash));
+        if table.get(page)? == hash {
+            continue;
+        }
+        changes.push((page, hash));
+        together.extend_from_slice(image);
+        if together.len() >= TOGETHER {
+            file.add(&changes[added..], &together)?;
+            together.clear();
+            added = changes.len();
         }
     }
+    file.add(&changes[added..], &together)?;
     let checksum = table.preview(&changes, boundary.pages)?;
     let summary = joint.summary(span, boundary, checksum);
     let finished = file.finish(&summary)?;

@@ -112,6 +112,7 @@
 //! So the image of a page after an object is that in the newest object that has it, looking back no further than an
 //! object after which the database was shorter. Where there is none, the replica is damaged.
 
+mod chunk;
 mod error;
 mod fields;
 mod hash;

@@ -1,11 +1,14 @@
 //! Writing a page file as a stream, in memory that does not grow with the pages.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 
+use super::chunk::{Chunk, Chunks};
 use super::record::{self, ENTRY_LEN, FRAME_LEN, INDEX_RECORD_LEN, PLACE_LEN, SECTIONS_LEN, kind};
 use super::summary::Layout;
 use super::{Error, HEADER_LEN, Header, Summary, TRAILER_LEN, Times};
-use crate::compress::{Compression, Compressor};
+use crate::compress::Compression;
 use crate::ids::Digest;
 use crate::units::{PageHash, PageNo};
 
@@ -19,7 +22,7 @@ const FILL_LEN: usize = 128 * 1024;
 pub struct PageFileWriter {
     header: Header,
     head: [u8; HEADER_LEN],
-    compressor: Compressor,
+    records: Chunks,
     /// Bytes ready to be taken, and how many were taken before.
     out: Vec<u8>,
     taken: u64,
@@ -65,7 +68,7 @@ impl PageFileWriter {
         Ok(PageFileWriter {
             header: header.clone(),
             head,
-            compressor: Compressor::new(compression)?,
+            records: Chunks::new(compression)?,
             out: head.to_vec(),
             taken: 0,
             pages: Vec::new(),
@@ -83,6 +86,9 @@ impl PageFileWriter {
     ///
     /// The hashes are taken as they are: a wrong one makes a page file that nobody can read.
     ///
+    /// Many pages in one call, a MiB or so, are compressed on all cores, eight at most; there is no other reason to
+    /// collect them.
+    ///
     /// # Errors
     ///
     /// If the compressor finds no memory.
@@ -93,17 +99,29 @@ impl PageFileWriter {
     pub fn add(&mut self, pages: &[(PageNo, PageHash)], images: &[u8]) -> Result<(), Error> {
         let page_size = self.header.page_size;
         assert_eq!(images.len(), pages.len() * page_size.len(), "every page has one image");
-        for (&(page, hash), image) in pages.iter().zip(images.chunks_exact(page_size.len())) {
+        for &(page, _) in pages {
             assert!(self.last.is_none_or(|last| last < page), "pages ascend until a flush");
             assert_ne!(page, page_size.lock_page(), "the lock page is never stored");
-            if self.images.len() + image.len() > FILL_LEN {
-                self.end_chunk()?;
-            }
             self.last = Some(page);
-            self.pages.push((page, hash));
-            self.images.extend_from_slice(image);
         }
-        Ok(())
+        let in_a_chunk = FILL_LEN / page_size.len();
+        let (mut pages, mut images, mut full) = (pages, images, Vec::new());
+        while !pages.is_empty() {
+            let count = pages.len().min(in_a_chunk - self.pages.len());
+            let (these, rest) = pages.split_at(count);
+            let (of_these, of_rest) = images.split_at(count * page_size.len());
+            (pages, images) = (rest, of_rest);
+            if count == in_a_chunk {
+                full.push(Chunk { pages: Cow::Borrowed(these), images: Cow::Borrowed(of_these) });
+                continue;
+            }
+            self.pages.extend_from_slice(these);
+            self.images.extend_from_slice(of_these);
+            if self.pages.len() == in_a_chunk {
+                full.push(self.chunk_under_way());
+            }
+        }
+        self.write(full)
     }
 
     /// Ends the chunk under way, so that pages may begin again from the first.
@@ -179,35 +197,46 @@ impl PageFileWriter {
         self.taken + self.out.len() as u64
     }
 
+    fn chunk_under_way(&mut self) -> Chunk<'static> {
+        let (pages, images) = (std::mem::take(&mut self.pages), std::mem::take(&mut self.images));
+        Chunk { pages: Cow::Owned(pages), images: Cow::Owned(images) }
+    }
+
     fn end_chunk(&mut self) -> Result<(), Error> {
         if self.pages.is_empty() {
             return Ok(());
         }
-        let runs = encode_runs(&self.pages);
-        let entry_len = ENTRY_LEN + runs.len() + 8 * self.pages.len();
-        if FRAME_LEN + self.index.len() + entry_len > INDEX_RECORD_LEN {
-            self.end_index();
+        let chunk = self.chunk_under_way();
+        self.write(vec![chunk])
+    }
+
+    /// Appends chunks, and what the index says of them.
+    fn write(&mut self, chunks: Vec<Chunk<'_>>) -> Result<(), Error> {
+        let records = self.records.records(&chunks)?;
+        for (Chunk { pages, images }, record) in chunks.into_iter().zip(records) {
+            let entry_len = ENTRY_LEN + record.runs.len() + 8 * pages.len();
+            if FRAME_LEN + self.index.len() + entry_len > INDEX_RECORD_LEN {
+                self.end_index();
+            }
+            let offset = self.offset();
+            self.out.extend_from_slice(&record.bytes);
+            self.index.extend_from_slice(&offset.to_le_bytes());
+            self.index.extend_from_slice(&(record.bytes.len() as u32).to_le_bytes());
+            self.index.extend_from_slice(&((record.runs.len() / 8) as u32).to_le_bytes());
+            self.index.extend_from_slice(&record.digest.0);
+            self.index.extend_from_slice(&record.runs);
+            pages.iter().for_each(|(_, hash)| self.index.extend_from_slice(&hash.0.to_le_bytes()));
+            self.chunks += 1;
+            self.count += pages.len() as u64;
+            // Its room is that of the next one.
+            if let (Cow::Owned(mut pages), Cow::Owned(mut images)) = (pages, images)
+                && self.pages.is_empty()
+            {
+                pages.clear();
+                images.clear();
+                (self.pages, self.images) = (pages, images);
+            }
         }
-
-        let (offset, start) = (self.offset(), self.out.len());
-        self.out.extend_from_slice(&[0; FRAME_LEN]);
-        let count = (runs.len() / 8) as u32;
-        self.out.extend_from_slice(&count.to_le_bytes());
-        self.out.extend_from_slice(&runs);
-        self.compressor.compress(&self.images, &mut self.out)?;
-        let len = self.out.len() - start;
-        self.out[start..start + FRAME_LEN].copy_from_slice(&record::frame(kind::CHUNK, len - FRAME_LEN));
-
-        self.index.extend_from_slice(&offset.to_le_bytes());
-        self.index.extend_from_slice(&(len as u32).to_le_bytes());
-        self.index.extend_from_slice(&count.to_le_bytes());
-        self.index.extend_from_slice(&Sha256::digest(&self.out[start..]));
-        self.index.extend_from_slice(&runs);
-        self.pages.iter().for_each(|(_, hash)| self.index.extend_from_slice(&hash.0.to_le_bytes()));
-        self.chunks += 1;
-        self.count += self.pages.len() as u64;
-        self.pages.clear();
-        self.images.clear();
         Ok(())
     }
 
@@ -226,14 +255,4 @@ impl PageFileWriter {
         self.directory.extend_from_slice(&Sha256::digest(&self.out[start..]));
         self.chunks = 0;
     }
-}
-
-/// The runs of these ascending pages: as few as there can be.
-fn encode_runs(pages: &[(PageNo, PageHash)]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for run in pages.chunk_by(|(a, _), (b, _)| a.get() + 1 == b.get()) {
-        bytes.extend_from_slice(&run[0].0.get().to_le_bytes());
-        bytes.extend_from_slice(&(run.len() as u32).to_le_bytes());
-    }
-    bytes
 }
