@@ -1,5 +1,6 @@
 //! The databases of a command, and where each of them goes.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -96,7 +97,7 @@ fn plan(
         return Err(Error::new(Kind::Usage, "usage.one_state_dir", message)
             .hint("leave --state-dir and WALOY_STATE_DIR away: each database keeps its state beside itself"));
     }
-    let mut databases = Vec::<Database>::new();
+    let (mut databases, mut files) = (Vec::<Database>::new(), HashMap::<PathBuf, PathBuf>::new());
     for (path, own) in given {
         if let Some(text) = path.to_str().filter(|_| !path.exists()) {
             Location::check_slashes(text)?;
@@ -109,6 +110,11 @@ fn plan(
         let destination = resolve(Some(&path), url, to, state_dir, &variable)?;
         let state_dir = state_dir.map_or_else(|| default_state_dir(&followed(&path)), Path::to_owned);
         let database = Database { path, destination, state_dir };
+        if let Some(other) = files.insert(followed(&database.path), database.path.clone()) {
+            let (first, second) = (other.display(), database.path.display());
+            let message = format!("{first} and {second} are the same file");
+            return Err(Error::new(Kind::Usage, "usage.same_database", message).hint("give each database once"));
+        }
         for other in &databases {
             require_apart(other, &database)?;
         }
@@ -123,15 +129,11 @@ fn two_destinations(first: &str, second: &str) -> Error {
 }
 
 fn require_apart(one: &Database, other: &Database) -> Result<()> {
-    let (first, second) = (one.path.display(), other.path.display());
-    if followed(&one.path) == followed(&other.path) {
-        return Err(Error::new(Kind::Usage, "usage.same_database", format!("{first} and {second} are the same file"))
-            .hint("give each database once"));
-    }
     let (here, there) = (&one.destination.location, &other.destination.location);
     if !meet(here, there) {
         return Ok(());
     }
+    let (first, second) = (one.path.display(), other.path.display());
     let message = match here == there {
         true => format!("{first} and {second} would meet at {here}"),
         false => format!("{first} and {second} would meet: {here} and {there} are one within the other"),

@@ -23,6 +23,7 @@ mod board;
 mod events;
 mod one;
 mod reporter;
+mod survey;
 
 use board::Board;
 pub use one::{One, once};
@@ -68,7 +69,7 @@ pub struct Args {
     /// deleted
     #[arg(long, value_name = "DUR", default_value = "24h", value_parser = duration::parse)]
     grace: Duration,
-    /// How to compress: none, lz4, zstd, or zstd:1 to zstd:19
+    /// How to compress: none, lz4, zstd (level 3; what is large, as a snapshot, level 1), or zstd:1 to zstd:19
     #[arg(long, value_name = "HOW", default_value = "zstd", env = "WALOY_COMPRESSION")]
     compression: Compression,
     /// Size of the WAL above which it is checkpointed
@@ -138,7 +139,7 @@ pub async fn run(context: &Context, args: Args, signals: &mut Signals) -> Result
         }
     }
     let board = Arc::new(Board::new(&context.ui, databases.len()));
-    let all: Vec<One> = databases
+    let mut all: Vec<One> = databases
         .into_iter()
         .enumerate()
         .map(|(place, database)| args.one(context, database, (Arc::clone(&board), place)))
@@ -146,6 +147,7 @@ pub async fn run(context: &Context, args: Args, signals: &mut Signals) -> Result
     // Of several, one that cannot be replicated keeps none of the others from it.
     let (stop, stopping) = watch::channel(None);
     let work = async {
+        survey::note_what_is_empty(context, &mut all).await;
         let each = all.iter().map(|one| one.run(context, args.once, stopping.clone()));
         context.within(None, async { Ok(join_all(each).await) }).await
     };
