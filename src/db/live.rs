@@ -120,6 +120,9 @@ impl Live {
         };
         let mut totals = Totals::default();
         totals.add(captured, tail.page_size());
+        for pin in &pins {
+            pin.is_impatient(&path)?;
+        }
         let mut live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true, totals };
         live.require_identity()?;
         Ok(live)

@@ -1,6 +1,7 @@
 //! A connection that holds, or can hold, a read transaction.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -31,6 +32,12 @@ impl Pin {
         let index = pin.index();
         pin.release();
         index.map(|_| pin)
+    }
+
+    /// From now on it waits for no lock for longer than 100 ms: others are watched by the same thread.
+    pub(super) fn is_impatient(&self, path: &Path) -> Result<(), Error> {
+        let failed = Error::sqlite("limit the wait for locks", path);
+        self.connection.busy_timeout(Duration::from_millis(100)).map_err(failed)
     }
 
     /// Begins a read transaction, which also makes SQLite repair a wal-index that a dead writer left torn.

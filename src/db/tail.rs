@@ -8,8 +8,9 @@ use super::pin::Pin;
 use crate::units::{FrameNo, PageNo, PageSize};
 use crate::wal::{Chain, HEADER_LEN, Header, Index, Position};
 
-/// How much of the log is read at once, in bytes, if a frame is not larger.
-const BATCH: usize = 256 * 1024;
+/// How much of the log is read at once, in bytes, if a frame is not larger: what stays in the cache of a core, and in the
+/// heap once it is freed.
+const BATCH: usize = 64 * 1024;
 
 /// How often header and wal-index are read again when they are of two different logs.
 const AGREE_TRIES: u32 = 100;
@@ -245,7 +246,8 @@ impl Tail {
         let mut found = Found::default();
         let mut transaction = chain.frame();
         let mut ended = true;
-        let mut previous: Option<(PageNo, u32, Vec<u8>)> = None;
+        // The last frame, if it is of a commit.
+        let (mut previous, mut committed): (Option<(PageNo, u32)>, Vec<u8>) = (None, Vec::new());
         while chain.frame() < last {
             let count = batch.min(last.0 - chain.frame().0) as usize;
             let bytes = &mut buffer[..count * frame_len];
@@ -264,13 +266,13 @@ impl Tail {
                     continue;
                 };
                 // Without POWERSAFE_OVERWRITE SQLite fills the sector by repeating the commit frame.
-                let repeats = previous.as_ref().is_some_and(|(page, pages, image)| {
-                    *page == frame.page && *pages == pages_after && image == frame.image
-                });
+                let repeats = previous == Some((frame.page, pages_after)) && committed == frame.image;
                 found.commits += 1;
                 found.repeats += u32::from(repeats);
                 if !repeats {
-                    previous = Some((frame.page, pages_after, frame.image.to_vec()));
+                    previous = Some((frame.page, pages_after));
+                    committed.clear();
+                    committed.extend_from_slice(frame.image);
                 }
                 self.grow(pin, chain, transaction, pages_after, sink)?;
                 self.pages = pages_after;
@@ -323,7 +325,7 @@ impl Tail {
             return Err(Error::Mismatch("the last capture failed half way".to_owned()));
         }
         loop {
-            images.clear();
+            // All of it is read over.
             images.resize(pages.len() * self.page_size.len(), 0);
             let mut whole = true;
             let mut rest = &mut images[..];

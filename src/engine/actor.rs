@@ -16,8 +16,9 @@ use super::keeper::Keeper;
 use super::merge::{self, Merge};
 use super::rollover::{Progress, Rollover};
 use super::session::Session;
+use super::turns::Turn;
 use super::wake::Wake;
-use crate::db::{self, Reclaimed, beside};
+use crate::db::{self, Reclaimed};
 use crate::error::Error as PublicError;
 use crate::format::Reason;
 use crate::state::Acknowledged;
@@ -26,8 +27,12 @@ use crate::units::Timestamp;
 mod bucket;
 mod trouble;
 
-/// After a burst of writes to the WAL was noticed, how long further ones are let gather.
-const GATHER: Duration = Duration::from_millis(10);
+/// How long after a write to the WAL was noticed it is looked for commits, and how long after each look again.
+const LOOKS: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(4), Duration::from_millis(15), Duration::from_millis(60)];
+
+/// How often segments are uploaded while a turn is waited for.
+const MEANWHILE: Duration = Duration::from_millis(100);
 
 /// What the replicator is asked.
 #[derive(Debug)]
@@ -330,7 +335,10 @@ impl Actor {
         self.session().deliver(&context).await?;
         let mut rollover = match self.rollover.take() {
             Some(rollover) => rollover,
-            None => Rollover::begin(self.session(), &context, reason).await?,
+            None => {
+                let turn = self.turn_to_collect().await?;
+                Rollover::begin(self.session(), &context, reason, turn).await?
+            }
         };
         loop {
             let stepped = match rollover.step(self.session(), &context).await {
@@ -342,7 +350,7 @@ impl Actor {
                 // What was uploaded of a large database is not thrown away for an outage. Who only asks by calls may
                 // never ask again, and a snapshot that waits costs an upload and a place in memory.
                 if self.automatic && error.may_pass() && !self.session().broken {
-                    self.rollover = Some(rollover);
+                    self.rollover = Some(rollover.park());
                 } else {
                     rollover.abandon(self.session(), &context).await?;
                 }
@@ -352,6 +360,18 @@ impl Actor {
         rollover.finish(self.session(), &context).await?;
         self.session().deliver(&context).await?;
         Ok(())
+    }
+
+    /// Waits for the turn to collect, as long as it takes.
+    async fn turn_to_collect(&mut self) -> Result<Turn, Error> {
+        let mut turn = std::pin::pin!(Turn::to_collect());
+        loop {
+            tokio::select! {
+                biased;
+                turn = &mut turn => return Ok(turn),
+                () = sleep(MEANWHILE) => self.meanwhile().await?,
+            }
+        }
     }
 
     /// Merges what is due. That it fails is told, and nothing else: what is wrong with database or store, the next sync
@@ -445,10 +465,16 @@ async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, n
     let Some(session) = session.filter(|_| !snapshot_waits) else { return };
     let mut pulse = session.observer.pulse();
     let merge = session.merging.wait(now).map(|wait| Instant::now() + wait);
+    // Looks that follow a write to the WAL: a commit counts some time after its last byte, which may have to be synced.
+    let mut pauses = LOOKS.iter();
+    let mut look_at = None;
     loop {
         let now = *pulse.borrow_and_update();
         if now.pending || now.lost || now.failing || session.broken || session.outbox.is_some() || !session.goes_on() {
             return;
+        }
+        if look_at.is_none() && wake.arm() {
+            session.observer.nudge(true);
         }
         tokio::select! {
             biased;
@@ -458,9 +484,14 @@ async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, n
                 }
             }
             () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => return,
-            () = wake.written() => {
-                session.observer.nudge();
-                sleep(GATHER).await;
+            () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
+                session.observer.nudge(false);
+                look_at = pauses.next().map(|&pause| Instant::now() + pause);
+            }
+            // Those that come while it is looked are seen by the looks to come, or by the one when it is armed again.
+            () = wake.written(), if look_at.is_none() => {
+                pauses = LOOKS.iter();
+                look_at = pauses.next().map(|&pause| Instant::now() + pause);
             }
         }
     }
@@ -475,5 +506,5 @@ fn answer(asked: Vec<Reply<Option<Synced>>>, synced: &Result<Option<Synced>, Pub
 /// Watches the WAL of the file that the path leads to now.
 fn wake(context: &Context) -> Wake {
     let given = &context.options.db_path;
-    Wake::new(&beside(&db::resolve(given).unwrap_or_else(|_| given.clone()), "-wal"))
+    Wake::new(&db::resolve(given).unwrap_or_else(|_| given.clone()))
 }

@@ -109,7 +109,7 @@ pub(super) async fn read(context: &Context, objects: &Objects) -> Result<(Option
                     whole = false;
                     break;
                 }
-                known.followed_by(&outline.summary, link.end, size)
+                known.followed_by(&outline.summary, link.end, outline.images, size)
             }
         };
         match absorb(&mut table, &reader).await {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::error::Error;
 use super::event::Event;
-use super::observer::{Observer, ObserverThread};
+use super::observer::{Observer, Watched};
 use super::page_set::PageSet;
 use super::pending::{Boundary, Span};
 use super::segment::Unwatched;
@@ -67,7 +67,7 @@ impl Compared {
 /// Compares the database with what the replica holds; `table` has the hashes of that.
 pub(super) async fn compare(
     context: &Context,
-    observer: &ObserverThread,
+    observer: &Watched,
     known: &Acknowledged,
     table: &PageHashes,
 ) -> Result<Compared, Error> {
@@ -88,7 +88,7 @@ pub(super) async fn compare(
 
 /// Has what differs uploaded, if anything does. `restored`: what the database was restored to, as far as is known.
 pub(super) async fn settle(
-    observer: &ObserverThread,
+    observer: &Watched,
     known: &Acknowledged,
     compared: Compared,
     restored: Option<&Restored>,
@@ -106,7 +106,7 @@ pub(super) async fn settle(
 }
 
 /// The pages of the database whose hashes are not those of the table, and how many it had when they were read.
-async fn differing(context: &Context, observer: &ObserverThread, table: &PageHashes) -> Result<(PageSet, u32), Error> {
+async fn differing(context: &Context, observer: &Watched, table: &PageHashes) -> Result<(PageSet, u32), Error> {
     let (page_len, lock_page) = (observer.page_size.len(), observer.page_size.lock_page());
     let count = u32::try_from(STEP / page_len).unwrap_or(1).max(1);
     let mut differing = PageSet::default();

@@ -89,19 +89,21 @@ impl Observer {
         Ok(())
     }
 
-    /// Reads the next pages of the round, as of the commit captured last.
-    pub(super) fn collect_step(&mut self, tracker: Tracker) -> Result<Step, db::Error> {
+    /// Reads the next pages of the round, as of the commit captured last, into this room.
+    pub(super) fn collect_step(&mut self, tracker: Tracker, room: Vec<u8>) -> Result<Step, db::Error> {
         let count = (STEP / self.live.page_size().len()).max(1);
         let (lock_page, last) = (self.live.page_size().lock_page(), self.live.pages());
         let collect = self.collects.get(tracker);
         let mut pages = collect.round.next(collect.read, count, last);
         collect.read = pages.last().map_or(collect.read, |page| page.get());
         pages.retain(|&page| page != lock_page);
-        let mut images = Vec::new();
+        let mut images = room;
         if !pages.is_empty() {
             self.live.read_pages(&pages, &mut images)?;
         } else if !collect.round.next(collect.read, 1, last).is_empty() {
-            return self.collect_step(tracker);
+            return self.collect_step(tracker, images);
+        } else {
+            images.clear();
         }
         Ok(Step { pages, images })
     }

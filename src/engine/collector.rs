@@ -6,7 +6,7 @@ use super::backlog::Backlog;
 use super::collect::{Closed, Step};
 use super::context::Context;
 use super::error::Error;
-use super::observer::ObserverThread;
+use super::observer::Watched;
 use super::parcel::place;
 use super::pending::Tracker;
 use crate::compress::Compression;
@@ -33,6 +33,8 @@ pub(super) struct Collector {
     work: Option<Work>,
     /// What was read or made while capture stood still, and has to be sent before anything else.
     backlog: Backlog,
+    /// What pages were read into before, to be used again.
+    room: Vec<u8>,
     /// The upload has bytes that it could not send.
     unsent: bool,
     /// How many pages the last round had.
@@ -80,7 +82,7 @@ impl Collector {
         let sealing = context.replica.sealing(name).await?;
         context.note_keys()?;
         let upload = context.replica.upload(&name.key()).await?;
-        let file = PageFileWriter::new(header, compression)?;
+        let file = PageFileWriter::new(header, compression.in_bulk())?;
         let mut collector = Collector {
             tracker,
             name,
@@ -89,42 +91,54 @@ impl Collector {
             upload,
             work: Some(Work { file, sealing, table }),
             backlog: Backlog::default(),
+            room: Vec::new(),
             unsent: false,
             round: usize::MAX,
             sent: 0,
         };
-        collector.intend(context)?;
+        collector.intend(context).await?;
         Ok(collector)
     }
 
-    fn intend(&mut self, context: &Context) -> Result<(), Error> {
+    async fn intend(&mut self, context: &Context) -> Result<(), Error> {
         self.upload.id().clone_into(&mut self.intended);
         let (generation, index) = place(self.name);
         let upload = Some(self.intended.clone());
-        Ok(Intent { generation, index, digest: None, upload, reason: None }.save(&context.state, &[])?)
+        context.intend(Intent { generation, index, digest: None, upload, reason: None }, Bytes::new()).await
     }
 
     /// Notes the upload again if a segment that was put meanwhile has taken its place: after `kill -9` the next start
     /// gives it up, and nobody pays for its parts.
-    pub(super) fn keep_intent(&mut self, context: &Context) -> Result<(), Error> {
-        if Intent::load(&context.state)?.is_none() { self.intend(context) } else { Ok(()) }
+    pub(super) async fn keep_intent(&mut self, context: &Context) -> Result<(), Error> {
+        if Intent::load(&context.state)?.is_none() { self.intend(context).await } else { Ok(()) }
     }
 
-    /// Reads, hashes, compresses and sends the next pages; `false` when the round is over.
+    /// Reads the next pages while those before are hashed, compressed and sent; `false` when the round is over, and all of
+    /// it was.
     ///
     /// After an error of the store that may pass, as of [`Collector::flush`], it can be called again and nothing is lost.
-    pub(super) async fn step(&mut self, context: &Context, observer: &ObserverThread) -> Result<bool, Error> {
-        self.flush(context).await?;
-        let tracker = self.tracker;
-        let step = observer.call(move |observer| observer.collect_step(tracker)).await??;
+    pub(super) async fn step(&mut self, context: &Context, observer: &Watched) -> Result<bool, Error> {
+        if self.unsent {
+            // No more is read than can be sent.
+            self.flush(context).await?;
+        }
+        let (tracker, room) = (self.tracker, std::mem::take(&mut self.room));
+        let read = observer.call(move |observer| observer.collect_step(tracker, room));
+        let (step, sent) = tokio::join!(read, self.flush(context));
+        let sent = match sent {
+            // What is wrong with the store for good tells more than a page that could not be read.
+            Err(error) if !error.may_pass() => return Err(error),
+            sent => sent,
+        };
+        let step = step??;
         let more = !step.pages.is_empty();
         self.backlog.push_step(step);
-        self.flush(context).await?;
+        sent?;
         Ok(more)
     }
 
     /// A round is over: whether another one is worth it.
-    pub(super) async fn next(&mut self, observer: &ObserverThread) -> Result<Next, Error> {
+    pub(super) async fn next(&mut self, observer: &Watched) -> Result<Next, Error> {
         self.work().file.flush()?;
         let tracker = self.tracker;
         let changed = observer.call(move |observer| observer.collect_again(tracker)).await??;
@@ -139,7 +153,7 @@ impl Collector {
     pub(super) async fn freeze(
         &mut self,
         context: &Context,
-        observer: &ObserverThread,
+        observer: &Watched,
         needs_images: bool,
     ) -> Result<Option<Closed>, Error> {
         let tracker = self.tracker;
@@ -147,7 +161,7 @@ impl Collector {
             return Ok(None);
         }
         loop {
-            let step = observer.call(move |observer| observer.collect_step(tracker)).await??;
+            let step = observer.call(move |observer| observer.collect_step(tracker, Vec::new())).await??;
             if step.pages.is_empty() {
                 break;
             }
@@ -242,10 +256,10 @@ impl Collector {
         let (hasher, page_len) = (context.hasher.clone(), self.page_size.len());
         let done = crate::task::blocking(move || {
             let bytes = work.add(&step, &hasher, page_len);
-            Ok::<_, Error>((work, bytes))
+            Ok::<_, Error>((work, bytes, step.images))
         });
-        let (work, bytes) = joined(done.await)?;
-        self.work = Some(work);
+        let (work, bytes, room) = joined(done.await)?;
+        (self.work, self.room) = (Some(work), room);
         bytes
     }
 
@@ -255,7 +269,7 @@ impl Collector {
         self.unsent = written.is_err();
         // A store may begin an upload in parts only when there is more than one part.
         if self.upload.id() != self.intended {
-            self.intend(context)?;
+            self.intend(context).await?;
         }
         Ok(written?)
     }

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::collector::joined;
 use super::error::Error;
 use super::event::{Event, Report};
 use super::options::{Hooks, OnConflict, Options};
+use super::rival::Moment;
 use super::status::{Degraded, Status};
 use crate::format::{PageHasher, ReplicaIds};
 use crate::ids::WriterId;
 use crate::replica::{self, Replica};
-use crate::state::{Acknowledged, StateDir};
+use crate::state::{Acknowledged, Intent, StateDir};
+use crate::task::blocking;
 use crate::units::Timestamp;
 
 /// An answer is not late before this, however often is uploaded.
@@ -24,7 +28,7 @@ pub(super) struct Context {
     pub(super) options: Arc<Options>,
     pub(super) hooks: Hooks,
     pub(super) replica: Replica,
-    pub(super) state: StateDir,
+    pub(super) state: Arc<StateDir>,
     pub(super) writer: WriterId,
     pub(super) hasher: PageHasher,
     /// What the store has under the name of the replica.
@@ -32,7 +36,12 @@ pub(super) struct Context {
     pub(super) status: watch::Sender<Status>,
     /// The store keeps an object that is there when told to; otherwise it is looked for before each put.
     pub(super) conditional: bool,
+    /// When it was known that there is no generation, and the ids were put here by us.
+    pub(super) made: Option<Moment>,
 }
+
+/// For how long it counts that nobody was there. A snapshot that takes longer looks for others at each step.
+pub(super) const FIRST: Duration = Duration::from_secs(10);
 
 /// How often a replica that was taken over is taken back at most.
 const TAKEN_BACK_AFTER_MS: i64 = 3_600_000;
@@ -103,6 +112,18 @@ impl Context {
             true => Ok(()),
             false => Err(Error::Overtaken { object: replica::located(&*self.replica, replica::REPLICA) }),
         }
+    }
+
+    /// A moment ago nobody was there: whoever has begun since is seen by the hint at the current generation.
+    pub(super) fn is_first(&self) -> bool {
+        self.made.is_some_and(|made| !made.is_over(FIRST, &self.hooks))
+    }
+
+    /// Keeps what is about to be put, or may have been: on disk when this returns.
+    pub(super) async fn intend(&self, intent: Intent, payload: Bytes) -> Result<(), Error> {
+        // The directory stays locked until that is done, whoever waits for it.
+        let state = Arc::clone(&self.state);
+        joined(blocking(move || intent.save(&state, &payload)).await)
     }
 
     pub(super) fn now(&self) -> Timestamp {

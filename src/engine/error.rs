@@ -29,6 +29,9 @@ pub(super) enum Error {
     /// The state directory belongs to another replica.
     #[error("this database is replicated to {known}, not to {asked}")]
     OtherDestination { known: String, asked: String },
+    /// The same, in the same place.
+    #[error("the backup in {location} is another one than this database was replicated to before")]
+    OtherReplica { location: String },
     /// The replica is of another database.
     #[error("{location} holds the backup of another database")]
     AnotherDatabase { location: String },
@@ -169,8 +172,11 @@ impl From<Error> for PublicError {
                 .hint("it was given up; a new generation begins, which joins nothing"),
             Error::Overtaken { .. } => PublicError::new(Kind::Locked, "replica.overtaken", error.to_string())
                 .hint("one writer a prefix: stop the other one, or give this database a prefix of its own"),
-            Error::OtherDestination { .. } => PublicError::new(Kind::Usage, "replica.other", error.to_string())
-                .hint("go on there, or move the local state away to begin a new replica; the old one stays as it is"),
+            Error::OtherDestination { .. } | Error::OtherReplica { .. } => {
+                PublicError::new(Kind::Usage, "replica.other", error.to_string()).hint(
+                    "go on there, or move the local state away to begin a new replica; the old one stays as it is",
+                )
+            }
             Error::AnotherDatabase { .. } => {
                 PublicError::new(Kind::Usage, "replica.another_database", error.to_string())
                     .hint("give each database a destination of its own; WALOY_DEST names that of one database")

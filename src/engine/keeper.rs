@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::observer::ObserverThread;
+use super::observer::Watched;
 use super::options::{Hooks, Options};
 use super::status::Status;
 
 /// Watches the database for as long as it is told to.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
-    observer: Option<ObserverThread>,
+    observer: Option<Watched>,
     /// Something else than SQLite wrote to the database meanwhile.
     overwritten: bool,
 }
@@ -29,7 +29,7 @@ impl Keeper {
         if self.observer.is_none() {
             // What it sees is nobody's status.
             let (status, _) = watch::channel(Status::new(hooks.clock.now(), String::new()));
-            let opened = ObserverThread::start(options.clone(), hooks.clone(), status, None).await;
+            let opened = Watched::start(options.clone(), hooks.clone(), status, None).await;
             self.observer = opened.inspect_err(|error| tracing::debug!(%error, "cannot keep the WAL short")).ok();
         }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::error::Error;
-use super::observer::ObserverThread;
+use super::observer::Watched;
 use crate::replica::{ObjectReader, Objects};
 use crate::restore;
 use crate::state::Acknowledged;
@@ -24,11 +24,7 @@ const APPLICATION_ID: usize = 68;
 const STATEMENT: usize = 120;
 
 /// Whether the database, of which nearly every page differs, descends from what the replica holds.
-pub(super) async fn descends(
-    context: &Context,
-    observer: &ObserverThread,
-    known: &Acknowledged,
-) -> Result<bool, Error> {
+pub(super) async fn descends(context: &Context, observer: &Watched, known: &Acknowledged) -> Result<bool, Error> {
     let (_, now) = observer.call(|observer| observer.read_run(1, 1)).await??;
     match page_one(context, known).await {
         Ok(Some(then)) => Ok(follows(&then, known.pages, &now, observer.pages)),

@@ -26,6 +26,7 @@ use super::reopen::reopen;
 use super::segment::mark;
 use super::session::Session;
 use super::spool::{Spool, SpoolFile, Spooled};
+use super::turns::Turn;
 use crate::compact::{Found, read_back, read_back_or_delete, settle};
 use crate::db;
 use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Summary, Times};
@@ -33,7 +34,7 @@ use crate::ids::Digest;
 use crate::planted;
 use crate::replica::{Name, Replica};
 use crate::state::PageHashes;
-use crate::storage::{Put, is_there};
+use crate::storage::Put;
 use crate::units::{PageHash, PageNo, SegmentIndex};
 
 /// When this much is left, or less, capture may be held still while it is read.
@@ -51,6 +52,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A merged segment that is being made.
 #[derive(Debug)]
 pub(super) struct Merge {
+    /// Held while it lasts.
+    _turn: Turn,
     level: usize,
     first: SegmentIndex,
     /// What the writing thread works on; out of here only while it does.
@@ -68,6 +71,9 @@ struct Work {
     /// The hash of every page in it; of one that was read several times, the last one counts.
     hashes: BTreeMap<PageNo, PageHash>,
 }
+
+/// How long a merge waits for its turn: replication waits meanwhile.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How far a merge is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,17 +127,18 @@ impl Merge {
             writer: context.writer,
             previous: None,
         };
+        let turn = Turn::to_collect_soon(PATIENCE).await;
         let file = PageFileWriter::new(&header, context.options.compression)?;
         let spool = Spool::new(context.state.file("merge"), context.replica.is_sealed());
         let pages = range.pages.clone();
         session.observer.call(move |observer| observer.collect_changed(pages)).await??;
         let work = Some(Work { file, spool, hashes: BTreeMap::new() });
-        Ok(Some(Merge { level, first, work, page_len: page_size.len(), round: usize::MAX }))
+        Ok(Some(Merge { _turn: turn, level, first, work, page_len: page_size.len(), round: usize::MAX }))
     }
 
     /// Goes on a little: so that segments can be uploaded in between.
     pub(super) async fn step(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
-        let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge)).await??;
+        let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge, Vec::new())).await??;
         if !step.pages.is_empty() {
             return self.process(context, vec![step]).await;
         }
@@ -155,7 +162,7 @@ impl Merge {
         }
         let mut held = Vec::new();
         loop {
-            let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge)).await??;
+            let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge, Vec::new())).await??;
             if step.pages.is_empty() {
                 break;
             }
@@ -345,7 +352,7 @@ impl Made {
     /// Puts it where there is none, and says how many bytes that were.
     async fn create(&self, replica: &Replica, conditional: bool) -> Result<(Put, u64), Error> {
         let key = self.name.key();
-        if !conditional && is_there(&**replica, &key).await? {
+        if !conditional && replica.is_taken(&key).await? {
             return Ok((Put::Exists, 0));
         }
         match &self.spooled {

@@ -30,6 +30,7 @@ mod context;
 pub mod control;
 mod error;
 mod event;
+mod hint;
 mod keeper;
 mod keys;
 mod kin;
@@ -52,6 +53,7 @@ mod session;
 mod settle;
 mod spool;
 mod status;
+mod turns;
 mod wake;
 
 pub use event::{Event, Report, Synced};

@@ -1,13 +1,13 @@
-//! The thread that owns the live database: it captures at each tick, keeps the WAL short, and answers the replicator.
+//! Who owns the live database: it captures at each tick, keeps the WAL short, and answers the replicator.
 //!
-//! Everything here blocks. A connection never leaves the thread; questions come as closures, answers go back through
-//! a channel. Nothing that is asked is lost if the asker goes away.
+//! Everything here blocks, on a thread of the [`crew`]. A connection never leaves its thread; questions come as closures,
+//! answers go back through a channel. Nothing that is asked is lost if the asker goes away.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(super) use self::thread::{Ended, ObserverThread};
+pub(super) use self::thread::{Ended, Watched};
 use super::Event;
 use super::collect::Collects;
 use super::options::{Checkpoints, Hooks, Options};
@@ -17,10 +17,15 @@ use crate::planted;
 use crate::units::Timestamp;
 use crate::wal::FRAME_HEADER_LEN;
 
+mod crew;
 mod thread;
 
 /// How often the pin is moved at least, if anything happened.
 const TICK: Duration = Duration::from_millis(250);
+
+/// The same once nothing has happened for a while, and a write to the files wakes somebody who has it looked.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+const IDLE_AFTER: Duration = Duration::from_secs(30);
 
 /// How soon the next tick comes, and for how long, once the WAL has grown by more than its threshold in one.
 const HURRIED_TICK: Duration = Duration::from_millis(20);
@@ -81,6 +86,10 @@ pub(super) struct Observer {
     ticked: u64,
     /// When the WAL grew by more than its threshold in one tick.
     hurried: Option<Instant>,
+    /// When something about the WAL had last changed.
+    changed: Instant,
+    /// Somebody is told when the files are written to, and has it looked then.
+    pub(super) is_watched: bool,
     captured_at: Timestamp,
     lost: bool,
     overwritten: bool,
@@ -109,6 +118,8 @@ impl Observer {
             counted: db::Totals::default(),
             ticked: 0,
             hurried: None,
+            changed: Instant::now(),
+            is_watched: false,
             lost: false,
             overwritten: false,
             failing: None,
@@ -122,9 +133,12 @@ impl Observer {
         if self.collects.frozen() && !planted::is("capture goes on in the last round of a collection") {
             return Ok(());
         }
-        let captured = self.live.advance(&mut self.pending).map(drop);
+        let captured = self.live.advance(&mut self.pending);
+        if !matches!(captured, Ok(None)) {
+            self.changed = Instant::now();
+        }
         self.count();
-        captured.inspect_err(|error| self.lose(error))
+        captured.map(drop).inspect_err(|error| self.lose(error))
     }
 
     /// After some errors everything has to be opened anew.
@@ -191,16 +205,25 @@ impl Observer {
         Ok(outcome)
     }
 
-    /// Looks at the WAL, and says when to do so again.
-    fn tick(&mut self) -> Duration {
+    /// Looks at the WAL, as it is to be done every so often.
+    fn tick(&mut self) {
         self.look();
         let grown = (self.counted.bytes - self.ticked) / self.frame_len();
         self.ticked = self.counted.bytes;
         if grown > u64::from(self.threshold) {
             self.hurried = Some(Instant::now());
         }
-        let hurried = self.hurried.is_some_and(|since| since.elapsed() < HURRY);
-        if hurried { HURRIED_TICK } else { TICK }
+    }
+
+    /// How long after one tick the next one is due.
+    fn pause(&self) -> Duration {
+        if self.hurried.is_some_and(|since| since.elapsed() < HURRY) {
+            HURRIED_TICK
+        } else if self.is_watched && self.pending.is_empty() && self.changed.elapsed() >= IDLE_AFTER {
+            IDLE_TICK
+        } else {
+            TICK
+        }
     }
 
     fn frame_len(&self) -> u64 {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Event;
 use crate::clock::{self, Clock};
 use crate::compact::Levels;
@@ -61,6 +63,9 @@ pub struct Options {
     pub on_conflict: OnConflict,
     /// What is let go of by itself, in automatic mode: after each new generation, and once an hour. `None`: nothing.
     pub retention: Option<Policy>,
+    /// When somebody has listed, and there was nothing: where the ids of the replica are not there either, it is not listed
+    /// again within 10 s before a new one begins. `None`: it is.
+    pub nothing_there: Option<Instant>,
     /// The location of a replica that this database may be taken away from: it stays as it is, and a new one begins.
     /// From every other one a database is not moved.
     pub may_leave: Option<String>,
@@ -121,6 +126,7 @@ impl Options {
             rival_check: Duration::from_secs(60),
             on_conflict: OnConflict::Stop,
             retention: None,
+            nothing_there: None,
             may_leave: None,
             #[cfg(feature = "encryption")]
             key: None,

@@ -7,15 +7,16 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::error::Error;
+use super::hint;
 use super::merging::Part;
 use super::pending::Span;
-use super::rival::{require_newest, require_none_after};
+use super::rival::{require_newest, require_none_begun};
 use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
 use crate::planted;
 use crate::replica::{Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes};
-use crate::storage::{Put, Upload, is_there};
+use crate::storage::{Put, Upload};
 use crate::units::{PageHash, PageNo};
 
 /// An object that is only waiting to be put.
@@ -69,35 +70,46 @@ pub(super) enum Change {
 }
 
 impl Parcel {
-    /// Keeps the intent, on disk when this returns.
-    pub(super) fn intend(&self, context: &Context) -> Result<(), Error> {
+    /// What is to be kept before it is put.
+    pub(super) fn intent(&self) -> (Intent, Bytes) {
         let (generation, index) = place(self.name);
         let (upload, payload) = match &self.body {
-            Body::Bytes(bytes) => (None, &bytes[..]),
-            Body::Upload(upload) => (Some(upload.id().to_owned()), &[][..]),
+            Body::Bytes(bytes) => (None, bytes.clone()),
+            Body::Upload(upload) => (Some(upload.id().to_owned()), Bytes::new()),
         };
         let reason = match self.kind {
             ParcelKind::Snapshot { reason, .. } => Some(reason),
             ParcelKind::Segment { .. } => None,
         };
-        Ok(Intent { generation, index, digest: Some(self.digest), upload, reason }.save(&context.state, payload)?)
+        (Intent { generation, index, digest: Some(self.digest), upload, reason }, payload)
     }
 
-    /// Puts the object. When this returns, it is durable and ours, and a snapshot the newest.
+    /// Puts the object. When this returns, it is durable and ours, and a snapshot the newest. `false`: the hint at it could
+    /// not be written.
     ///
     /// After any error it may be called again, and may have succeeded all the same.
-    pub(super) async fn put(&mut self, context: &Context) -> Result<(), Error> {
+    pub(super) async fn put(&mut self, context: &Context) -> Result<bool, Error> {
         let ParcelKind::Snapshot { after, .. } = self.kind else {
-            return put(context, self.name, self.digest, &mut self.body).await;
+            put(context, self.name, self.digest, &mut self.body).await?;
+            return Ok(true);
         };
         let generation = self.name.generation();
         // It may have waited long for the store: whoever has begun another one meanwhile goes on there.
-        require_none_after(context, after, generation).await?;
+        require_none_begun(context, after, generation).await?;
         put(context, self.name, self.digest, &mut self.body).await?;
-        // Of two that are put in the same moment the younger one counts: each of the two writers lists after its put, so
-        // that one of them sees both.
+        let shown = match hint::write(context, generation).await {
+            // Who begins in the same moment has nothing else to see ours by.
+            Err(error) if after.is_none() && error.is_transient() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "cannot write the hint at the current generation");
+                false
+            }
+            Ok(()) => true,
+        };
+        // Of two that are put in the same moment the younger one counts: one of the writers sees both.
         require_newest(context, generation).await?;
-        context.keep_ids().await
+        context.keep_ids().await?;
+        Ok(shown)
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -110,7 +122,7 @@ pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mu
     let key = name.key();
     // What completes an upload in parts may know no condition although a put does.
     let unsure = !context.conditional || matches!(body, Body::Upload(_)) || !context.replica.is_conditional();
-    if unsure && is_there(&*context.replica, &key).await? {
+    if unsure && context.replica.is_taken(&key).await? {
         return require_ours(context, name, digest).await;
     }
     let put = match body {

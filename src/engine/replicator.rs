@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::actor::{Actor, one_line, pause};
-use super::context::Context;
+use super::context::{Context, FIRST};
 use super::control;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
@@ -18,8 +18,10 @@ use super::keys;
 use super::options::{Hooks, Options};
 use super::pruner::Pruner;
 use super::requests::{ENDED, Requests, gone};
+use super::rival::Moment;
 use super::session::Session;
 use super::status::Status;
+use super::turns;
 use crate::clock;
 use crate::db::{self, Reclaimed, beside};
 use crate::error::{Error as PublicError, Kind, Result};
@@ -84,8 +86,9 @@ impl Replicator {
         let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
         let options = Arc::new(options);
         let mut pace = Pace::new(options.clone(), hooks.clone());
-        let (replica, ids, conditional) = loop {
-            match claim(&replica, &state, &options, hooks.clock.now()).await {
+        let Claim { replica, ids, conditional, made } = loop {
+            // Boxed, as the other one: whoever starts several has all of it on the stack otherwise.
+            match turns::starting(Box::pin(claim(&replica, &state, &options, &hooks))).await {
                 Ok(claimed) => break claimed,
                 Err(error) => pace.again(error).await?,
             }
@@ -102,16 +105,17 @@ impl Replicator {
             hooks,
             replica,
             writer: writer(&state).map_err(PublicError::from)?,
-            state,
+            state: Arc::new(state),
             hasher: PageHasher::new(&ids.hash_key),
             ids,
             status,
             conditional,
+            made,
         });
         let mut overwritten = false;
         let session = loop {
             overwritten |= pace.keeper.saw_overwriting();
-            match Session::open(&context, overwritten).await {
+            match turns::starting(Box::pin(Session::open(&context, overwritten))).await {
                 Ok(session) => break session,
                 Err(error) => pace.again(error).await?,
             }
@@ -288,7 +292,9 @@ pub fn default_state_dir(db: &Path) -> PathBuf {
 
 /// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere, unless
 /// it may leave there.
-async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<ReplicaIds, Error> {
+///
+/// `true`: they were made here, after a listing that had no generation.
+async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<(ReplicaIds, bool), Error> {
     let mut known = Acknowledged::load(state)?;
     if let Some(left) = known.take_if(|known| {
         options.may_leave.as_ref() == Some(&known.destination) && known.destination != replica.location()
@@ -296,18 +302,28 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
         tracing::info!(from = left.destination, "a new replica begins; the one before stays where it is");
         Acknowledged::forget(state)?;
     }
-    let other =
-        |known: &Acknowledged| Error::OtherDestination { known: known.destination.clone(), asked: replica.location() };
-    match (replica::read_ids(replica).await?, known) {
-        // The same replica may have been moved.
-        (Some(ids), Some(known)) if ids.replica != known.replica => Err(other(&known)),
-        (Some(ids), _) => Ok(ids),
-        (None, Some(known)) if known.destination != replica.location() => Err(other(&known)),
+    let other = |known: &Acknowledged| match (known.destination.clone(), replica.location()) {
+        (known, asked) if known == asked => Error::OtherReplica { location: asked },
+        (known, asked) => Error::OtherDestination { known, asked },
+    };
+    let (mut found, mut nobody) = (replica::read_ids(replica).await?, false);
+    if found.is_none() {
+        if let Some(known) = known.as_ref().filter(|known| known.destination != replica.location()) {
+            return Err(other(known));
+        }
+        nobody = nothing_there(options) || replica::generations(&**replica).await?.is_empty();
         // With other ids nothing of what is there could be read any more; they may still be found in a version of the
         // bucket. Without a snapshot nothing can be restored: segments that came while everything was deleted.
-        (None, _) if replica::has_snapshot(&**replica).await? => {
-            Err(replica::Error::missing(&**replica, replica::REPLICA).into())
+        if !nobody && replica::has_snapshot(&**replica).await? {
+            let missing = || replica::Error::missing(&**replica, replica::REPLICA);
+            // Unless somebody has begun meanwhile.
+            found = Some(replica::read_ids(replica).await?.ok_or_else(missing)?);
         }
+    }
+    match (found, known) {
+        // The same replica may have been moved.
+        (Some(ids), Some(known)) if ids.replica != known.replica => Err(other(&known)),
+        (Some(ids), _) => Ok((ids, false)),
         (None, known) => {
             if known.is_some() {
                 // What was known is of what is gone, and what was under way belongs there.
@@ -321,14 +337,19 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<R
             };
             // Before it is so: whoever is cut short in between has claimed it all the same.
             Claimed::save(state, fresh.replica)?;
-            let ids = replica::claim_ids(replica, &fresh).await?;
-            if let Some(known) = known.filter(|known| known.replica == ids.replica) {
+            let claimed = replica::claim_ids(replica, &fresh).await?;
+            if let Some(known) = known.filter(|known| known.replica == claimed.replica) {
                 // It was not gone: what is known of it counts.
                 known.save(state)?;
             }
-            Ok(ids)
+            Ok((claimed, claimed == fresh && nobody))
         }
     }
+}
+
+/// Somebody has listed a moment ago, and there was nothing.
+fn nothing_there(options: &Options) -> bool {
+    options.nothing_there.is_some_and(|seen| seen.elapsed() < FIRST)
 }
 
 /// There was a backup, and is nothing now. A directory is empty when the disk that belongs there is not mounted: what is
@@ -344,17 +365,24 @@ pub(super) fn require_meant(location: &str, state: &StateDir, options: &Options)
     Ok(())
 }
 
-/// The replica, sealed or not, its ids, and whether the store keeps an object that is there when it is told to.
-async fn claim(
-    replica: &Replica,
-    state: &StateDir,
-    options: &Options,
-    now: Timestamp,
-) -> Result<(Replica, ReplicaIds, bool), Error> {
+/// A replica that may be written to.
+struct Claim {
+    /// Sealed or not.
+    replica: Replica,
+    ids: ReplicaIds,
+    /// The store keeps an object that is there when it is told to.
+    conditional: bool,
+    /// When its ids were put here, where there had been nothing.
+    made: Option<Moment>,
+}
+
+async fn claim(replica: &Replica, state: &StateDir, options: &Options, hooks: &Hooks) -> Result<Claim, Error> {
+    let (now, before) = (hooks.clock.now(), Moment::now(hooks));
     let replica = keys::open(replica, state, options, now).await?;
-    let ids = ids(&replica, state, options).await?;
+    let (ids, made) = ids(&replica, state, options).await?;
+    let made = made.then_some(before);
     if is_conditional(&replica, state, &ids, now).await? {
-        return Ok((replica, ids, true));
+        return Ok(Claim { replica, ids, conditional: true, made });
     }
     // Of several who begin in the same moment, the last one's stay.
     let stayed = match replica::read_ids(&replica).await {
@@ -372,7 +400,7 @@ async fn claim(
         let object = format!("{}/{}", replica.location(), replica::REPLICA);
         return Err(Error::Overtaken { object });
     }
-    Ok((replica, stayed, false))
+    Ok(Claim { replica, ids: stayed, conditional: false, made: made.filter(|_| stayed == ids) })
 }
 
 /// Whether the store keeps an object that is there when it is told to.

@@ -7,16 +7,17 @@ use super::adopt::{self, Newest};
 use super::catch_up::{self, CaughtUp};
 use super::context::Context;
 use super::error::Error;
+use super::hint;
 use super::kin;
 use super::merging::Merging;
-use super::observer::ObserverThread;
+use super::observer::Watched;
 use super::pending::Boundary;
-use super::rival::{Lookout, Quiet};
+use super::rival::{Lookout, Quiet, require_newest};
 use super::segment::{Unwatched, mark};
 use super::session::Session;
 use super::settle::{Begun, is_there, note_ours, settle, younger};
 use crate::db;
-use crate::format::{Latest, Manifest, ManifestSnapshot, Outline, Reason, Summary};
+use crate::format::{Manifest, ManifestSnapshot, Outline, Reason, Summary};
 use crate::ids::{Digest, GenerationId};
 use crate::replica::{self, Name, ObjectReader};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored, WalPlace};
@@ -73,6 +74,7 @@ impl Session {
                 let reached = Some(known.place());
                 quiet = (reached > noted && reached > intended).then(|| Quiet::since(known, listed));
             }
+            None if context.is_first() => {}
             None => match adopt::newest(context).await? {
                 Newest::None => {}
                 Newest::Read(held, listed) => {
@@ -119,7 +121,10 @@ impl Session {
                 Restored::done(&context.state);
             }
             if opened.wanted.is_none() {
-                mend_latest(context, known.generation).await;
+                // Of those who begin in the same moment, each lists after its hint.
+                if hint::mend(context, known.generation).await {
+                    require_newest(context, known.generation).await?;
+                }
             }
         }
         Intent::clear(&context.state)?;
@@ -182,23 +187,6 @@ impl Session {
     }
 }
 
-/// The hint at the current generation may name one before, or one whose objects are gone.
-async fn mend_latest(context: &Context, generation: GenerationId) {
-    let names_it = match replica::read_latest(&context.replica).await {
-        Ok(latest) => latest.is_some_and(|latest| latest.generation == generation),
-        Err(error) => {
-            tracing::warn!(%error, "cannot read the hint at the current generation");
-            return;
-        }
-    };
-    if !names_it {
-        let counter = u64::try_from(context.now().0).unwrap_or(0);
-        if let Err(error) = replica::write_latest(&context.replica, &Latest { generation, counter }).await {
-            tracing::warn!(%error, "cannot write the hint at the current generation");
-        }
-    }
-}
-
 /// How far two clocks may be apart, in milliseconds.
 const AHEAD_MS: i64 = 300_000;
 
@@ -228,6 +216,7 @@ pub(super) fn first(
         snapshot_at_ms: summary.last_time.0,
         snapshot_bytes: stored_bytes,
         segment_bytes: 0,
+        segment_pages: 0,
         wal: WalPlace::from(summary.wal),
         is_found: false,
     }
@@ -246,7 +235,7 @@ enum Origin {
 
 /// The live database as it was found.
 struct Opened {
-    observer: ObserverThread,
+    observer: Watched,
     /// Why a new generation has to begin.
     wanted: Option<Reason>,
     /// A time in which nobody watched it; what changed is pending.
@@ -258,13 +247,13 @@ struct Opened {
 }
 
 impl Opened {
-    fn with(observer: ObserverThread, wanted: Option<Reason>) -> Opened {
+    fn with(observer: Watched, wanted: Option<Reason>) -> Opened {
         Opened { observer, wanted, unwatched: None, level: None, at_its_place: false }
     }
 }
 
-async fn start_observer(context: &Context, at: Option<db::Place>) -> Result<ObserverThread, db::Error> {
-    ObserverThread::start(context.options.clone(), context.hooks.clone(), context.status.clone(), at).await
+async fn start_observer(context: &Context, at: Option<db::Place>) -> Result<Watched, db::Error> {
+    Watched::start(context.options.clone(), context.hooks.clone(), context.status.clone(), at).await
 }
 
 /// Opens the live database where the replica ends; otherwise at its present end, and finds out what differs.
@@ -292,7 +281,7 @@ async fn observe(
         },
         None => None,
     };
-    let same_size = |observer: &ObserverThread| PageSize::new(known.page_size) == Some(observer.page_size);
+    let same_size = |observer: &Watched| PageSize::new(known.page_size) == Some(observer.page_size);
     if let Some(observer) = resumed {
         let wanted = (!same_size(&observer)).then_some(Reason::PageSize);
         // What the WAL has was committed while nobody watched, at times that nobody knows.

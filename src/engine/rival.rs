@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::error::Error;
+use super::options::Hooks;
 use crate::format::Reason;
 use crate::ids::GenerationId;
 use crate::planted;
@@ -18,8 +19,8 @@ use crate::state::Acknowledged;
 use crate::storage::is_there;
 use crate::units::{SegmentIndex, Timestamp};
 
-/// How long the first generation of a replica is fresh: before each segment it is looked whether another one was begun in
-/// the same moment, one LIST.
+/// How long a generation is fresh that is the first of its replica: before each segment the hint tells whether another one
+/// was begun in the same moment.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// One look in so many lists the generations. The others read the hint at the current one: somebody may have written his
@@ -56,19 +57,19 @@ pub(super) struct Lookout {
 
 /// A moment by two clocks: the one that never goes back stands still while the machine is suspended.
 #[derive(Clone, Copy, Debug)]
-struct Moment {
+pub(super) struct Moment {
     instant: Instant,
     at: Timestamp,
 }
 
 impl Moment {
-    fn now(context: &Context) -> Moment {
-        Moment { instant: Instant::now(), at: context.now() }
+    pub(super) fn now(hooks: &Hooks) -> Moment {
+        Moment { instant: Instant::now(), at: hooks.clock.now() }
     }
 
     /// This much time is over since then, by either clock; or the clock was set back, and nobody knows.
-    fn is_over(self, time: Duration, context: &Context) -> bool {
-        let passed = u64::try_from(context.now().0.saturating_sub(self.at.0)).map(Duration::from_millis);
+    pub(super) fn is_over(self, time: Duration, hooks: &Hooks) -> bool {
+        let passed = u64::try_from(hooks.clock.now().0.saturating_sub(self.at.0)).map(Duration::from_millis);
         self.instant.elapsed() >= time || passed.is_ok_and(|passed| passed >= time) || passed.is_err()
     }
 }
@@ -76,21 +77,24 @@ impl Moment {
 impl Lookout {
     /// `known`: there was a replica, and it was seen just now that its newest generation is the one gone on with.
     pub(super) fn begin(context: &Context, known: bool) -> Lookout {
-        let now = Moment::now(context);
+        let now = Moment::now(&context.hooks);
         Lookout { listed: known.then_some(now), looked: now, put: now, begun: None }
     }
 
     /// An object was put, and is ours.
     pub(super) fn has_put(&mut self, context: &Context) {
-        self.put = Moment::now(context);
+        self.put = Moment::now(&context.hooks);
     }
 
-    /// A generation was begun.
-    pub(super) fn has_begun(&mut self, reason: Reason) {
-        self.begun = (reason == Reason::First).then(Instant::now);
+    /// A generation was begun: it was listed just now that it is the newest.
+    pub(super) fn has_begun(&mut self, context: &Context, reason: Reason) {
+        let now = Moment::now(&context.hooks);
+        (self.listed, self.looked) = (Some(now), now);
+        self.begun = (reason == Reason::First).then_some(now.instant);
     }
 
-    /// This segment is the next one of the newest generation, as far as that was not seen lately.
+    /// This segment is the next one of the newest generation, as far as that was not seen lately. `hint_is_due`: what we have
+    /// to say of the current generation could not be written.
     ///
     /// # Errors
     ///
@@ -100,28 +104,34 @@ impl Lookout {
         context: &Context,
         generation: GenerationId,
         index: SegmentIndex,
+        hint_is_due: bool,
     ) -> Result<Seen, Error> {
-        let check = context.options.rival_check;
-        // The hint may be that of the older of two generations that were begun in the same moment.
+        let (check, hooks) = (context.options.rival_check, &context.hooks);
         let is_fresh = self.begun.is_some_and(|begun| begun.elapsed() < FRESH);
         let mut seen = Seen::Nothing;
-        let mut is_alone = !self.put.is_over(context.names_stay(), context);
-        if is_fresh || self.listed.is_none_or(|listed| listed.is_over(check * LISTINGS, context)) {
+        let mut is_alone = !self.put.is_over(context.names_stay(), hooks);
+        // Who began in the same moment, and died before his hint, is to be found once.
+        let is_fresh_no_more = self.begun.is_some() && !is_fresh;
+        let is_long_ago = self.listed.is_none_or(|listed| listed.is_over(check * LISTINGS, hooks));
+        if is_long_ago || is_fresh_no_more || (is_fresh && hint_is_due) {
             require_newest(context, generation).await?;
             if !is_fresh || !context.conditional {
                 context.keep_ids().await?;
             }
-            let now = Moment::now(context);
+            let now = Moment::now(hooks);
             (self.listed, self.looked) = (Some(now), now);
             if !is_fresh {
+                self.begun = None;
+            }
+            if is_long_ago {
                 (seen, is_alone) = (Seen::CloserLook, false);
             }
-        } else if self.looked.is_over(check, context) {
+        } else if is_fresh || self.looked.is_over(check, hooks) {
             seen = look_at_the_hint(context, generation).await?;
             if seen != Seen::Nothing || !context.conditional {
                 context.keep_ids().await?;
             }
-            self.looked = Moment::now(context);
+            self.looked = Moment::now(hooks);
         }
         if !is_alone {
             require_last(context, generation, index).await?;
@@ -156,6 +166,23 @@ pub(super) async fn require_none_after(
     ours: GenerationId,
 ) -> Result<(), Error> {
     require_none_of(context, replica::generations(&*context.replica).await?, after, ours).await
+}
+
+/// The same. Where nobody was there a moment ago, the hint at the current generation tells: whoever has begun one since has
+/// written it before he acknowledged anything.
+pub(super) async fn require_none_begun(
+    context: &Context,
+    after: Option<GenerationId>,
+    ours: GenerationId,
+) -> Result<(), Error> {
+    if after.is_none() && context.is_first() {
+        match replica::read_latest(&context.replica).await {
+            Ok(None) => return Ok(()),
+            Err(replica::Error::Store(error)) => return Err(error.into()),
+            found => tracing::debug!(?found, "somebody else has begun"),
+        }
+    }
+    require_none_after(context, after, ours).await
 }
 
 /// The same of generations that were listed just now.

@@ -15,6 +15,7 @@ use super::resume::first;
 use super::rival::{require_newest, require_none_after, require_none_of};
 use super::segment::mark;
 use super::session::Session;
+use super::turns::Turn;
 use crate::clock;
 use crate::format::{Flags, Header, Kind, Reason, Summary};
 use crate::ids::{Digest, GenerationId};
@@ -29,6 +30,7 @@ use crate::units::{DbChecksum, SegmentIndex, Timestamp};
 #[derive(Debug)]
 pub(super) struct Rollover {
     collector: Collector,
+    turn: Turn,
     generation: GenerationId,
     /// The generation before, if this state directory knows it.
     previous: Option<GenerationId>,
@@ -51,7 +53,13 @@ pub(super) enum Progress {
 }
 
 impl Rollover {
-    pub(super) async fn begin(session: &mut Session, context: &Context, reason: Reason) -> Result<Rollover, Error> {
+    /// `turn`: that to collect.
+    pub(super) async fn begin(
+        session: &mut Session,
+        context: &Context,
+        reason: Reason,
+        turn: Turn,
+    ) -> Result<Rollover, Error> {
         let began = Instant::now();
         if let Some(replica) = session.replica.as_ref().filter(|_| session.goes_on()) {
             // Ours would take it back without a word.
@@ -60,7 +68,12 @@ impl Rollover {
         } else if matches!(reason, Reason::Overtaken | Reason::Replaced) {
             adopt::close_the_newest(context).await?;
         }
-        let listed = replica::generations(&*context.replica).await?;
+        // Before the snapshot is there: with another's ids nobody could read it, and it would be the newest.
+        if session.replica.is_some() {
+            context.keep_ids().await?;
+        }
+        let nobody = reason == Reason::First && session.replica.is_none() && context.is_first();
+        let listed = if nobody { Vec::new() } else { replica::generations(&*context.replica).await? };
         let newest = listed.last().copied().max(session.replica.as_ref().map(|replica| replica.generation));
         let after = match (reason, &session.replica) {
             (Reason::First, _) => None,
@@ -104,13 +117,19 @@ impl Rollover {
         };
         match begun.await {
             Ok(collector) => {
-                Ok(Rollover { collector, generation, previous, reason, after, began, first_time, end: None })
+                Ok(Rollover { collector, turn, generation, previous, reason, after, began, first_time, end: None })
             }
             Err(error) => {
                 end_of_phase(session, context).await?;
                 Err(error)
             }
         }
+    }
+
+    /// It waits for the store: others may collect meanwhile.
+    pub(super) fn park(mut self) -> Rollover {
+        self.turn.end();
+        self
     }
 
     /// Why it is begun.
@@ -133,7 +152,7 @@ impl Rollover {
         }
         // What was sealed meanwhile may have been put although nobody answered: its intent is not to be written over.
         session.deliver(context).await?;
-        self.collector.keep_intent(context)?;
+        self.collector.keep_intent(context).await?;
         if self.collector.step(context, &session.observer).await? {
             return Ok(Progress::Reading);
         }
@@ -158,10 +177,12 @@ impl Rollover {
     /// Sends what is left: of the generation before, and of the snapshot.
     async fn end(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
         session.deliver(context).await?;
-        self.collector.keep_intent(context)?;
+        self.collector.keep_intent(context).await?;
         self.collector.flush(context).await?;
         // It may have taken long, and waited for the store: whoever has begun another one meanwhile goes on there.
-        require_none_after(context, self.after, self.generation).await?;
+        if self.after.is_some() || !context.is_first() {
+            require_none_after(context, self.after, self.generation).await?;
+        }
         Ok(Progress::Read)
     }
 

@@ -10,8 +10,9 @@ use super::collector::{Collector, Next, joined};
 use super::context::Context;
 use super::error::Error;
 use super::event::{Event, Synced};
+use super::hint::show;
 use super::merging::{Merging, Part};
-use super::observer::{Batch, ObserverThread};
+use super::observer::{Batch, Watched};
 use super::page_set::PageSet;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Span, Tracker};
@@ -20,9 +21,8 @@ use super::rival::{Lookout, Seen};
 use super::segment::{self, Joint, Unwatched};
 use super::settle;
 use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
-use crate::ids::GenerationId;
 use crate::planted;
-use crate::replica::{self, Latest, Name};
+use crate::replica::{self, Name};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored};
 use crate::units::{PageNo, SegmentIndex, Timestamp};
 
@@ -32,7 +32,7 @@ const MANIFEST_EVERY: u64 = 256;
 /// A session is dropped whole when anything in it no longer counts, and opened anew from disk and store.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) observer: ObserverThread,
+    pub(super) observer: Watched,
     /// What the replica holds for certain; `None` before the first snapshot.
     pub(super) replica: Option<Acknowledged>,
     /// The page hashes of that.
@@ -164,7 +164,12 @@ impl Session {
         Ok(Parcel {
             name: joint.name(),
             digest: sealed.digest,
-            next: joint.before.followed_by(&sealed.summary, sealed.digest, sealed.bytes.len() as u64),
+            next: joint.before.followed_by(
+                &sealed.summary,
+                sealed.digest,
+                sealed.changes.len() as u64,
+                sealed.bytes.len() as u64,
+            ),
             body: Body::Bytes(sealed.bytes),
             part: Some(Part::of(
                 &joint,
@@ -223,7 +228,7 @@ impl Session {
         Ok(Parcel {
             name: joint.name(),
             digest,
-            next: joint.before.followed_by(&summary, digest, collected.stored_bytes),
+            next: joint.before.followed_by(&summary, digest, pages.len() as u64, collected.stored_bytes),
             body: Body::Upload(collected.upload),
             change: Change::Table(collected.table),
             part: Some(Part::of(&joint, &summary, closed.span, pages)),
@@ -247,22 +252,22 @@ impl Session {
     pub(super) async fn deliver(&mut self, context: &Context) -> Result<Option<Synced>, Error> {
         let Some(outbound) = &mut self.outbox else { return Ok(None) };
         if !outbound.intended {
-            outbound.parcel.intend(context)?;
+            let (intent, payload) = outbound.parcel.intent();
+            context.intend(intent, payload).await?;
             outbound.intended = true;
         }
         if let Name::Segment(generation, index) = outbound.parcel.name {
-            let seen = self.lookout.before_segment(context, generation, index).await?;
+            let seen = self.lookout.before_segment(context, generation, index, self.latest_is_due).await?;
             self.latest_is_due |= seen == Seen::NoHint;
             if let (Seen::CloserLook | Seen::NoHint, Some(known)) = (seen, &self.replica) {
                 settle::require_there(context, known).await?;
                 look_after_keys(context).await?;
             }
         }
-        let put = outbound.parcel.put(context).await;
-        if let Err(error) = put
-            && !planted::is("what failed is acknowledged")
-        {
-            return Err(self.undelivered(error));
+        match outbound.parcel.put(context).await {
+            Ok(shown) => self.latest_is_due |= !shown,
+            Err(_) if planted::is("what failed is acknowledged") => {}
+            Err(error) => return Err(self.undelivered(error)),
         }
         self.lookout.has_put(context);
         let Outbound { parcel, .. } = self.outbox.take().expect("it was there a line ago");
@@ -339,7 +344,7 @@ impl Session {
                 if before.is_some() && self.wanted.is_none() && self.unlisted > 0 {
                     self.publish(context).await;
                 }
-                self.lookout.has_begun(reason);
+                self.lookout.has_begun(context, reason);
                 (self.wanted, self.ended) = (None, false);
                 self.merging.reset(context.options.merge.clone());
                 context.status.send_modify(|status| status.snapshots += 1);
@@ -351,8 +356,6 @@ impl Session {
                 self.manifest = Some(manifest(context, &next, reason, previous, self.observer.page_size, checksum));
                 self.unlisted = 0;
                 self.publish(context).await;
-                self.latest_is_due = true;
-                self.show_the_way(context, generation).await;
                 context.tell(Event::Generation { generation, reason, db_bytes, stored_bytes, duration });
                 None
             }
@@ -389,7 +392,9 @@ impl Session {
                 self.publish(context).await;
             }
         }
-        self.show_the_way(context, next.generation).await;
+        if self.latest_is_due {
+            self.latest_is_due = !show(context, next.generation).await;
+        }
         let lag = context.now().0 - span.first.0;
         Synced {
             generation: next.generation,
@@ -400,28 +405,6 @@ impl Session {
             at: next.at(),
             duration,
             lag: Duration::from_millis(u64::try_from(lag).unwrap_or(0)),
-        }
-    }
-
-    /// Writes the hint at the current generation, unless it names a younger one. A failure is told, and mended by the
-    /// next segment.
-    async fn show_the_way(&mut self, context: &Context, generation: GenerationId) {
-        if !self.latest_is_due {
-            return;
-        }
-        let written = async {
-            match replica::read_latest(&context.replica).await {
-                Ok(Some(latest)) if latest.generation > generation => Ok(()),
-                Err(replica::Error::Store(error)) => Err(replica::Error::Store(error)),
-                Ok(_) | Err(_) => {
-                    let counter = u64::try_from(context.now().0).unwrap_or(0);
-                    replica::write_latest(&context.replica, &Latest { generation, counter }).await
-                }
-            }
-        };
-        match written.await {
-            Ok(()) => self.latest_is_due = false,
-            Err(error) => tracing::warn!(%error, "cannot write the hint at the current generation"),
         }
     }
 

@@ -183,7 +183,8 @@ pub(super) async fn note_ours(context: &Context, known: &mut Acknowledged) -> Re
         }
         context.replica.make_durable(&name.key()).await?;
         tracing::info!(object = %name, "the replica has it, and we had not noted it");
-        *known = known.followed_by(&reader.outline().summary, reader.outline().digest, size);
+        let outline = reader.outline();
+        *known = known.followed_by(&outline.summary, outline.digest, outline.images, size);
         table = match PageHashes::load(&context.state, known.generation, known.objects())? {
             Some(table) => Some(table),
             None => match table {

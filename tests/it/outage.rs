@@ -250,6 +250,40 @@ async fn under_load_an_outage_keeps_its_limits_and_the_application_gets_no_error
     assert!(model::restore(&store).await == model::pages_of(&app));
 }
 
+/// Those whose snapshots wait for a store that is away kept their turns, and with as many as there are of these nobody else
+/// got a snapshot.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_one_store_keeps_no_database_of_another_from_its_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = |name: String| {
+        let db = dir.path().join(name);
+        let app = application(&db, 4096);
+        insert(&app, 3_000_000);
+        (db, app)
+    };
+    let (mut waiting, mut away) = (Vec::new(), Vec::new());
+    for n in 0..10 {
+        let (db, app) = database(format!("{n}.db"));
+        let faulty = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+        let replicator = Replicator::start(quick(&db), Replica::plain(faulty.clone()), Hooks::default()).await.unwrap();
+        // The upload is begun, and comes to nothing from here on.
+        faulty.set_down(true);
+        waiting.push((replicator, app));
+        away.push(faulty);
+    }
+    until("they wait", || waiting.iter().all(|(waits, _)| waits.status().degraded.is_some())).await;
+    let (db, app) = database("other.db".into());
+    let store = Replica::plain(Arc::new(MemoryStore::new()));
+    let mut replicator = Replicator::start(quick(&db), store.clone(), Hooks::default()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), replicator.sync()).await.unwrap().unwrap();
+    replicator.shutdown().await.unwrap();
+    assert!(model::restore(&store).await == model::pages_of(&app));
+    away.iter().for_each(|faulty| faulty.set_down(false));
+    for (mut replicator, _) in waiting {
+        replicator.shutdown().await.unwrap();
+    }
+}
+
 /// An outage threw everything away that had been uploaded of a snapshot: a large database never got its first one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_goes_on_where_an_outage_stopped_it() {

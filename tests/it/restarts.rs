@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use waloy::Kind;
 use waloy::db::beside;
 use waloy::engine::{self, Event, Hooks, Options, Replicator};
 use waloy::format::Reason;
@@ -210,7 +211,7 @@ async fn row(end: End, what: Meanwhile) {
 
     if what == Meanwhile::Stranger {
         let refused = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap_err();
-        assert_eq!((refused.kind(), refused.code()), (waloy::Kind::Usage, "replica.replaced"));
+        assert_eq!((refused.kind(), refused.code()), (Kind::Usage, "replica.replaced"));
         assert!(scene.restored(Target::Latest).await == before, "nothing was touched");
         scene.store.written();
     }
@@ -597,20 +598,28 @@ async fn hints_that_were_never_written_are_made_good() {
     insert(&app, 10);
     let mut replicator =
         Replicator::start(scene.options(), Replica::plain(faulty.clone()), Hooks::default()).await.unwrap();
-    // The snapshot's object is there, and neither its manifest nor `latest`.
+    let latest = async || waloy::replica::read_latest(&scene.replica()).await.unwrap().map(|latest| latest.generation);
+    let manifest = async |of| waloy::replica::read_manifest(&scene.replica(), of).await.unwrap();
+    // The first snapshot is there; as long as nothing else tells of it, nothing is acknowledged.
     faulty.fail_nth_of(Operation::Put, 1, When::Before, ErrorKind::Unavailable);
+    assert_eq!(replicator.sync().await.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!((latest().await, replicator.status().generation), (None, None));
+    // Its manifest may be missing.
     faulty.fail_nth_of(Operation::Put, 2, When::Before, ErrorKind::Unavailable);
     replicator.sync().await.unwrap();
-    assert_eq!(faulty.pending(), 0);
-    assert!(waloy::replica::read_latest(&scene.replica()).await.unwrap().is_none());
-    let generation = replicator.status().generation.unwrap();
-    // In the same run, with the next segment.
+    let first = replicator.status().generation.unwrap();
+    assert_eq!((latest().await, manifest(first).await.is_none()), (Some(first), true));
+    // The hint at another one may be late. Both come in the same run, with the next segment.
+    faulty.fail_nth_of(Operation::Put, 1, When::Before, ErrorKind::Unavailable);
+    replicator.snapshot().await.unwrap();
+    assert_eq!((latest().await, faulty.pending()), (Some(first), 0));
     insert(&app, 1);
     replicator.sync().await.unwrap();
-    assert_eq!(waloy::replica::read_latest(&scene.replica()).await.unwrap().unwrap().generation, generation);
+    let generation = replicator.status().generation.unwrap();
+    assert_eq!(latest().await, Some(generation));
     replicator.shutdown().await.unwrap();
-    let manifest = waloy::replica::read_manifest(&scene.replica(), generation).await.unwrap().unwrap();
-    assert_eq!((manifest.reason, manifest.segments.len()), (Reason::First, 1));
+    let manifest = manifest(generation).await.unwrap();
+    assert_eq!((manifest.reason, manifest.segments.len()), (Reason::Requested, 1));
     // Or in the next one.
     scene.store.delete("latest").await.unwrap();
     let mut replicator = Replicator::start(scene.options(), scene.replica(), Hooks::default()).await.unwrap();

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -12,7 +13,9 @@ use waloy::format::Reason;
 use waloy::replica::{Key, Replica};
 use waloy::restore::{self, Output, Point, Target};
 use waloy::storage::MemoryStore;
+use waloy::testing::faulty::{FaultyStore, Operation};
 
+use crate::clock::Dial;
 use crate::engine::{application, listening, manual};
 use crate::metered::Metered;
 use crate::model;
@@ -97,6 +100,55 @@ impl Prefix {
         self.acknowledged.push((synced, model::pages_of(&host.app)));
     }
 
+    /// A database that begins here, and has two syncs acknowledged. What a replicator that cannot begin says is what an
+    /// operator reads.
+    fn begin(
+        &self,
+        name: &str,
+        store: Replica,
+        hooks: Hooks,
+    ) -> impl Future<Output = waloy::Result<Host>> + Send + 'static {
+        let db = self.dir.path().join(name);
+        let app = application(&db, 4096);
+        (0..20).for_each(|_| insert(&app));
+        let options = self.options(&db);
+        async move {
+            let replicator = Replicator::start(options, store, hooks).await?;
+            replicator.sync().await?;
+            insert(&app);
+            replicator.sync().await?;
+            Ok(Host { db, app, replicator })
+        }
+    }
+
+    /// One goes on, and is what a restore gives; who cannot, or can no longer, is told so: the one whose generation is
+    /// older by its next upload, at the latest.
+    async fn one_is_left(&self, hosts: [waloy::Result<Host>; 2], what: &str) {
+        let mut left = Vec::new();
+        for host in hosts {
+            let synced = match host {
+                Ok(host) => {
+                    insert(&host.app);
+                    host.replicator.sync().await.map(|_| host)
+                }
+                Err(error) => {
+                    let expected = ["replica.overtaken", "replica.another_database", "replica.busy"];
+                    // Sealed by somebody who has begun in the same moment, with keys of its own.
+                    let is_sealed = self.key.is_some() && !self.conditional;
+                    let foreign = is_sealed && ["replica.cannot_tell", "object.forged"].contains(&error.code());
+                    assert!(foreign || expected.contains(&error.code()), "{what}: {error} {:?}", error.causes());
+                    continue;
+                }
+            };
+            match synced {
+                Ok(host) => left.push(host),
+                Err(error) => assert_eq!(error.code(), "replica.overtaken", "{what}: {error}"),
+            }
+        }
+        assert_eq!(left.len(), 1, "{what}");
+        assert!(self.restored(Target::Latest).await == model::pages_of(&left[0].app), "{what}");
+    }
+
     async fn restored(&self, target: Target) -> Vec<u8> {
         let path = self.dir.path().join("restored.db");
         restore::restore(&self.opened().await, target, &Output::new(&path), &restore::Options::default())
@@ -155,10 +207,13 @@ async fn refused_meanwhile(prefix: &Prefix, db: &Path, one: &mut Host) -> waloy:
             prefix_insert(one).await;
         }
     };
-    tokio::select! {
+    let refused = tokio::select! {
         started = starting => started.unwrap_err(),
         () = writing => unreachable!("it writes for ever"),
-    }
+    };
+    // The sync that was cut short goes on, and would take the next commit with it.
+    one.replicator.sync().await.unwrap();
+    refused
 }
 
 async fn prefix_insert(host: &mut Host) {
@@ -316,46 +371,59 @@ async fn a_replicator_that_nobody_asks_ends_or_takes_the_prefix_back() {
 async fn of_two_databases_that_begin_together_one_goes_on_and_the_other_is_told() {
     for round in 0..20 {
         let prefix = Prefix::new((round % 2 == 0, round % 4 < 2));
-        let begin = |name: &str| {
-            let db = prefix.dir.path().join(name);
-            let app = application(&db, 4096);
-            (0..20).for_each(|_| insert(&app));
-            let (options, store) = (prefix.options(&db), prefix.replica());
-            async move {
-                // What a replicator that cannot begin says is what an operator reads.
-                let replicator = Replicator::start(options, store, Hooks::default()).await?;
-                replicator.sync().await?;
-                insert(&app);
-                replicator.sync().await?;
-                Ok::<_, waloy::Error>(Host { db, app, replicator })
-            }
-        };
-        let (one, two) = tokio::join!(tokio::spawn(begin("one.db")), tokio::spawn(begin("two.db")));
-        let mut going = Vec::new();
-        for host in [one.unwrap(), two.unwrap()] {
-            match host {
-                Ok(host) => going.push(host),
-                Err(error) => {
-                    let expected = ["replica.overtaken", "replica.another_database", "replica.busy"];
-                    // Sealed by somebody who has begun in the same moment, with keys of its own.
-                    let is_sealed = prefix.key.is_some() && !prefix.conditional;
-                    let foreign = is_sealed && ["replica.cannot_tell", "object.forged"].contains(&error.code());
-                    assert!(foreign || expected.contains(&error.code()), "round {round}: {error} {:?}", error.causes());
-                }
-            }
-        }
-        // The one whose generation is older is told by its next upload, at the latest.
-        let mut left = Vec::new();
-        for host in going {
-            insert(&host.app);
-            match host.replicator.sync().await {
-                Ok(_) => left.push(host),
-                Err(error) => assert_eq!(error.code(), "replica.overtaken", "round {round}: {error}"),
-            }
-        }
-        assert_eq!(left.len(), 1, "round {round}");
-        assert!(prefix.restored(Target::Latest).await == model::pages_of(&left[0].app), "round {round}");
+        let begin = |name| tokio::spawn(prefix.begin(name, prefix.replica(), Hooks::default()));
+        let (one, two) = tokio::join!(begin("one.db"), begin("two.db"));
+        prefix.one_is_left([one.unwrap(), two.unwrap()], &format!("round {round}")).await;
     }
+}
+
+/// Wherever one is held up that begins on an empty prefix, while another one begins and has commits acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_databases_of_which_one_is_held_up_as_it_begins_one_goes_on_and_the_other_is_told() {
+    for conditional in [true, false] {
+        let mut held_at = 0;
+        loop {
+            let prefix = Prefix::new((conditional, false));
+            let slow = Arc::new(FaultyStore::new(prefix.store.clone()));
+            let mut held = slow.hold_nth(held_at + 1);
+            let mut one = tokio::spawn(prefix.begin("one.db", Replica::plain(slow), Hooks::default()));
+            tokio::select! {
+                biased;
+                () = held.reached() => held_at += 1,
+                _ = &mut one => break,
+            }
+            let two = prefix.begin("two.db", prefix.replica(), Hooks::default()).await;
+            drop(held);
+            let what = format!("conditional: {conditional}, held at request {held_at}");
+            prefix.one_is_left([one.await.unwrap(), two], &what).await;
+        }
+        assert!(held_at > 10, "{held_at}");
+    }
+}
+
+/// Of two first generations the younger one counts: also if its writer dies before anything tells of it but a listing.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_the_older_of_two_that_begin_together_is_told_when_the_younger_one_has_died() {
+    let prefix = Prefix::new((true, false));
+    let begin = |name, at| {
+        let clock = Arc::new(Dial(AtomicI64::new(at)));
+        let faulty = Arc::new(FaultyStore::new(prefix.store.clone()));
+        let held = faulty.hold_nth_of(Operation::Finish, 1);
+        let hooks = Hooks { clock: clock.clone(), ..Hooks::default() };
+        (tokio::spawn(prefix.begin(name, Replica::plain(faulty.clone()), hooks)), held, faulty, clock)
+    };
+    let (older, mut at_its_snapshot, _, clock) = begin("one.db", 1_800_000_000_000);
+    at_its_snapshot.reached().await;
+    let (younger, mut as_well, dying, _) = begin("two.db", 1_800_000_000_005);
+    as_well.reached().await;
+    drop(at_its_snapshot);
+    let mut older = older.await.unwrap().unwrap();
+    dying.set_down(true);
+    drop(as_well);
+    assert_eq!(younger.await.unwrap().err().map(|error| error.kind()), Some(Kind::Unavailable));
+    // Long enough by either clock for a listing.
+    clock.0.fetch_add(36_001_000, Ordering::Relaxed);
+    is_overtaken(&mut older).await;
 }
 
 /// It is refused as long as the other one writes, however often it is started: nothing is noted before that is known.

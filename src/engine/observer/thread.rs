@@ -1,23 +1,21 @@
-//! The thread, and how it is asked.
+//! A database under watch, and how it is asked.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use super::crew::{Job, Seat};
 use super::{Observer, Pulse, TICK};
 use crate::db;
 use crate::engine::options::{Hooks, Options};
 use crate::engine::status::Status;
 use crate::units::PageSize;
 
-type Job = Box<dyn FnOnce(&mut Observer) + Send>;
-
-/// The thread, from outside. Dropped, it ends the thread and waits for it: the pins are released then.
+/// The watch of a database, from outside. Dropped, it waits until the database is closed: the pins are released then.
 #[derive(Debug)]
-pub(in crate::engine) struct ObserverThread {
+pub(in crate::engine) struct Watched {
     asked: Asked,
     pulse: watch::Receiver<Pulse>,
     /// The page size of the database.
@@ -29,57 +27,39 @@ pub(in crate::engine) struct ObserverThread {
 /// Who does what is asked.
 #[derive(Debug)]
 enum Asked {
-    Thread {
-        jobs: Option<Sender<Job>>,
-        thread: Option<JoinHandle<()>>,
-    },
+    Thread(Seat),
     /// In a simulation, whoever asks.
     #[cfg(feature = "testing")]
     Here(here::Here),
 }
 
-/// The thread ended: a bug, since it ends only when nobody can ask it any more.
+/// The watch ended: a bug, since it ends only when nobody can ask it any more.
 #[derive(Debug, thiserror::Error)]
-#[error("the thread that watches the database has ended")]
+#[error("the watch of the database has ended")]
 pub(in crate::engine) struct Ended;
 
-impl ObserverThread {
-    /// Opens the database on a thread of its own.
+impl Watched {
+    /// Opens the database, which may take long, and has it watched.
     pub(in crate::engine) async fn start(
         options: Arc<Options>,
         hooks: Hooks,
         status: watch::Sender<Status>,
         resume: Option<db::Place>,
-    ) -> Result<ObserverThread, db::Error> {
+    ) -> Result<Watched, db::Error> {
         let (pulses, pulse) = watch::channel(Pulse::default());
+        let opened =
+            crate::task::blocking(move || Watch::begin(&options, hooks, status, pulses, resume.as_ref())).await;
+        // A panic about one database is none of the others that are opened by the same task.
+        let failed = |error| db::Error::Io { what: "open the database", source: io::Error::other(error) };
+        let watch = opened.map_err(failed)??;
+        let (page_size, pages) = (watch.observer.live.page_size(), watch.observer.live.pages());
         #[cfg(feature = "testing")]
         if crate::task::one_thread::is_wanted() {
-            let watch = Watch::begin(&options, hooks, status, pulses, resume.as_ref())?;
-            let (page_size, pages) = watch.facts();
             let asked = Asked::Here(here::Here::new(watch));
-            return Ok(ObserverThread { asked, pulse, page_size, pages });
+            return Ok(Watched { asked, pulse, page_size, pages });
         }
-        let (jobs, receiver) = channel::<Job>();
-        let (ready, opened) = oneshot::channel();
-        let spawned = std::thread::Builder::new().name("waloy-observer".into()).spawn(move || {
-            match Watch::begin(&options, hooks, status, pulses, resume.as_ref()) {
-                Ok(watch) => {
-                    if ready.send(Ok(watch.facts())).is_ok() {
-                        watch.run(&receiver);
-                    }
-                }
-                Err(error) => drop(ready.send(Err(error))),
-            }
-        });
-        let thread = spawned.map_err(|source| db::Error::Io { what: "start a thread", source })?;
-        match opened.await {
-            Ok(Ok((page_size, pages))) => {
-                let asked = Asked::Thread { jobs: Some(jobs), thread: Some(thread) };
-                Ok(ObserverThread { asked, pulse, page_size, pages })
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => panic!("the thread that opens the database says how that went"),
-        }
+        let seat = Seat::take(watch).map_err(|source| db::Error::Io { what: "start a thread", source })?;
+        Ok(Watched { asked: Asked::Thread(seat), pulse, page_size, pages })
     }
 
     /// Runs a closure on the thread.
@@ -88,10 +68,10 @@ impl ObserverThread {
         job: impl FnOnce(&mut Observer) -> R + Send + 'static,
     ) -> Result<R, Ended> {
         match &self.asked {
-            Asked::Thread { jobs, .. } => {
+            Asked::Thread(seat) => {
                 let (reply, answer) = oneshot::channel();
                 let job: Job = Box::new(move |observer| drop(reply.send(job(observer))));
-                jobs.as_ref().ok_or(Ended)?.send(job).map_err(|_| Ended)?;
+                seat.ask(job);
                 answer.await.map_err(|_| Ended)
             }
             #[cfg(feature = "testing")]
@@ -102,16 +82,17 @@ impl ObserverThread {
         }
     }
 
-    /// Has it look at the WAL now, without waiting for that.
-    pub(in crate::engine) fn nudge(&self) {
+    /// Has it look at the WAL now, without waiting for that. `is_watched`: it will be asked so again when the files are
+    /// written to, and need not look by itself as often.
+    pub(in crate::engine) fn nudge(&self, is_watched: bool) {
+        let look = move |observer: &mut Observer| {
+            observer.is_watched = is_watched;
+            observer.look();
+        };
         match &self.asked {
-            Asked::Thread { jobs, .. } => {
-                if let Some(jobs) = jobs {
-                    let _ = jobs.send(Box::new(Observer::look));
-                }
-            }
+            Asked::Thread(seat) => seat.ask(Box::new(look)),
             #[cfg(feature = "testing")]
-            Asked::Here(here) => here.watch().serve(Observer::look),
+            Asked::Here(here) => here.watch().serve(look),
         }
     }
 
@@ -121,26 +102,9 @@ impl ObserverThread {
     }
 }
 
-impl Drop for Asked {
-    fn drop(&mut self) {
-        match self {
-            Asked::Thread { jobs, thread } => {
-                *jobs = None;
-                if let Some(thread) = thread.take()
-                    && thread.join().is_err()
-                {
-                    tracing::error!("the thread that watches the database has panicked");
-                }
-            }
-            #[cfg(feature = "testing")]
-            Asked::Here(_) => {}
-        }
-    }
-}
-
-/// What goes on in the thread.
+/// What goes on about one database.
 #[derive(Debug)]
-struct Watch {
+pub(super) struct Watch {
     observer: Observer,
     pulses: watch::Sender<Pulse>,
     status: watch::Sender<Status>,
@@ -161,27 +125,26 @@ impl Watch {
         Ok(Watch { observer, pulses, status, next: Instant::now() + TICK })
     }
 
-    fn facts(&self) -> (PageSize, u32) {
-        (self.observer.live.page_size(), self.observer.live.pages())
+    /// When the next tick is due.
+    pub(super) fn due(&self) -> Instant {
+        self.next
     }
 
-    fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
-            match jobs.recv_timeout(self.next.saturating_duration_since(Instant::now())) {
-                Ok(job) => self.serve(job),
-                Err(RecvTimeoutError::Timeout) => self.serve(|_| ()),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
+    /// Looks at the WAL, due or not.
+    pub(super) fn tick(&mut self) {
+        self.next = Instant::now();
+        self.serve(|_| ());
     }
 
     /// Does a job, and the tick if it is due; then tells what has changed.
-    fn serve<R>(&mut self, job: impl FnOnce(&mut Observer) -> R) -> R {
+    pub(super) fn serve<R>(&mut self, job: impl FnOnce(&mut Observer) -> R) -> R {
         let done = job(&mut self.observer);
-        if Instant::now() >= self.next {
-            let pause = self.observer.tick();
-            self.next = Instant::now() + pause;
+        let is_due = Instant::now() >= self.next;
+        if is_due {
+            self.observer.tick();
         }
+        let soonest = Instant::now() + self.observer.pause();
+        self.next = if is_due { soonest } else { self.next.min(soonest) };
         let pulse = self.observer.pulse();
         self.pulses.send_if_modified(|last| std::mem::replace(last, pulse) != pulse);
         let (unsealed, wal_bytes) = (self.observer.pending.oldest(), self.observer.wal_bytes());

@@ -468,7 +468,7 @@ fn a_disk_that_takes_no_more_is_exit_8_and_the_next_run_goes_on() {
         let program = env!("CARGO_BIN_EXE_waloy");
         let mut shell = command(dir, &[]);
         let mut limited = std::process::Command::new("sh");
-        limited.arg("-c").arg("trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"").arg(program).args(args);
+        limited.arg("-c").arg("trap '' XFSZ; ulimit -f 160; exec \"$0\" \"$@\"").arg(program).args(args);
         limited.current_dir(dir).env_clear().envs(shell.get_envs().filter_map(|(key, value)| Some((key, value?))));
         limited.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
         limited.stderr(std::process::Stdio::piped());

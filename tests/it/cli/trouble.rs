@@ -434,7 +434,7 @@ fn a_full_disk_is_told_wherever_it_is_and_the_next_run_goes_on() {
         (
             "16k",
             &["replicate", "app.db", "--once", "-q", "--to", "other", "--state-dir", "small/state"],
-            "error: cannot write small/state/intent.tmp [state.io]\n  \
+            "error: cannot write small/state/intent [state.io]\n  \
              cause: No space left on device (os error 28)\n  \
              hint:  make room, or keep local state elsewhere with --state-dir DIR\n",
         ),
