@@ -57,7 +57,7 @@
 //!
 //! ```text
 //!  SQLite file + -wal
-//!      │  db         live database: pin, tail, checkpoint, consistent reads     blocking, on a thread of its own
+//!      │  db         live database: pin, tail, checkpoint, consistent reads     blocking, on threads of their own
 //!      ▼
 //!   commits          wal: bytes → committed transactions                        pure
 //!      │
