@@ -125,7 +125,9 @@ impl Live {
         }
         let mut live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true, totals };
         live.require_identity()?;
-        Ok(live)
+        // From here on the file that the path led to is the one that is open: later looks need no more than the path.
+        let moved = handle::has_moved(&live.pins[0].connection).map_err(Error::file("look at the database file"))?;
+        if moved { Err(Error::Replaced(live.path)) } else { Ok(live) }
     }
 
     /// What was captured since [`Live::open`], by whichever call.
@@ -309,13 +311,15 @@ impl Live {
     /// to let go of it, since the application may still have it open: opened anew, SQLite would make a second one for us,
     /// in which its commits are never seen, and a checkpoint of ours would copy frames that it has overwritten.
     pub(super) fn require_identity(&mut self) -> Result<(), Error> {
-        let moved = handle::has_moved(&self.pins[0].connection).map_err(Error::file("look at the database file"))?;
-        let elsewhere = FileId::of(&self.identity.given).is_some_and(|now| Some(now) != self.identity.database);
+        let before = self.pins[0].backfill();
+        let (database, written) = open::look(&self.path).unzip();
+        let elsewhere = self.identity.given != self.path
+            && FileId::of(&self.identity.given).is_some_and(|now| Some(now) != self.identity.database);
         let shm = FileId::of(&open::beside(&self.path, "-shm"));
-        let same = FileId::of(&self.path) == self.identity.database
+        let same = database == self.identity.database
             && FileId::of(&open::beside(&self.path, "-wal")) == self.identity.wal
             && (shm.is_none() || shm == self.identity.shm);
-        if moved || elsewhere || !same {
+        if elsewhere || !same {
             return Err(Error::Replaced(self.path.clone()));
         }
         // A SQLite that keeps it elsewhere, or in its own memory, never had it beside the database.
@@ -329,14 +333,13 @@ impl Live {
             );
         }
         self.identity.unlinked = unlinked;
-        self.require_only_checkpoints()
+        self.require_only_checkpoints(before?, written)
     }
 
     /// In WAL mode nothing but a checkpoint writes to the database file, and it says so in the wal-index before and after.
-    /// What else has changed it, such as `cp` from a backup, was captured by nobody.
-    fn require_only_checkpoints(&mut self) -> Result<(), Error> {
-        let before = self.pins[0].backfill()?;
-        let written = Written::of(&self.path);
+    /// What else has changed it, such as `cp` from a backup, was captured by nobody. `before`: read before the file was
+    /// looked at.
+    fn require_only_checkpoints(&mut self, before: Option<Backfill>, written: Option<Written>) -> Result<(), Error> {
         let Some(quiet) = before.filter(|_| before == self.pins[0].backfill().ok().flatten()) else { return Ok(()) };
         self.identity.told |= quiet.frames > FrameNo(0);
         let last = self.identity.written.replace((quiet, written)).filter(|_| self.identity.told);

@@ -28,7 +28,7 @@ pub(super) struct FileId(u64, u64);
 
 impl FileId {
     pub(super) fn of(path: &Path) -> Option<FileId> {
-        std::fs::metadata(path).ok().map(|meta| FileId(meta.dev(), meta.ino()))
+        look(path).map(|(id, _)| id)
     }
 }
 
@@ -36,10 +36,10 @@ impl FileId {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Written(u64, i64, i64);
 
-impl Written {
-    pub(super) fn of(path: &Path) -> Option<Written> {
-        std::fs::metadata(path).ok().map(|meta| Written(meta.len(), meta.mtime(), meta.mtime_nsec()))
-    }
+/// What is there under this name now.
+pub(super) fn look(path: &Path) -> Option<(FileId, Written)> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((FileId(meta.dev(), meta.ino()), Written(meta.len(), meta.mtime(), meta.mtime_nsec())))
 }
 
 /// The path with every link resolved: the WAL lies beside the file that a link points to.

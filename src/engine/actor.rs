@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
+use self::due::{due, wake};
 use self::trouble::Trouble;
 pub(super) use self::trouble::{one_line, pause};
 use super::context::Context;
@@ -22,14 +23,10 @@ use crate::db::{self, Reclaimed};
 use crate::error::Error as PublicError;
 use crate::format::Reason;
 use crate::state::Acknowledged;
-use crate::units::Timestamp;
 
 mod bucket;
+mod due;
 mod trouble;
-
-/// How long after a write to the WAL was noticed it is looked for commits, and how long after each look again.
-const LOOKS: [Duration; 4] =
-    [Duration::from_millis(1), Duration::from_millis(4), Duration::from_millis(15), Duration::from_millis(60)];
 
 /// How often segments are uploaded while a turn is waited for.
 const MEANWHILE: Duration = Duration::from_millis(100);
@@ -459,52 +456,8 @@ impl Actor {
     }
 }
 
-/// Returns when there is something to do that nobody asks for.
-async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, not_before: Instant, now: Timestamp) {
-    sleep_until(not_before).await;
-    let Some(session) = session.filter(|_| !snapshot_waits) else { return };
-    let mut pulse = session.observer.pulse();
-    let merge = session.merging.wait(now).map(|wait| Instant::now() + wait);
-    // Looks that follow a write to the WAL: a commit counts some time after its last byte, which may have to be synced.
-    let mut pauses = LOOKS.iter();
-    let mut look_at = None;
-    loop {
-        let now = *pulse.borrow_and_update();
-        if now.pending || now.lost || now.failing || session.broken || session.outbox.is_some() || !session.goes_on() {
-            return;
-        }
-        if look_at.is_none() && wake.arm() {
-            session.observer.nudge(true);
-        }
-        tokio::select! {
-            biased;
-            changed = pulse.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-            () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => return,
-            () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
-                session.observer.nudge(false);
-                look_at = pauses.next().map(|&pause| Instant::now() + pause);
-            }
-            // Those that come while it is looked are seen by the looks to come, or by the one when it is armed again.
-            () = wake.written(), if look_at.is_none() => {
-                pauses = LOOKS.iter();
-                look_at = pauses.next().map(|&pause| Instant::now() + pause);
-            }
-        }
-    }
-}
-
 fn answer(asked: Vec<Reply<Option<Synced>>>, synced: &Result<Option<Synced>, PublicError>) {
     for reply in asked {
         let _ = reply.send(synced.clone());
     }
-}
-
-/// Watches the WAL of the file that the path leads to now.
-fn wake(context: &Context) -> Wake {
-    let given = &context.options.db_path;
-    Wake::new(&db::resolve(given).unwrap_or_else(|_| given.clone()))
 }

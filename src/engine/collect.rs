@@ -73,6 +73,11 @@ impl Collects {
         self.under_way[tracker as usize].as_ref().map(|collect| collect.all.clone()).unwrap_or_default()
     }
 
+    /// Whether one is.
+    pub(super) fn is_under_way(&self, tracker: Tracker) -> bool {
+        self.under_way[tracker as usize].is_some()
+    }
+
     fn get(&mut self, tracker: Tracker) -> &mut Collect {
         self.under_way[tracker as usize]
             .as_mut()

@@ -52,7 +52,7 @@ impl Context {
 mod sealed {
     use super::*;
     use crate::clock;
-    use crate::engine::replicator::require_meant;
+    use crate::engine::claim::require_meant;
     use crate::format::ReplicaIds;
     use crate::ids::{DatabaseId, HashKey, ReplicaId};
     use crate::replica::{self, Key};

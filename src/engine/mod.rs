@@ -12,7 +12,8 @@
 //! - At most one snapshot or segment is on its way at a time; a merged segment, on which nothing depends, goes beside it.
 //!   Sealed, its bytes are fixed, and the intent that names it is on disk
 //!   before the first PUT: every try, also of another process, sends the same bytes.
-//! - Nothing is uploaded that is not durable on this machine: the WAL is synced before anything is sealed.
+//! - Nothing is to be seen in the store that is not durable on this machine: the WAL is synced before a segment is sealed,
+//!   and before the end of an object in parts is.
 //! - What the store has acknowledged is what the table of page hashes stands for; the next segment's checksum comes
 //!   from it.
 //! - Where the WAL does not hold the place at which the replica ends, every page is compared with the table instead.
@@ -24,6 +25,7 @@ mod actor;
 mod adopt;
 mod backlog;
 mod catch_up;
+mod claim;
 mod collect;
 mod collector;
 mod context;

@@ -3,6 +3,7 @@
 //! Everything here blocks, on a thread of the [`crew`]. A connection never leaves its thread; questions come as closures,
 //! answers go back through a channel. Nothing that is asked is lost if the asker goes away.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -37,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How soon a checkpoint that readers or writers prevented is tried again, unless the WAL has grown by its threshold.
 const RECLAIM_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a checkpoint waits at most for a segment that is collected.
+const PUT_OFF: Duration = Duration::from_secs(10);
+
 /// What the thread tells without being asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Pulse {
@@ -62,10 +66,13 @@ pub(super) enum Batch {
         /// The commit.
         boundary: Boundary,
     },
-    /// Too many: they are collected, see [`Tracker::Segment`], and the commit is the one at which that ends.
+    /// Too many: they are collected, see [`Tracker::Segment`], and the commit is the one at which that ends; only then is
+    /// what was captured durable on this machine.
     Collecting {
         /// When the first transaction was captured.
         first: Timestamp,
+        /// The log that has them.
+        wal: PathBuf,
     },
 }
 
@@ -81,6 +88,8 @@ pub(super) struct Observer {
     threshold: u32,
     /// When a checkpoint was prevented, and the frames that the WAL had then.
     prevented: Option<(Instant, u32)>,
+    /// Since when a checkpoint waits for a segment that is collected, and the frames that the WAL had then.
+    put_off: Option<(Instant, u32)>,
     counted: db::Totals,
     /// Bytes of the WAL that had been captured at the last tick.
     ticked: u64,
@@ -115,6 +124,7 @@ impl Observer {
             captured_at: hooks.clock.now(),
             hooks,
             prevented: None,
+            put_off: None,
             counted: db::Totals::default(),
             ticked: 0,
             hurried: None,
@@ -170,7 +180,7 @@ impl Observer {
         Ok(self.pending.is_empty().then(|| self.boundary()))
     }
 
-    /// Takes everything captured up to now; all of it is durable on this machine when this returns.
+    /// Takes everything captured up to now. Images are durable on this machine when this returns.
     pub(super) fn take(&mut self) -> Result<Option<Batch>, db::Error> {
         if !planted::is("a sync does not ask whether the file is still the same") {
             self.live.ask_identity();
@@ -179,17 +189,21 @@ impl Observer {
         if self.pending.is_empty() {
             return Ok(None);
         }
-        let synced = self.live.sync();
-        if synced.is_err() && planted::is("what is captured is dropped when the WAL cannot be synced") {
-            self.pending.take();
+        // What is collected is durable when the collection ends.
+        if !self.pending.is_numbers() {
+            let synced = self.live.sync();
+            if synced.is_err() && planted::is("what is captured is dropped when the WAL cannot be synced") {
+                self.pending.take();
+            }
+            synced?;
         }
-        synced?;
         let boundary = self.boundary();
         match self.pending.take() {
             (Pages::Numbers(set), span) => {
                 self.collects.begin(Tracker::Segment, set, span);
                 self.pending.track(Tracker::Segment);
-                Ok(Some(Batch::Collecting { first: span.first }))
+                let wal = db::beside(self.live.path(), "-wal");
+                Ok(Some(Batch::Collecting { first: span.first, wal }))
             }
             (pages, span) => Ok(Some(Batch::Images { pages, span, boundary })),
         }
@@ -263,7 +277,7 @@ impl Observer {
             && frames >= self.threshold
             && self.prevented.is_none_or(again)
             && self.live.is_reclaimable();
-        if !due {
+        if !due || self.puts_off(frames) {
             return;
         }
         self.prevented = match self.checkpoint() {
@@ -284,6 +298,17 @@ impl Observer {
                 tracing::debug!(%error, "cannot truncate the WAL now");
             }
         }
+    }
+
+    /// What a very large transaction has changed is read and on its way before the WAL is copied into the database file,
+    /// which takes as long again; unless the WAL grows on meanwhile.
+    fn puts_off(&mut self, frames: u32) -> bool {
+        if !self.pending.is_numbers() && !self.collects.is_under_way(Tracker::Segment) {
+            self.put_off = None;
+            return false;
+        }
+        let (since, had) = *self.put_off.get_or_insert((Instant::now(), frames));
+        since.elapsed() < PUT_OFF && frames < had.saturating_add(self.threshold)
     }
 
     fn pulse(&self) -> Pulse {

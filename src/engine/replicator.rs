@@ -9,16 +9,15 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::actor::{Actor, one_line, pause};
-use super::context::{Context, FIRST};
+use super::claim::{Claim, claim};
+use super::context::Context;
 use super::control;
 use super::error::Error;
 use super::event::{Event, Report, Synced};
 use super::keeper::Keeper;
-use super::keys;
 use super::options::{Hooks, Options};
 use super::pruner::Pruner;
 use super::requests::{ENDED, Requests, gone};
-use super::rival::Moment;
 use super::session::Session;
 use super::status::Status;
 use super::turns;
@@ -26,10 +25,10 @@ use crate::clock;
 use crate::db::{self, Reclaimed, beside};
 use crate::error::{Error as PublicError, Kind, Result};
 use crate::format::PageHasher;
-use crate::ids::{DatabaseId, HashKey, ReplicaId, WriterId};
-use crate::replica::{self, Replica, ReplicaIds};
+use crate::ids::WriterId;
+use crate::replica::Replica;
 use crate::retention;
-use crate::state::{Acknowledged, Claimed, Conditional, StateDir};
+use crate::state::{Acknowledged, StateDir};
 use crate::units::Timestamp;
 use crate::wal::HEADER_LEN;
 
@@ -288,131 +287,6 @@ impl Replicator {
 /// Where local state is kept unless another place was asked for.
 pub fn default_state_dir(db: &Path) -> PathBuf {
     beside(db, ".waloy").join("state")
-}
-
-/// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere, unless
-/// it may leave there.
-///
-/// `true`: they were made here, after a listing that had no generation.
-async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<(ReplicaIds, bool), Error> {
-    let mut known = Acknowledged::load(state)?;
-    if let Some(left) = known.take_if(|known| {
-        options.may_leave.as_ref() == Some(&known.destination) && known.destination != replica.location()
-    }) {
-        tracing::info!(from = left.destination, "a new replica begins; the one before stays where it is");
-        Acknowledged::forget(state)?;
-    }
-    let other = |known: &Acknowledged| match (known.destination.clone(), replica.location()) {
-        (known, asked) if known == asked => Error::OtherReplica { location: asked },
-        (known, asked) => Error::OtherDestination { known, asked },
-    };
-    let (mut found, mut nobody) = (replica::read_ids(replica).await?, false);
-    if found.is_none() {
-        if let Some(known) = known.as_ref().filter(|known| known.destination != replica.location()) {
-            return Err(other(known));
-        }
-        nobody = nothing_there(options) || replica::generations(&**replica).await?.is_empty();
-        // With other ids nothing of what is there could be read any more; they may still be found in a version of the
-        // bucket. Without a snapshot nothing can be restored: segments that came while everything was deleted.
-        if !nobody && replica::has_snapshot(&**replica).await? {
-            let missing = || replica::Error::missing(&**replica, replica::REPLICA);
-            // Unless somebody has begun meanwhile.
-            found = Some(replica::read_ids(replica).await?.ok_or_else(missing)?);
-        }
-    }
-    match (found, known) {
-        // The same replica may have been moved.
-        (Some(ids), Some(known)) if ids.replica != known.replica => Err(other(&known)),
-        (Some(ids), _) => Ok((ids, false)),
-        (None, known) => {
-            if known.is_some() {
-                // What was known is of what is gone, and what was under way belongs there.
-                require_meant(&replica.location(), state, options)?;
-                Acknowledged::forget(state)?;
-            }
-            let fresh = ReplicaIds {
-                replica: ReplicaId(clock::random()),
-                database: DatabaseId(clock::random()),
-                hash_key: HashKey(clock::entropy()),
-            };
-            // Before it is so: whoever is cut short in between has claimed it all the same.
-            Claimed::save(state, fresh.replica)?;
-            let claimed = replica::claim_ids(replica, &fresh).await?;
-            if let Some(known) = known.filter(|known| known.replica == claimed.replica) {
-                // It was not gone: what is known of it counts.
-                known.save(state)?;
-            }
-            Ok((claimed, claimed == fresh && nobody))
-        }
-    }
-}
-
-/// Somebody has listed a moment ago, and there was nothing.
-fn nothing_there(options: &Options) -> bool {
-    options.nothing_there.is_some_and(|seen| seen.elapsed() < FIRST)
-}
-
-/// There was a backup, and is nothing now. A directory is empty when the disk that belongs there is not mounted: what is
-/// written then is on another one, and hides the backup from whoever looks for it. A bucket that was emptied is made good at
-/// once, as one that is emptied while it is written to.
-pub(super) fn require_meant(location: &str, state: &StateDir, options: &Options) -> Result<(), Error> {
-    let (folder, beside) = (Path::new(location), state.file("").parent().map(Path::to_path_buf));
-    // The one beside the database goes and comes with it.
-    if folder.is_absolute() && folder.parent() != beside.as_deref() && !options.adopt {
-        return Err(Error::Gone { location: location.to_owned() });
-    }
-    tracing::warn!("there was a backup at {location}, and is nothing now: a new one begins");
-    Ok(())
-}
-
-/// A replica that may be written to.
-struct Claim {
-    /// Sealed or not.
-    replica: Replica,
-    ids: ReplicaIds,
-    /// The store keeps an object that is there when it is told to.
-    conditional: bool,
-    /// When its ids were put here, where there had been nothing.
-    made: Option<Moment>,
-}
-
-async fn claim(replica: &Replica, state: &StateDir, options: &Options, hooks: &Hooks) -> Result<Claim, Error> {
-    let (now, before) = (hooks.clock.now(), Moment::now(hooks));
-    let replica = keys::open(replica, state, options, now).await?;
-    let (ids, made) = ids(&replica, state, options).await?;
-    let made = made.then_some(before);
-    if is_conditional(&replica, state, &ids, now).await? {
-        return Ok(Claim { replica, ids, conditional: true, made });
-    }
-    // Of several who begin in the same moment, the last one's stay.
-    let stayed = match replica::read_ids(&replica).await {
-        // Sealed with another root key.
-        Err(replica::Error::Seal { .. }) => {
-            let object = format!("{}/{}", replica.location(), replica::REPLICA);
-            return Err(Error::Overtaken { object });
-        }
-        stayed => stayed?,
-    };
-    let stayed = stayed.unwrap_or(ids);
-    #[cfg(feature = "encryption")]
-    if replica.keys().is_some_and(|keys| *keys.ids() != stayed) {
-        // Objects are bound to the ids that it was unlocked with.
-        let object = format!("{}/{}", replica.location(), replica::REPLICA);
-        return Err(Error::Overtaken { object });
-    }
-    Ok(Claim { replica, ids: stayed, conditional: false, made: made.filter(|_| stayed == ids) })
-}
-
-/// Whether the store keeps an object that is there when it is told to.
-async fn is_conditional(replica: &Replica, state: &StateDir, ids: &ReplicaIds, now: Timestamp) -> Result<bool, Error> {
-    if Conditional::is_known(state, &replica.location(), now)? {
-        return Ok(true);
-    }
-    let conditional = replica::keeps_what_is_there(replica, ids).await?;
-    if conditional {
-        Conditional::note(state, replica.location(), now)?;
-    }
-    Ok(conditional)
 }
 
 /// A database that is refused leaves nothing behind, here or in the store.

@@ -98,8 +98,10 @@ impl Session {
                 self.seal(context, images, span, boundary).await?;
             }
             Some(Batch::Images { .. }) => unreachable!("a batch of images has images"),
-            Some(Batch::Collecting { first }) => {
+            Some(Batch::Collecting { first, wal }) => {
                 context.sending(first);
+                // The disk takes the log while it is read; the collection ends with one sync more, which counts.
+                drop(crate::task::blocking(move || std::fs::File::open(wal).and_then(|wal| wal.sync_data())));
                 self.collect_segment(context, first).await?;
             }
         }
