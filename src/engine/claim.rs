@@ -104,7 +104,12 @@ pub(super) struct Claim {
 /// # Errors
 ///
 /// Those of the store, a replica of another database, and a key that does not open it.
-pub(super) async fn claim(replica: &Replica, state: &StateDir, options: &Options, hooks: &Hooks) -> Result<Claim, Error> {
+pub(super) async fn claim(
+    replica: &Replica,
+    state: &StateDir,
+    options: &Options,
+    hooks: &Hooks,
+) -> Result<Claim, Error> {
     let (now, before) = (hooks.clock.now(), Moment::now(hooks));
     let replica = keys::open(replica, state, options, now).await?;
     let (ids, made) = ids(&replica, state, options).await?;

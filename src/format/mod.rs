@@ -1,4 +1,5 @@
-//! The page file, version 1: page images ⇄ bytes. Pure.
+//! The page file, version 1: page images ⇄ bytes. Pure: chunks are compressed on several threads where there are many,
+//! and come out as one would have made them.
 //!
 //! One container for snapshots, segments and merged segments. It stands behind the 16 bytes of [`crate::seal`]'s
 //! envelope; all offsets here count from its own first byte. Little-endian. Fields called zero are written as zeros

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use waloy::engine::{Hooks, Replicator};
+use waloy::engine::{Event, Hooks, Options, Replicator};
 use waloy::replica::Replica;
 use waloy::restore::{self, Output, Target};
-use waloy::storage::DirStore;
+use waloy::storage::{DirStore, MemoryStore};
+use waloy::testing::faulty::{FaultyStore, Operation};
 
-use crate::engine::{application, manual};
+use crate::engine::{application, listening, manual};
+use crate::model;
 
 /// Compares two files block by block, without holding either.
 fn assert_same(a: &Path, b: &Path) {
@@ -74,4 +77,38 @@ async fn a_wal_that_carries_everything_is_a_database_all_the_same() {
     assert!(std::fs::metadata(&db).unwrap().len() <= 4096, "nothing is in the file yet");
     let store = Replica::plain(Arc::new(DirStore::new(dir.path().join("replica"))));
     assert_round_trip(app, &db, &dir.path().join("restored.db"), store).await;
+}
+
+/// To copy a very large transaction into the database file takes as long as to upload it, and was done before that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_very_large_transaction_is_on_its_way_before_its_checkpoint_unless_the_wal_grows_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("a.db");
+    let app = application(&db, 4096);
+    app.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
+    let faulty = FaultyStore::new(Arc::new(MemoryStore::new()));
+    let store = Replica::plain(Arc::new(faulty.clone()));
+    let mut options = Options::new(&db);
+    options.sync_interval = Duration::from_millis(20);
+    (options.memory_budget, options.checkpoint_threshold) = (100_000, 1 << 20);
+    let (hooks, events) = listening();
+    let checkpoints =
+        || events.lock().unwrap().iter().filter(|event| matches!(event, Event::Checkpoint { .. })).count();
+    let mut replicator = Replicator::start(options, store.clone(), hooks).await.unwrap();
+    replicator.sync().await.unwrap();
+    let mut held = faulty.hold_nth_of(Operation::Write, 1);
+    app.execute("INSERT INTO t(x) VALUES (randomblob(3000000))", []).unwrap();
+    held.reached().await;
+    // Time for some ticks.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(checkpoints(), 0);
+    app.execute("INSERT INTO t(x) VALUES (randomblob(1500000))", []).unwrap();
+    let began = Instant::now();
+    while checkpoints() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(40), "the WAL grows, and nobody checkpoints");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(held);
+    replicator.shutdown().await.unwrap();
+    assert!(model::restore(&store).await == model::pages_of(&app));
 }

@@ -15,7 +15,13 @@ const LOOKS: [Duration; 4] =
     [Duration::from_millis(1), Duration::from_millis(4), Duration::from_millis(15), Duration::from_millis(60)];
 
 /// Returns when there is something to do that nobody asks for.
-pub(super) async fn due(session: Option<&Session>, snapshot_waits: bool, wake: &mut Wake, not_before: Instant, now: Timestamp) {
+pub(super) async fn due(
+    session: Option<&Session>,
+    snapshot_waits: bool,
+    wake: &mut Wake,
+    not_before: Instant,
+    now: Timestamp,
+) {
     sleep_until(not_before).await;
     let Some(session) = session.filter(|_| !snapshot_waits) else { return };
     let mut pulse = session.observer.pulse();
