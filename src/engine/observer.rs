@@ -25,7 +25,7 @@ mod thread;
 const TICK: Duration = Duration::from_millis(250);
 
 /// The same once nothing has happened for a while, and a write to the files wakes somebody who has it looked.
-const IDLE_TICK: Duration = Duration::from_secs(1);
+const IDLE_TICK: Duration = Duration::from_secs(2);
 const IDLE_AFTER: Duration = Duration::from_secs(30);
 
 /// How soon the next tick comes, and for how long, once the WAL has grown by more than its threshold in one.

@@ -2,7 +2,7 @@
 //! checkpoint that truncates the WAL does not wait for it either.
 //!
 //! Only the first write after somebody began to wait is told: an application that writes all the time costs nothing more.
-//! A poll stands behind it: whatever is missed here is found a quarter of a second later, or one after it was idle.
+//! A poll stands behind it: whatever is missed here is found a quarter of a second later, or two seconds after it was idle.
 
 use std::path::{Path, PathBuf};
 
