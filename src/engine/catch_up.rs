@@ -8,6 +8,7 @@
 
 use tokio::time::Instant;
 
+use super::collector::joined;
 use super::context::Context;
 use super::error::Error;
 use super::event::Event;
@@ -105,47 +106,84 @@ pub(super) async fn settle(
     })
 }
 
+/// Consecutive pages that were read.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The number of the first one.
+    first: u32,
+    /// The number of the last one; less than that of the first: there was none.
+    last: u32,
+    /// Their images, one after the other.
+    pub(super) images: Vec<u8>,
+}
+
 /// The pages of the database whose hashes are not those of the table, and how many it had when they were read.
+///
+/// The next pages are read while those before are compared, into room that is used again: new room of this size is given
+/// by the system page for page, which takes longer than to read.
 async fn differing(context: &Context, observer: &Watched, table: &PageHashes) -> Result<(PageSet, u32), Error> {
-    let (page_len, lock_page) = (observer.page_size.len(), observer.page_size.lock_page());
-    let count = u32::try_from(STEP / page_len).unwrap_or(1).max(1);
-    let mut differing = PageSet::default();
-    let mut next = 1;
+    let count = u32::try_from(STEP / observer.page_size.len()).unwrap_or(1).max(1);
+    let (mut differing, mut room, mut next) = (PageSet::default(), Vec::new(), 1);
+    let mut run = Run { first: 1, last: 0, images: Vec::new() };
     loop {
-        let (last, images) = observer.call(move |observer| observer.read_run(next, count)).await??;
-        let Some(first) = PageNo::new(next).filter(|first| first.get() <= last) else {
+        let into = std::mem::take(&mut room);
+        let reading = observer.call(move |observer| observer.read_run(next, count, into));
+        let (read, compared) = tokio::join!(reading, compare_run(context, observer, table, run, &mut differing));
+        (room, run) = (compared?, read??);
+        if run.last < run.first {
             return Ok((differing, next - 1));
-        };
-        let mut known = vec![PageHash::default(); (last - next + 1) as usize];
-        table.get_run(first, &mut known)?;
-        for ((number, known), image) in (next..=last).zip(known).zip(images.chunks_exact(page_len)) {
-            let Some(page) = PageNo::new(number).filter(|&page| page != lock_page) else { continue };
-            // A page that the replica does not have has the hash 0, as a page may have by chance.
-            if planted::is("a comparison passes over every other page") && number % 2 == 0 {
-                continue;
-            }
-            if number > table.pages() || context.hasher.hash(page, image) != known {
-                differing.insert(page);
-            }
         }
-        context.hooks.progress.advance(images.len() as u64);
-        let Some(after) = last.checked_add(1) else { return Ok((differing, last)) };
+        let last = run.last;
+        let Some(after) = last.checked_add(1) else {
+            compare_run(context, observer, table, run, &mut differing).await?;
+            return Ok((differing, last));
+        };
         next = after;
-        // Hashing does not wait for anything; others have their turn.
-        tokio::task::yield_now().await;
     }
 }
 
+/// Adds those of the pages that are not as the table has them, and gives their room back.
+async fn compare_run(
+    context: &Context,
+    observer: &Watched,
+    table: &PageHashes,
+    run: Run,
+    differing: &mut PageSet,
+) -> Result<Vec<u8>, Error> {
+    let Some(first) = PageNo::new(run.first).filter(|_| run.first <= run.last) else { return Ok(run.images) };
+    let mut known = vec![PageHash::default(); (run.last - run.first + 1) as usize];
+    table.get_run(first, &mut known)?;
+    let (hasher, held, page_size) = (context.hasher.clone(), table.pages(), observer.page_size);
+    let done = crate::task::blocking(move || {
+        let pages = (run.first..=run.last).zip(known).zip(run.images.chunks_exact(page_size.len()));
+        let differ: Vec<PageNo> = pages
+            .filter_map(|((number, known), image)| {
+                let page = PageNo::new(number).filter(|&page| page != page_size.lock_page())?;
+                if planted::is("a comparison passes over every other page") && number % 2 == 0 {
+                    return None;
+                }
+                // A page that the replica does not have has the hash 0, as a page may have by chance.
+                (number > held || hasher.hash(page, image) != known).then_some(page)
+            })
+            .collect();
+        Ok::<_, Error>((differ, run.images))
+    });
+    let (differ, images) = joined(done.await)?;
+    differ.into_iter().for_each(|page| differing.insert(page));
+    context.hooks.progress.advance(images.len() as u64);
+    Ok(images)
+}
+
 impl Observer {
-    /// The images of consecutive pages as of the commit captured last, and the number of the last one.
-    pub(super) fn read_run(&mut self, first: u32, count: u32) -> Result<(u32, Vec<u8>), db::Error> {
+    /// Reads consecutive pages as of the commit captured last into this room.
+    pub(super) fn read_run(&mut self, first: u32, count: u32, room: Vec<u8>) -> Result<Run, db::Error> {
         let last = first.saturating_add(count - 1).min(self.live.pages());
         let pages: Vec<PageNo> = (first..=last).filter_map(PageNo::new).collect();
-        let mut images = Vec::new();
+        let mut images = room;
         if !pages.is_empty() {
             self.live.read_pages(&pages, &mut images)?;
         }
-        Ok((last, images))
+        Ok(Run { first, last, images })
     }
 
     /// Has the pages that differ uploaded. If none does, and nothing was committed since the database was opened, the

@@ -25,7 +25,7 @@ const STATEMENT: usize = 120;
 
 /// Whether the database, of which nearly every page differs, descends from what the replica holds.
 pub(super) async fn descends(context: &Context, observer: &Watched, known: &Acknowledged) -> Result<bool, Error> {
-    let (_, now) = observer.call(|observer| observer.read_run(1, 1)).await??;
+    let now = observer.call(|observer| observer.read_run(1, 1, Vec::new())).await??.images;
     match page_one(context, known).await {
         Ok(Some(then)) => Ok(follows(&then, known.pages, &now, observer.pages)),
         Ok(None) => Ok(false),
