@@ -10,6 +10,7 @@ use super::error::Error;
 use super::handle;
 use super::open::{self, FileId, Options, Written};
 use super::pin::{Backfill, Pin};
+use super::room::Room;
 use super::tail::{Captured, Place, Sink, Tail};
 use crate::planted;
 use crate::units::{FrameNo, PageNo, PageSize};
@@ -230,7 +231,7 @@ impl Live {
     /// # Errors
     ///
     /// Those of the file layer; after a failed capture, [`Error::Mismatch`] until one succeeds.
-    pub fn read_pages(&mut self, pages: &[PageNo], images: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn read_pages(&mut self, pages: &[PageNo], images: &mut Room) -> Result<(), Error> {
         self.tail.read_pages(&self.pins[0], pages, images)
     }
 

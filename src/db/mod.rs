@@ -20,6 +20,7 @@ mod handle;
 mod live;
 mod open;
 mod pin;
+mod room;
 mod tail;
 
 pub use checkpoint::Reclaimed;
@@ -27,4 +28,5 @@ pub use error::Error;
 pub use handle::Code;
 pub use live::{Live, Totals, preflight};
 pub use open::{Options, beside, resolve};
+pub use room::Room;
 pub use tail::{Captured, Ignore, Place, Sink};

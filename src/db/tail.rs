@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::error::Error;
 use super::handle;
 use super::pin::Pin;
+use super::room::Room;
 use crate::units::{FrameNo, PageNo, PageSize};
 use crate::wal::{Chain, HEADER_LEN, Header, Index, Position};
 
@@ -320,15 +321,15 @@ impl Tail {
     /// # Errors
     ///
     /// [`Error::Mismatch`] after a capture that failed half way; otherwise nothing is lost by an error.
-    pub(super) fn read_pages(&mut self, pin: &Pin, pages: &[PageNo], images: &mut Vec<u8>) -> Result<(), Error> {
+    pub(super) fn read_pages(&mut self, pin: &Pin, pages: &[PageNo], images: &mut Room) -> Result<(), Error> {
         if self.torn {
             return Err(Error::Mismatch("the last capture failed half way".to_owned()));
         }
         loop {
             // All of it is read over.
-            images.resize(pages.len() * self.page_size.len(), 0);
+            images.resize(pages.len() * self.page_size.len());
             let mut whole = true;
-            let mut rest = &mut images[..];
+            let mut rest = images.bytes_mut();
             // Consecutive pages that are not in the log lie side by side in the file, and are read at once.
             let in_file = |page: &PageNo| !self.map.contains_key(page);
             for run in pages.chunk_by(|a, b| a.get() + 1 == b.get() && in_file(a) && in_file(b)) {

@@ -16,7 +16,7 @@ use super::observer::{Observer, Watched};
 use super::page_set::PageSet;
 use super::pending::{Boundary, Span};
 use super::segment::Unwatched;
-use crate::db;
+use crate::db::{self, Room};
 use crate::planted;
 use crate::progress::{During, Phase};
 use crate::state::{Acknowledged, PageHashes, Restored};
@@ -114,17 +114,16 @@ pub(super) struct Run {
     /// The number of the last one; less than that of the first: there was none.
     last: u32,
     /// Their images, one after the other.
-    pub(super) images: Vec<u8>,
+    pub(super) images: Room,
 }
 
 /// The pages of the database whose hashes are not those of the table, and how many it had when they were read.
 ///
-/// The next pages are read while those before are compared, into room that is used again: new room of this size is given
-/// by the system page for page, which takes longer than to read.
+/// The next pages are read while those before are compared.
 async fn differing(context: &Context, observer: &Watched, table: &PageHashes) -> Result<(PageSet, u32), Error> {
     let count = u32::try_from(STEP / observer.page_size.len()).unwrap_or(1).max(1);
-    let (mut differing, mut room, mut next) = (PageSet::default(), Vec::new(), 1);
-    let mut run = Run { first: 1, last: 0, images: Vec::new() };
+    let (mut differing, mut room, mut next) = (PageSet::default(), Room::default(), 1);
+    let mut run = Run { first: 1, last: 0, images: Room::default() };
     loop {
         let into = std::mem::take(&mut room);
         let reading = observer.call(move |observer| observer.read_run(next, count, into));
@@ -149,7 +148,7 @@ async fn compare_run(
     table: &PageHashes,
     run: Run,
     differing: &mut PageSet,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Room, Error> {
     let Some(first) = PageNo::new(run.first).filter(|_| run.first <= run.last) else { return Ok(run.images) };
     let mut known = vec![PageHash::default(); (run.last - run.first + 1) as usize];
     table.get_run(first, &mut known)?;
@@ -176,7 +175,7 @@ async fn compare_run(
 
 impl Observer {
     /// Reads consecutive pages as of the commit captured last into this room.
-    pub(super) fn read_run(&mut self, first: u32, count: u32, room: Vec<u8>) -> Result<Run, db::Error> {
+    pub(super) fn read_run(&mut self, first: u32, count: u32, room: Room) -> Result<Run, db::Error> {
         let last = first.saturating_add(count - 1).min(self.live.pages());
         let pages: Vec<PageNo> = (first..=last).filter_map(PageNo::new).collect();
         let mut images = room;

@@ -11,7 +11,7 @@
 use super::observer::Observer;
 use super::page_set::PageSet;
 use super::pending::{Boundary, Pages, Span, Tracker};
-use crate::db;
+use crate::db::{self, Room};
 use crate::planted;
 use crate::units::PageNo;
 
@@ -43,7 +43,7 @@ pub(super) struct Step {
     /// Their numbers, ascending; none: the round is over.
     pub(super) pages: Vec<PageNo>,
     /// Their images, one after the other.
-    pub(super) images: Vec<u8>,
+    pub(super) images: Room,
 }
 
 /// Where a collection ends.
@@ -95,7 +95,7 @@ impl Observer {
     }
 
     /// Reads the next pages of the round, as of the commit captured last, into this room.
-    pub(super) fn collect_step(&mut self, tracker: Tracker, room: Vec<u8>) -> Result<Step, db::Error> {
+    pub(super) fn collect_step(&mut self, tracker: Tracker, room: Room) -> Result<Step, db::Error> {
         let count = (STEP / self.live.page_size().len()).max(1);
         let (lock_page, last) = (self.live.page_size().lock_page(), self.live.pages());
         let collect = self.collects.get(tracker);

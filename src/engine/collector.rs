@@ -10,6 +10,7 @@ use super::observer::Watched;
 use super::parcel::place;
 use super::pending::Tracker;
 use crate::compress::Compression;
+use crate::db::Room;
 use crate::format::{Header, PageFileWriter, PageHasher, Summary};
 use crate::ids::Digest;
 use crate::replica::{Name, Sealing};
@@ -34,7 +35,7 @@ pub(super) struct Collector {
     /// What was read or made while capture stood still, and has to be sent before anything else.
     backlog: Backlog,
     /// What pages were read into before, to be used again.
-    room: Vec<u8>,
+    room: Room,
     /// The upload has bytes that it could not send.
     unsent: bool,
     /// How many pages the last round had.
@@ -91,7 +92,7 @@ impl Collector {
             upload,
             work: Some(Work { file, sealing, table }),
             backlog: Backlog::default(),
-            room: Vec::new(),
+            room: Room::default(),
             unsent: false,
             round: usize::MAX,
             sent: 0,
@@ -161,7 +162,7 @@ impl Collector {
             return Ok(None);
         }
         loop {
-            let step = observer.call(move |observer| observer.collect_step(tracker, Vec::new())).await??;
+            let step = observer.call(move |observer| observer.collect_step(tracker, Room::default())).await??;
             if step.pages.is_empty() {
                 break;
             }

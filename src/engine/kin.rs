@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::context::Context;
 use super::error::Error;
 use super::observer::Watched;
+use crate::db::Room;
 use crate::replica::{ObjectReader, Objects};
 use crate::restore;
 use crate::state::Acknowledged;
@@ -25,7 +26,7 @@ const STATEMENT: usize = 120;
 
 /// Whether the database, of which nearly every page differs, descends from what the replica holds.
 pub(super) async fn descends(context: &Context, observer: &Watched, known: &Acknowledged) -> Result<bool, Error> {
-    let now = observer.call(|observer| observer.read_run(1, 1, Vec::new())).await??.images;
+    let now = observer.call(|observer| observer.read_run(1, 1, Room::default())).await??.images;
     match page_one(context, known).await {
         Ok(Some(then)) => Ok(follows(&then, known.pages, &now, observer.pages)),
         Ok(None) => Ok(false),

@@ -28,7 +28,7 @@ use super::session::Session;
 use super::spool::{Spool, SpoolFile, Spooled};
 use super::turns::Turn;
 use crate::compact::{Found, read_back, read_back_or_delete, settle};
-use crate::db;
+use crate::db::{self, Room};
 use crate::format::{Header, Kind, ManifestMerged, PageFileWriter, PageHasher, Summary, Times};
 use crate::ids::Digest;
 use crate::planted;
@@ -138,7 +138,7 @@ impl Merge {
 
     /// Goes on a little: so that segments can be uploaded in between.
     pub(super) async fn step(&mut self, session: &mut Session, context: &Context) -> Result<Progress, Error> {
-        let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge, Vec::new())).await??;
+        let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge, Room::default())).await??;
         if !step.pages.is_empty() {
             return self.process(context, vec![step]).await;
         }
@@ -162,7 +162,8 @@ impl Merge {
         }
         let mut held = Vec::new();
         loop {
-            let step = session.observer.call(|observer| observer.collect_step(Tracker::Merge, Vec::new())).await??;
+            let step =
+                session.observer.call(|observer| observer.collect_step(Tracker::Merge, Room::default())).await??;
             if step.pages.is_empty() {
                 break;
             }

@@ -73,7 +73,7 @@ fn checksum(live: &mut Live, hasher: &PageHasher) -> Result<DbChecksum, db::Erro
     let (page_size, pages) = (live.page_size(), live.pages());
     let lock_page = page_size.lock_page();
     let mut checksum = DbChecksum::default();
-    let mut images = Vec::new();
+    let mut images = db::Room::default();
     let mut first = 1;
     while first <= pages {
         let last = first.saturating_add(CHUNK - 1).min(pages);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use waloy::db::{self, Ignore, Live, Place, Reclaimed};
+use waloy::db::{self, Ignore, Live, Place, Reclaimed, Room};
 use waloy::units::{FrameNo, PageNo};
 use waloy::wal::{ByteOrder, Checksum, FRAME_HEADER_LEN, HEADER_LEN, Position};
 
@@ -255,7 +255,7 @@ fn a_log_cut_behind_sqlite_gives_no_pages_of_zeros() {
     let mut live = open(&path);
     std::fs::File::options().write(true).open(db::beside(&path, "-wal")).unwrap().set_len(5000).unwrap();
     let all: Vec<PageNo> = (1..=live.pages()).filter_map(PageNo::new).collect();
-    let error = live.read_pages(&all, &mut Vec::new()).unwrap_err();
+    let error = live.read_pages(&all, &mut Room::default()).unwrap_err();
     assert!(error.is_loss(), "{error}");
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use waloy::db::{self, Ignore, Live, beside};
+use waloy::db::{self, Ignore, Live, Room, beside};
 use waloy::engine::{Hooks, Options, Replicator};
 use waloy::replica::Replica;
 use waloy::storage::DirStore;
@@ -83,7 +83,7 @@ fn open(path: &Path) -> Live {
 
 fn read_everything(live: &mut Live) {
     let all: Vec<PageNo> = (1..=live.pages()).filter_map(PageNo::new).collect();
-    live.read_pages(&all, &mut Vec::new()).unwrap();
+    live.read_pages(&all, &mut Room::default()).unwrap();
 }
 
 #[test]
