@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use waloy::db::{Live, Sink};
+use waloy::db::{Live, Room, Sink};
 use waloy::units::PageNo;
 
 /// The newest image of every page.
@@ -35,7 +35,7 @@ impl Model {
 
     /// Takes these pages as of the last commit captured.
     pub(crate) fn read(&mut self, live: &mut Live, pages: &[PageNo]) {
-        let mut images = Vec::new();
+        let mut images = Room::default();
         live.read_pages(pages, &mut images).unwrap();
         for (page, image) in pages.iter().zip(images.chunks_exact(live.page_size().len())) {
             self.pages.insert(page.get(), image.to_vec());

@@ -1,7 +1,7 @@
 //! One log that nobody has open: both say the same.
 
 use anyhow::{Context as _, bail, ensure};
-use waloy::db::{Ignore, Live, Options};
+use waloy::db::{Ignore, Live, Options, Room};
 use waloy::units::{FrameNo, PageNo, PageSize};
 use waloy::wal::{Checksum, HeaderError, Index, IndexError};
 
@@ -112,7 +112,7 @@ fn same_pages(
         let end = end.map_or((FrameNo(0), Checksum::default()), |end| (end.frame, end.checksum));
         ensure!(end == (scan.frame, scan.checksum), "the end is {end:?} live");
         let numbers: Vec<PageNo> = (1..=count.min(pages)).filter_map(PageNo::new).collect();
-        let mut images = Vec::new();
+        let mut images = Room::default();
         live.read_pages(&numbers, &mut images)?;
         ensure!(images[..] == theirs[..images.len()], "the pages are others live");
         tally.add("opened live", 1);
