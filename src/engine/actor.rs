@@ -107,7 +107,7 @@ impl Actor {
                             Some(command) => Some(command),
                             // Dropped without a shutdown: what is not uploaded is found at the next start.
                             None => {
-                                self.close().await;
+                                Box::pin(self.close()).await;
                                 return Ok(None);
                             }
                         },
@@ -117,20 +117,21 @@ impl Actor {
             };
             match command {
                 None => {
-                    let outcome = self.cycle().await.map(drop);
+                    // Boxed, as the others: what waits, as a thousand idle databases do, takes no room for what it may do.
+                    let outcome = Box::pin(self.cycle()).await.map(drop);
                     if let Err(error) = self.judge(outcome) {
                         return Err(error.into());
                     }
-                    self.merge_if_due().await;
+                    Box::pin(self.merge_if_due()).await;
                 }
                 Some(Command::Shutdown(reply)) => {
-                    let report = self.last_sync().await;
-                    self.close().await;
+                    let report = Box::pin(self.last_sync()).await;
+                    Box::pin(self.close()).await;
                     // Whoever asked may have gone away, and ask again.
                     let _ = reply.send(report.clone());
                     return report.map(Some);
                 }
-                Some(command) => self.serve(command).await,
+                Some(command) => Box::pin(self.serve(command)).await,
             }
         }
     }

@@ -11,6 +11,7 @@ use super::hint;
 use super::merging::Part;
 use super::pending::Span;
 use super::rival::{require_newest, require_none_begun};
+use super::turns::Turn;
 use crate::format::{Reason, Unobserved};
 use crate::ids::{Digest, GenerationId};
 use crate::planted;
@@ -48,6 +49,8 @@ pub(super) enum ParcelKind {
         db_bytes: u64,
         /// The newest generation when it was begun; every one after that is another writer's.
         after: Option<GenerationId>,
+        /// The turn to collect, which is over once the store has it: until then what is sent takes memory.
+        turn: Turn,
     },
 }
 
@@ -89,14 +92,15 @@ impl Parcel {
     ///
     /// After any error it may be called again, and may have succeeded all the same.
     pub(super) async fn put(&mut self, context: &Context) -> Result<bool, Error> {
-        let ParcelKind::Snapshot { after, .. } = self.kind else {
+        let ParcelKind::Snapshot { after, turn, .. } = &mut self.kind else {
             put(context, self.name, self.digest, &mut self.body).await?;
             return Ok(true);
         };
         let generation = self.name.generation();
         // It may have waited long for the store: whoever has begun another one meanwhile goes on there.
-        require_none_begun(context, after, generation).await?;
+        require_none_begun(context, *after, generation).await?;
         put(context, self.name, self.digest, &mut self.body).await?;
+        turn.end();
         let shown = match hint::write(context, generation).await {
             // Who begins in the same moment has nothing else to see ours by.
             Err(error) if after.is_none() && error.is_transient() => return Err(error),

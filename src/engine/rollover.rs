@@ -234,7 +234,13 @@ impl Rollover {
             change: Change::Table(collected.table),
             next,
             part: None,
-            kind: ParcelKind::Snapshot { reason: self.reason, previous: self.previous, db_bytes, after: self.after },
+            kind: ParcelKind::Snapshot {
+                reason: self.reason,
+                previous: self.previous,
+                db_bytes,
+                after: self.after,
+                turn: self.turn,
+            },
             began: self.began,
         })
     }

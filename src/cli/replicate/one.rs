@@ -57,7 +57,7 @@ impl One {
             true => {
                 let mut stopping = stopping;
                 tokio::select! {
-                    ended = self.once(context) => ended,
+                    ended = Box::pin(self.once(context)) => ended,
                     asked = asked(&mut stopping) => Ok(Exit::Signal(asked)),
                 }
             }
@@ -86,7 +86,8 @@ impl One {
 
     async fn until_stopped(&self, context: &Context, mut stopping: Stopping) -> Result<Exit> {
         let mut replicator = tokio::select! {
-            started = self.start(context) => started?,
+            // Boxed: a thousand databases would have the room for their starts as long as they are replicated.
+            started = Box::pin(self.start(context)) => started?,
             asked = asked(&mut stopping) => return Ok(Exit::Signal(asked)),
         };
         if self.snapshot {
