@@ -3,7 +3,8 @@
 //! POSIX locks belong to the process: whoever opens and closes the database or its `-shm` with ordinary calls drops
 //! every lock that SQLite holds on them in this process, also those of other connections, and the database may be
 //! corrupted. waloy lives in such processes. So it reads the database and the WAL through `xRead` of an open
-//! connection, and the wal-index through the mapping that SQLite made; it opens none of the three by itself.
+//! connection, and the wal-index through the mapping that SQLite made; it opens neither database nor wal-index by itself.
+//! The WAL has no locks.
 
 #![expect(unsafe_code, reason = "SQLite's own file handles are reached through its C interface")]
 

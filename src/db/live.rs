@@ -16,7 +16,7 @@ use crate::planted;
 use crate::units::{FrameNo, PageNo, PageSize};
 use crate::wal::{FRAME_HEADER_LEN, Index, Position};
 
-/// How often at least the files are asked whether they are still the ones that were opened.
+/// How often the files are asked whether they are still the ones that were opened, if they are looked at as often.
 const IDENTITY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A database that an application may be writing to.
@@ -127,8 +127,12 @@ impl Live {
         let mut live = Live { path, options, pins, tail, seen: None, identity, unsynced_file: true, totals };
         live.require_identity()?;
         // From here on the file that the path led to is the one that is open: later looks need no more than the path.
-        let moved = handle::has_moved(&live.pins[0].connection).map_err(Error::file("look at the database file"))?;
-        if moved { Err(Error::Replaced(live.path)) } else { Ok(live) }
+        for pin in &live.pins {
+            if handle::has_moved(&pin.connection).map_err(Error::file("look at the database file"))? {
+                return Err(Error::Replaced(live.path));
+            }
+        }
+        Ok(live)
     }
 
     /// What was captured since [`Live::open`], by whichever call.

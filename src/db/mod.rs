@@ -27,6 +27,7 @@ pub use checkpoint::Reclaimed;
 pub use error::Error;
 pub use handle::Code;
 pub use live::{Live, Totals, preflight};
+pub(crate) use open::sync_ahead;
 pub use open::{Options, beside, resolve};
 pub use room::Room;
 pub use tail::{Captured, Ignore, Place, Sink};

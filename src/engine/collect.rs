@@ -134,7 +134,7 @@ impl Observer {
         if needs_images && self.pending.is_numbers() {
             return Ok(false);
         }
-        self.live.sync()?;
+        self.live.sync().inspect_err(|_| self.sync_failed = true)?;
         let mut changed = self.pending.changed(tracker);
         if planted::is("pages changed while others are collected are forgotten") {
             changed = PageSet::default();

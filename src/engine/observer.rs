@@ -4,6 +4,8 @@
 //! answers go back through a channel. Nothing that is asked is lost if the asker goes away.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -88,6 +90,8 @@ pub(super) struct Observer {
     threshold: u32,
     /// When a checkpoint was prevented, and the frames that the WAL had then.
     prevented: Option<(Instant, u32)>,
+    /// What was captured could not be made durable at the end of a collection.
+    pub(super) sync_failed: bool,
     /// Since when a checkpoint waits for a segment that is collected, and the frames that the WAL had then.
     put_off: Option<(Instant, u32)>,
     counted: db::Totals,
@@ -97,8 +101,8 @@ pub(super) struct Observer {
     hurried: Option<Instant>,
     /// When something about the WAL had last changed.
     changed: Instant,
-    /// Somebody is told when the files are written to, and has it looked then.
-    pub(super) is_watched: bool,
+    /// Somebody is told when the files are written to, and has it look then: see [`thread::Listening`].
+    is_told: Arc<AtomicBool>,
     captured_at: Timestamp,
     lost: bool,
     overwritten: bool,
@@ -124,12 +128,13 @@ impl Observer {
             captured_at: hooks.clock.now(),
             hooks,
             prevented: None,
+            sync_failed: false,
             put_off: None,
             counted: db::Totals::default(),
             ticked: 0,
             hurried: None,
             changed: Instant::now(),
-            is_watched: false,
+            is_told: Arc::default(),
             lost: false,
             overwritten: false,
             failing: None,
@@ -189,13 +194,14 @@ impl Observer {
         if self.pending.is_empty() {
             return Ok(None);
         }
-        // What is collected is durable when the collection ends.
-        if !self.pending.is_numbers() {
+        // What is collected is durable when the collection ends. Where that failed, nothing is read and sent in vain again.
+        if !self.pending.is_numbers() || self.sync_failed {
             let synced = self.live.sync();
             if synced.is_err() && planted::is("what is captured is dropped when the WAL cannot be synced") {
                 self.pending.take();
             }
             synced?;
+            self.sync_failed = false;
         }
         let boundary = self.boundary();
         match self.pending.take() {
@@ -233,7 +239,10 @@ impl Observer {
     fn pause(&self) -> Duration {
         if self.hurried.is_some_and(|since| since.elapsed() < HURRY) {
             HURRIED_TICK
-        } else if self.is_watched && self.pending.is_empty() && self.changed.elapsed() >= IDLE_AFTER {
+        } else if self.is_told.load(Ordering::Relaxed)
+            && self.pending.is_empty()
+            && self.changed.elapsed() >= IDLE_AFTER
+        {
             IDLE_TICK
         } else {
             TICK
@@ -271,6 +280,9 @@ impl Observer {
 
     fn reclaim_if_due(&mut self) {
         let frames = self.live.frames().0;
+        if !self.is_collected() {
+            self.put_off = None;
+        }
         let again = |(at, had): (Instant, u32)| at.elapsed() >= RECLAIM_AGAIN || frames.abs_diff(had) >= self.threshold;
         let due = self.checkpoints == Checkpoints::Auto
             && !self.collects.frozen()
@@ -300,11 +312,15 @@ impl Observer {
         }
     }
 
+    /// What was captured is too much for memory, and is collected now or soon.
+    fn is_collected(&self) -> bool {
+        self.pending.is_numbers() || self.collects.is_under_way(Tracker::Segment)
+    }
+
     /// What a very large transaction has changed is read and on its way before the WAL is copied into the database file,
     /// which takes as long again; unless the WAL grows on meanwhile.
     fn puts_off(&mut self, frames: u32) -> bool {
-        if !self.pending.is_numbers() && !self.collects.is_under_way(Tracker::Segment) {
-            self.put_off = None;
+        if !self.is_collected() {
             return false;
         }
         let (since, had) = *self.put_off.get_or_insert((Instant::now(), frames));

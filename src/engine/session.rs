@@ -1,6 +1,7 @@
 //! One stretch of replication: a live database on one side, a replica that holds a state of it on the other.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ use super::resume::manifest;
 use super::rival::{Lookout, Seen};
 use super::segment::{self, Joint, Unwatched};
 use super::settle;
+use crate::db;
 use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
 use crate::planted;
 use crate::replica::{self, Name};
@@ -100,9 +102,7 @@ impl Session {
             Some(Batch::Images { .. }) => unreachable!("a batch of images has images"),
             Some(Batch::Collecting { first, wal }) => {
                 context.sending(first);
-                // The disk takes the log while it is read; the collection ends with one sync more, which counts.
-                drop(crate::task::blocking(move || std::fs::File::open(wal).and_then(|wal| wal.sync_data())));
-                self.collect_segment(context, first).await?;
+                self.collect_segment(context, first, wal).await?;
             }
         }
         self.deliver(context).await
@@ -186,8 +186,15 @@ impl Session {
     }
 
     /// Streams a segment too large for memory into the store, up to the step that makes it visible.
-    async fn collect_segment(&mut self, context: &Context, first: Timestamp) -> Result<(), Error> {
-        match self.try_collect_segment(context, first).await {
+    async fn collect_segment(&mut self, context: &Context, first: Timestamp, wal: PathBuf) -> Result<(), Error> {
+        // The disk takes the log while it is read. That it has all of it is made sure of when everything was read.
+        let ahead = db::sync_ahead(wal);
+        let collected = self.try_collect_segment(context, first).await;
+        // Nothing of ours is open when the database is let go of.
+        if let Some(ahead) = ahead {
+            drop(ahead.await);
+        }
+        match collected {
             Ok(parcel) => {
                 self.send(parcel);
                 self.outage = false;

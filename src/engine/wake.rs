@@ -46,6 +46,14 @@ impl Wake {
         false
     }
 
+    /// Whether the next write is told.
+    pub(super) fn is_armed(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.armed.is_some();
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
     /// Returns when one of them was written to since it was armed; never, where the system does not tell.
     pub(super) async fn written(&mut self) {
         #[cfg(target_os = "linux")]

@@ -25,6 +25,7 @@ pub(super) async fn due(
     sleep_until(not_before).await;
     let Some(session) = session.filter(|_| !snapshot_waits) else { return };
     let mut pulse = session.observer.pulse();
+    let listening = session.observer.listening();
     let merge = session.merging.wait(now).map(|wait| Instant::now() + wait);
     // Looks that follow a write to the WAL: a commit counts some time after its last byte, which may have to be synced.
     let mut pauses = LOOKS.iter();
@@ -34,8 +35,12 @@ pub(super) async fn due(
         if now.pending || now.lost || now.failing || session.broken || session.outbox.is_some() || !session.goes_on() {
             return;
         }
-        if look_at.is_none() && wake.arm() {
-            session.observer.nudge(true);
+        if look_at.is_none() {
+            let is_new = wake.arm();
+            listening.set(wake.is_armed());
+            if is_new {
+                session.observer.nudge();
+            }
         }
         tokio::select! {
             biased;
@@ -46,11 +51,12 @@ pub(super) async fn due(
             }
             () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => return,
             () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
-                session.observer.nudge(false);
+                session.observer.nudge();
                 look_at = pauses.next().map(|&pause| Instant::now() + pause);
             }
             // Those that come while it is looked are seen by the looks to come, or by the one when it is armed again.
             () = wake.written(), if look_at.is_none() => {
+                listening.set(false);
                 pauses = LOOKS.iter();
                 look_at = pauses.next().map(|&pause| Instant::now() + pause);
             }

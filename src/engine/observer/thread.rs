@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -18,10 +19,28 @@ use crate::units::PageSize;
 pub(in crate::engine) struct Watched {
     asked: Asked,
     pulse: watch::Receiver<Pulse>,
+    /// As the observer's.
+    is_told: Arc<AtomicBool>,
     /// The page size of the database.
     pub(in crate::engine) page_size: PageSize,
     /// The pages of the database when it was opened.
     pub(in crate::engine) pages: u32,
+}
+
+/// Somebody who nudges when the files are written to, as long as he says so and this is there.
+#[derive(Debug)]
+pub(in crate::engine) struct Listening(Arc<AtomicBool>);
+
+impl Listening {
+    pub(in crate::engine) fn set(&self, listens: bool) {
+        self.0.store(listens, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.set(false);
+    }
 }
 
 /// Who does what is asked.
@@ -53,13 +72,14 @@ impl Watched {
         let failed = |error| db::Error::Io { what: "open the database", source: io::Error::other(error) };
         let watch = opened.map_err(failed)??;
         let (page_size, pages) = (watch.observer.live.page_size(), watch.observer.live.pages());
+        let is_told = Arc::clone(&watch.observer.is_told);
         #[cfg(feature = "testing")]
         if crate::task::one_thread::is_wanted() {
             let asked = Asked::Here(here::Here::new(watch));
-            return Ok(Watched { asked, pulse, page_size, pages });
+            return Ok(Watched { asked, pulse, is_told, page_size, pages });
         }
         let seat = Seat::take(watch).map_err(|source| db::Error::Io { what: "start a thread", source })?;
-        Ok(Watched { asked: Asked::Thread(seat), pulse, page_size, pages })
+        Ok(Watched { asked: Asked::Thread(seat), pulse, is_told, page_size, pages })
     }
 
     /// Runs a closure on the thread.
@@ -82,18 +102,18 @@ impl Watched {
         }
     }
 
-    /// Has it look at the WAL now, without waiting for that. `is_watched`: it will be asked so again when the files are
-    /// written to, and need not look by itself as often.
-    pub(in crate::engine) fn nudge(&self, is_watched: bool) {
-        let look = move |observer: &mut Observer| {
-            observer.is_watched = is_watched;
-            observer.look();
-        };
+    /// Has it look at the WAL now, without waiting for that.
+    pub(in crate::engine) fn nudge(&self) {
         match &self.asked {
-            Asked::Thread(seat) => seat.ask(Box::new(look)),
+            Asked::Thread(seat) => seat.ask(Box::new(Observer::look)),
             #[cfg(feature = "testing")]
-            Asked::Here(here) => here.watch().serve(look),
+            Asked::Here(here) => here.watch().serve(Observer::look),
         }
+    }
+
+    /// To say whether it is nudged when the files are written to, so that it need not look by itself as often.
+    pub(in crate::engine) fn listening(&self) -> Listening {
+        Listening(Arc::clone(&self.is_told))
     }
 
     /// What it tells without being asked.
