@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Error;
 use super::proof::{groups, open};
+use crate::compress::Decompressor;
 use crate::format::{ChunkEntry, PageFileWriter, PageHasher};
 use crate::replica::{Claimed, ObjectReader};
 use crate::units::{PageHash, PageNo};
@@ -15,6 +16,7 @@ const HELD: usize = 8 << 20;
 pub(super) struct Newest {
     file: PageFileWriter,
     hasher: PageHasher,
+    decompressor: Decompressor,
     claimed: Claimed,
     lock_page: PageNo,
     /// Pages of the database where it was shortest, from the present object to the newest one.
@@ -32,6 +34,7 @@ impl Newest {
         Newest {
             file,
             hasher,
+            decompressor: Decompressor::default(),
             claimed: Claimed::none(pages),
             lock_page,
             shortest: pages,
@@ -60,7 +63,7 @@ impl Newest {
             for (range, group) in groups(&entries) {
                 let bytes = reader.read(range.clone()).await?;
                 for (entry, (_, pages)) in group.iter().zip(wanted.by_ref()) {
-                    let images = open(reader, entry, &bytes, range.start, &self.hasher)?;
+                    let images = open(reader, entry, &bytes, range.start, &self.hasher, &mut self.decompressor)?;
                     let all: Vec<(PageNo, PageHash)> = entry.pages().collect();
                     for at in pages {
                         let (page, hash) = all[at];

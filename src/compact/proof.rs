@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Error;
+use crate::compress::Decompressor;
 use crate::format::{ChunkEntry, PageHasher};
 use crate::ids::Digest;
 use crate::replica::{self, Name, ObjectReader, Replica};
@@ -35,12 +36,13 @@ pub(crate) async fn read_back(
     if reader.outline().digest != digest {
         return Err(Error::Differs { object: reader.object() });
     }
+    let mut decompressor = Decompressor::default();
     for place in &reader.outline().index {
         for group in groups(&reader.index(place).await?) {
             let (range, entries) = group;
             let bytes = reader.read(range.clone()).await?;
             for entry in entries {
-                open(&reader, &entry, &bytes, range.start, hasher)?;
+                open(&reader, &entry, &bytes, range.start, hasher, &mut decompressor)?;
             }
         }
     }
@@ -116,14 +118,16 @@ pub(super) fn groups(entries: &[ChunkEntry]) -> Vec<(Range<u64>, Vec<ChunkEntry>
 }
 
 /// The images of a chunk, proven. `bytes` begins at `base` of the page file and has the chunk.
-pub(super) fn open(
+pub(super) fn open<'a>(
     reader: &ObjectReader,
     entry: &ChunkEntry,
-    bytes: &[u8],
+    bytes: &'a [u8],
     base: u64,
     hasher: &PageHasher,
-) -> Result<Vec<u8>, Error> {
+    decompressor: &'a mut Decompressor,
+) -> Result<&'a [u8], Error> {
     let start = (entry.offset - base) as usize;
-    let images = entry.open(&bytes[start..start + entry.len as usize], &reader.outline().header, hasher);
+    let record = &bytes[start..start + entry.len as usize];
+    let images = entry.open(record, &reader.outline().header, hasher, decompressor);
     Ok(images.map_err(|source| reader.damaged(source))?)
 }

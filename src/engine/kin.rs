@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::context::Context;
 use super::error::Error;
 use super::observer::Watched;
+use crate::compress::Decompressor;
 use crate::db::Room;
 use crate::replica::{ObjectReader, Objects};
 use crate::restore;
@@ -55,7 +56,9 @@ async fn page_one(context: &Context, known: &Acknowledged) -> Result<Option<Vec<
         }
         if let Some((at, entry)) = found {
             let record = reader.chunk(&entry).await?;
-            let images = entry.open(&record, &header, &context.hasher).map_err(|error| reader.damaged(error))?;
+            let mut decompressor = Decompressor::default();
+            let images = entry.open(&record, &header, &context.hasher, &mut decompressor);
+            let images = images.map_err(|error| reader.damaged(error))?;
             let len = header.page_size.len();
             return Ok(images.get(at * len..(at + 1) * len).map(<[u8]>::to_vec));
         }

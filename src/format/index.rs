@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::fields::Fields;
 use super::record::{self, CHUNK_RECORD_LEN, CHUNK_RECORD_MIN, kind};
 use super::{CHUNK_LEN, Error, Header, PageHasher};
+use crate::compress::Decompressor;
 use crate::ids::Digest;
 use crate::units::{PageHash, PageNo, PageSize};
 
@@ -101,8 +102,14 @@ impl ChunkEntry {
     /// # Errors
     ///
     /// If anything of that is not as the index says, or the compression is not built in.
-    pub fn open(&self, record: &[u8], header: &Header, hasher: &PageHasher) -> Result<Vec<u8>, Error> {
-        let images = self.unhashed(record, header)?;
+    pub fn open<'a>(
+        &self,
+        record: &'a [u8],
+        header: &Header,
+        hasher: &PageHasher,
+        decompressor: &'a mut Decompressor,
+    ) -> Result<&'a [u8], Error> {
+        let images = self.unhashed(record, header, decompressor)?;
         for ((page, hash), image) in self.pages().zip(images.chunks_exact(header.page_size.len())) {
             if hasher.hash(page, image) != hash {
                 return Err(Error::PageHash(page));
@@ -117,7 +124,12 @@ impl ChunkEntry {
     /// # Errors
     ///
     /// Those of [`ChunkEntry::open`], but for the hashes.
-    pub(crate) fn unhashed(&self, record: &[u8], header: &Header) -> Result<Vec<u8>, Error> {
+    pub(crate) fn unhashed<'a>(
+        &self,
+        record: &'a [u8],
+        header: &Header,
+        decompressor: &'a mut Decompressor,
+    ) -> Result<&'a [u8], Error> {
         proven(CHUNK, self.offset, self.len, &self.digest, record)?;
         let mut fields = Fields::new(CHUNK, record::body(CHUNK, kind::CHUNK, record)?);
         if fields.u32()? as usize != self.runs.len() {
@@ -129,7 +141,7 @@ impl ChunkEntry {
             }
         }
         let page_size = header.page_size.len();
-        Ok(header.codec.decompress(fields.rest(), self.hashes.len() * page_size)?)
+        Ok(decompressor.decompress(header.codec, fields.rest(), self.hashes.len() * page_size)?)
     }
 
     fn parse(fields: &mut Fields<'_>, page_size: PageSize) -> Result<ChunkEntry, Error> {

@@ -1,6 +1,7 @@
 //! Reading a page file that is in memory as a whole.
 
 use super::{ChunkEntry, Error, Outline, PageHasher};
+use crate::compress::Decompressor;
 use crate::units::{PageHash, PageNo};
 
 /// The outline and all chunks of a page file that is all of `bytes`, in the order of the file.
@@ -39,8 +40,10 @@ pub fn each_page(
     hasher: &PageHasher,
     mut each: impl FnMut(PageNo, PageHash, &[u8]),
 ) -> Result<(), Error> {
+    let mut decompressor = Decompressor::default();
     for chunk in chunks {
-        let images = chunk.open(part(bytes, chunk.offset, chunk.len)?, &outline.header, hasher)?;
+        let record = part(bytes, chunk.offset, chunk.len)?;
+        let images = chunk.open(record, &outline.header, hasher, &mut decompressor)?;
         for ((page, hash), image) in chunk.pages().zip(images.chunks_exact(outline.header.page_size.len())) {
             each(page, hash, image);
         }

@@ -1,7 +1,7 @@
 //! Walking objects newest first: every page is taken from the newest object that has it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
-
+use crate::compress::Decompressor;
 use crate::format::{self, ChunkEntry, Outline, PageHasher};
 use crate::planted;
 use crate::progress::Progress;
@@ -37,6 +37,20 @@ pub(crate) enum Take {
     Everything,
     /// Everything, without taking a page.
     Prove,
+}
+
+/// Decompressors that nobody uses at the moment: as many as ever worked at the same time.
+#[derive(Default)]
+struct Spares(Mutex<Vec<Decompressor>>);
+
+impl Spares {
+    fn take(&self) -> Decompressor {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put(&self, decompressor: Decompressor) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(decompressor);
+    }
 }
 
 /// An object could not be read.
@@ -104,6 +118,7 @@ pub(crate) struct Walk {
     progress: Arc<dyn Progress>,
     concurrency: usize,
     lanes: Arc<Semaphore>,
+    spares: Arc<Spares>,
     jobs: JoinSet<Result<(), Failed>>,
     failures: Vec<Failed>,
     claims: Option<Claims>,
@@ -144,6 +159,7 @@ impl Walk {
             progress,
             concurrency,
             lanes: Arc::new(Semaphore::new(concurrency)),
+            spares: Arc::default(),
             jobs: JoinSet::new(),
             failures: Vec::new(),
             claims: None,
@@ -251,7 +267,7 @@ impl Walk {
             self.join().await;
         }
         let (reader, hasher, pages) = (reader.clone(), self.hasher.clone(), self.pages.clone());
-        let (lanes, progress) = (self.lanes.clone(), self.progress.clone());
+        let (lanes, spares, progress) = (self.lanes.clone(), self.spares.clone(), self.progress.clone());
         self.jobs.spawn(async move {
             let name = reader.name();
             let fetched = match lanes.acquire().await {
@@ -259,8 +275,12 @@ impl Walk {
                 Err(_closed) => unreachable!("nobody closes the lanes"),
             };
             let fetched = fetched.map_err(|error| Failed { name, error: error.into() })?;
-            let opened =
-                crate::task::blocking(move || open(&reader, &group, &fetched, range.start, hasher.as_ref(), &*pages));
+            let opened = crate::task::blocking(move || {
+                let mut decompressor = spares.take();
+                let opened = open(&reader, &group, &fetched, range.start, hasher.as_ref(), &mut decompressor, &*pages);
+                spares.put(decompressor);
+                opened
+            });
             joined(opened.await).map_err(|error| Failed { name, error })?;
             progress.advance(bytes + passed);
             Ok(())
@@ -314,6 +334,7 @@ fn open(
     bytes: &Bytes,
     base: u64,
     hasher: Option<&PageHasher>,
+    decompressor: &mut Decompressor,
     pages: &dyn Pages,
 ) -> Result<(), Error> {
     let header = &reader.outline().header;
@@ -321,8 +342,8 @@ fn open(
     for Piece { entry, spans } in group {
         let record = &bytes[(entry.offset - base) as usize..(end(entry) - base) as usize];
         let images = match hasher {
-            Some(hasher) => entry.open(record, header, hasher),
-            None => entry.unhashed(record, header),
+            Some(hasher) => entry.open(record, header, hasher, decompressor),
+            None => entry.unhashed(record, header, decompressor),
         };
         let images = images.map_err(|source| reader.damaged(source))?;
         for span in spans {

@@ -10,7 +10,7 @@ pub(crate) mod sign;
 use std::collections::BTreeMap;
 
 use sample::{Sample, hasher};
-use waloy::compress::Compression;
+use waloy::compress::{Compression, Decompressor};
 use waloy::format::{self, Error, Flags, Kind, Outline, PageFileWriter};
 use waloy::units::{PageNo, PageSize, Timestamp};
 
@@ -118,13 +118,13 @@ fn an_index_of_many_records_leads_to_every_page_by_ranged_reads() {
     let outline = Outline::parse(&bytes[..format::HEADER_LEN], &bytes[begins as usize..], len).unwrap();
     assert!(outline.index.len() > 1, "{} index records", outline.index.len());
     assert!(outline.index.iter().all(|place| place.len <= 1024 * 1024));
-    let mut found = 0;
+    let (mut found, mut decompressor) = (0, Decompressor::default());
     for place in &outline.index {
         let record = &bytes[place.offset as usize..][..place.len as usize];
         for chunk in place.parse(record, &outline.header).unwrap() {
             if found % 50 == 0 {
                 let record = &bytes[chunk.offset as usize..][..chunk.len as usize];
-                let images = chunk.open(record, &outline.header, &hasher()).unwrap();
+                let images = chunk.open(record, &outline.header, &hasher(), &mut decompressor).unwrap();
                 let (page, _) = chunk.pages().next().unwrap();
                 assert!(images[..512] == sample.image(0, page.get()));
             }

@@ -1,6 +1,7 @@
 //! The simplest restore there is: every object in order, every page as it comes.
 
 use rusqlite::Connection;
+use waloy::compress::Decompressor;
 use waloy::format::PageHasher;
 use waloy::ids::GenerationId;
 use waloy::replica::{self, Name, ObjectReader, Objects, Replica};
@@ -28,7 +29,7 @@ pub(crate) async fn snapshot(store: &Replica, generation: GenerationId) -> Vec<u
 async fn put_together(store: &Replica, names: Vec<(Name, u64)>) -> Vec<u8> {
     let ids = replica::read_ids(store).await.unwrap().unwrap();
     let hasher = PageHasher::new(&ids.hash_key);
-    let mut pages = Vec::new();
+    let (mut pages, mut decompressor) = (Vec::new(), Decompressor::default());
     for (name, size) in names {
         let reader = ObjectReader::open(store, name, size).await.unwrap();
         let page_len = reader.outline().header.page_size.len();
@@ -36,7 +37,7 @@ async fn put_together(store: &Replica, names: Vec<(Name, u64)>) -> Vec<u8> {
         for place in &reader.outline().index {
             for entry in reader.index(place).await.unwrap() {
                 let record = reader.chunk(&entry).await.unwrap();
-                let images = entry.open(&record, &reader.outline().header, &hasher).unwrap();
+                let images = entry.open(&record, &reader.outline().header, &hasher, &mut decompressor).unwrap();
                 for ((page, _), image) in entry.pages().zip(images.chunks_exact(page_len)) {
                     let at = (page.get() as usize - 1) * page_len;
                     if at < pages.len() {

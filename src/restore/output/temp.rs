@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -25,6 +26,9 @@ const SUFFIX: &str = ".waloy-tmp-";
 
 /// How old one must be at least that is taken for left over.
 const AGE: Duration = Duration::from_secs(120);
+
+/// Bytes of a database that are written before they are synced.
+const AHEAD: u64 = 64 << 20;
 
 /// Deletes what restores to this target have left that were killed. It is a courtesy: what cannot be deleted stays.
 fn clean(target: &Path) {
@@ -100,7 +104,7 @@ impl TempFile {
 
     /// Takes pages into it.
     pub(in crate::restore) fn pages(&self, page_size: PageSize) -> impl Pages + use<> {
-        PageFile { path: self.path.clone(), file: self.file.clone(), page_size }
+        PageFile { path: self.path.clone(), file: self.file.clone(), page_size, unsynced: AtomicU64::new(0) }
     }
 
     /// Gives it its exact length, which a lock page at the end would leave short, and makes it durable. From here on it is no
@@ -165,11 +169,22 @@ struct PageFile {
     path: PathBuf,
     file: Arc<File>,
     page_size: PageSize,
+    /// Bytes written that nobody has begun to sync.
+    unsynced: AtomicU64,
 }
 
 impl Pages for PageFile {
+    /// Who makes [`AHEAD`] full has the disk take it, while the others go on: what is left for the sync at the end, and
+    /// of memory that the kernel holds meanwhile, is a part of the database then.
     fn write(&self, first: PageNo, images: &[u8]) -> Result<(), Error> {
-        self.file.write_all_at(images, first.offset(self.page_size)).map_err(Error::io("write", &self.path))
+        self.file.write_all_at(images, first.offset(self.page_size)).map_err(Error::io("write", &self.path))?;
+        let len = images.len() as u64;
+        let before = self.unsynced.fetch_add(len, Ordering::Relaxed);
+        if before + len < AHEAD || before >= AHEAD {
+            return Ok(());
+        }
+        self.unsynced.store(0, Ordering::Relaxed);
+        self.file.sync_data().map_err(Error::io("sync", &self.path))
     }
 }
 
@@ -199,5 +214,17 @@ mod tests {
         let next = TempFile::new(&target, 0, None).unwrap();
         assert!([&young, &live, &next].iter().all(|temp| temp.path.exists()));
         assert!(others.iter().all(|path| path.exists()));
+    }
+
+    /// The system tells of a write that failed once: the sync at the end would find nothing.
+    #[test]
+    fn what_was_written_is_synced_on_the_way_and_a_failure_of_that_is_one_of_the_write() {
+        // Takes every byte, and cannot be synced.
+        let path = PathBuf::from("/dev/null");
+        let file = Arc::new(fs::OpenOptions::new().write(true).open(&path).unwrap());
+        let pages = PageFile { path, file, page_size: PageSize::new(4096).unwrap(), unsynced: AtomicU64::new(0) };
+        let images = vec![0; 1 << 20];
+        let failed = (0..(2 * AHEAD) >> 20).filter(|_| pages.write(PageNo::FIRST, &images).is_err()).count();
+        assert_eq!(failed, 2, "once for each {AHEAD} bytes");
     }
 }
