@@ -14,6 +14,7 @@
 //! - SQLite's count of commits is an independent witness: fewer captured than counted is loss, and said.
 //! - The source is never changed: no table, no journal mode unless asked, no lock lost, no file opened behind SQLite.
 
+mod ahead;
 mod checkpoint;
 mod error;
 mod handle;
@@ -23,11 +24,11 @@ mod pin;
 mod room;
 mod tail;
 
+pub(crate) use ahead::sync_ahead;
 pub use checkpoint::Reclaimed;
 pub use error::Error;
 pub use handle::Code;
 pub use live::{Live, Totals, preflight};
-pub(crate) use open::sync_ahead;
 pub use open::{Options, beside, resolve};
 pub use room::Room;
 pub use tail::{Captured, Ignore, Place, Sink};

@@ -1,17 +1,14 @@
 //! Opening connections to a database that belongs to somebody else.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
-use rustix::fs::OFlags;
 
 use super::error::Error;
 use super::handle;
 use crate::planted;
-use crate::task::{Blocking, blocking};
 
 /// SQLite 3.51.3: the oldest without the WAL-reset bug, <https://www.sqlite.org/wal.html#walresetbug>.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -71,18 +68,6 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Has the disk begin to take a WAL, by its path: to make it durable later, through the handle of a connection, takes less
-/// time then. Nothing where simulations go: there it is to be durable at the last moment.
-pub(crate) fn sync_ahead(wal: PathBuf) -> Option<Blocking<std::io::Result<()>>> {
-    #[cfg(feature = "testing")]
-    if crate::task::one_thread::is_wanted() {
-        return None;
-    }
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let open = move || OpenOptions::new().read(true).custom_flags(flags).open(wal);
-    (!planted::is("the WAL is not synced")).then(|| blocking(move || open()?.sync_data()))
 }
 
 /// Refuses a SQLite that corrupts databases, and files that SQLite would make unusable for their owner.

@@ -10,17 +10,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::reclaim::Reclaim;
 pub(super) use self::thread::{Ended, Watched};
-use super::Event;
 use super::collect::Collects;
-use super::options::{Checkpoints, Hooks, Options};
+use super::options::{Hooks, Options};
 use super::pending::{Boundary, Pages, Pending, Span, Tracker};
-use crate::db::{self, Ignore, Live, Reclaimed};
+use crate::db::{self, Ignore, Live};
 use crate::planted;
 use crate::units::Timestamp;
 use crate::wal::FRAME_HEADER_LEN;
 
 mod crew;
+mod reclaim;
 mod thread;
 
 /// How often the pin is moved at least, if anything happened.
@@ -36,12 +37,6 @@ const HURRY: Duration = Duration::from_secs(1);
 
 /// How long capture may fail before it is told: the next look often succeeds.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How soon a checkpoint that readers or writers prevented is tried again, unless the WAL has grown by its threshold.
-const RECLAIM_AGAIN: Duration = Duration::from_secs(1);
-
-/// How long a checkpoint waits at most for a segment that is collected.
-const PUT_OFF: Duration = Duration::from_secs(10);
 
 /// What the thread tells without being asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -85,15 +80,9 @@ pub(super) struct Observer {
     pub(super) pending: Pending,
     pub(super) collects: Collects,
     hooks: Hooks,
-    checkpoints: Checkpoints,
-    /// Frames in the WAL above which it is checkpointed.
-    threshold: u32,
-    /// When a checkpoint was prevented, and the frames that the WAL had then.
-    prevented: Option<(Instant, u32)>,
+    reclaim: Reclaim,
     /// What was captured could not be made durable at the end of a collection.
     pub(super) sync_failed: bool,
-    /// Since when a checkpoint waits for a segment that is collected, and the frames that the WAL had then.
-    put_off: Option<(Instant, u32)>,
     counted: db::Totals,
     /// Bytes of the WAL that had been captured at the last tick.
     ticked: u64,
@@ -120,16 +109,13 @@ impl Observer {
         };
         let frame_len = FRAME_HEADER_LEN as u64 + u64::from(live.page_size().get());
         let mut observer = Observer {
-            threshold: u32::try_from(options.checkpoint_threshold / frame_len).unwrap_or(u32::MAX).max(1),
-            checkpoints: options.checkpoints,
+            reclaim: Reclaim::new(options, frame_len),
             live,
             pending,
             collects: Collects::default(),
             captured_at: hooks.clock.now(),
             hooks,
-            prevented: None,
             sync_failed: false,
-            put_off: None,
             counted: db::Totals::default(),
             ticked: 0,
             hurried: None,
@@ -215,22 +201,12 @@ impl Observer {
         }
     }
 
-    /// Checkpoints now, whatever the threshold.
-    pub(super) fn checkpoint(&mut self) -> Result<Reclaimed, db::Error> {
-        let (began, frames) = (Instant::now(), self.live.frames().0);
-        let outcome = self.live.reclaim(&mut self.pending);
-        self.count();
-        let outcome = outcome.inspect_err(|error| self.lose(error))?;
-        (self.hooks.events)(Event::Checkpoint { frames, outcome, duration: began.elapsed() });
-        Ok(outcome)
-    }
-
     /// Looks at the WAL, as it is to be done every so often.
     fn tick(&mut self) {
         self.look();
         let grown = (self.counted.bytes - self.ticked) / self.frame_len();
         self.ticked = self.counted.bytes;
-        if grown > u64::from(self.threshold) {
+        if grown > u64::from(self.reclaim.threshold) {
             self.hurried = Some(Instant::now());
         }
     }
@@ -276,55 +252,6 @@ impl Observer {
                 self.failing.get_or_insert_with(Instant::now);
             }
         }
-    }
-
-    fn reclaim_if_due(&mut self) {
-        let frames = self.live.frames().0;
-        if !self.is_collected() {
-            self.put_off = None;
-        }
-        let again = |(at, had): (Instant, u32)| at.elapsed() >= RECLAIM_AGAIN || frames.abs_diff(had) >= self.threshold;
-        let due = self.checkpoints == Checkpoints::Auto
-            && !self.collects.frozen()
-            && frames >= self.threshold
-            && self.prevented.is_none_or(again)
-            && self.live.is_reclaimable();
-        if !due || self.puts_off(frames) {
-            return;
-        }
-        self.prevented = match self.checkpoint() {
-            Ok(Reclaimed::All) => None,
-            Ok(_) => Some((Instant::now(), self.live.frames().0)),
-            Err(error) => {
-                tracing::debug!(%error, "cannot checkpoint now");
-                Some((Instant::now(), self.live.frames().0))
-            }
-        };
-        // An exceptional transaction has left a long file behind: give the space back if nobody is in the way.
-        let long = 16 * u64::from(self.threshold) * self.frame_len();
-        if self.prevented.is_none() && self.live.wal_len().is_ok_and(|len| len > long) {
-            let truncated = self.live.truncate(&mut self.pending);
-            self.count();
-            if let Err(error) = truncated {
-                self.lose(&error);
-                tracing::debug!(%error, "cannot truncate the WAL now");
-            }
-        }
-    }
-
-    /// What was captured is too much for memory, and is collected now or soon.
-    fn is_collected(&self) -> bool {
-        self.pending.is_numbers() || self.collects.is_under_way(Tracker::Segment)
-    }
-
-    /// What a very large transaction has changed is read and on its way before the WAL is copied into the database file,
-    /// which takes as long again; unless the WAL grows on meanwhile.
-    fn puts_off(&mut self, frames: u32) -> bool {
-        if !self.is_collected() {
-            return false;
-        }
-        let (since, had) = *self.put_off.get_or_insert((Instant::now(), frames));
-        since.elapsed() < PUT_OFF && frames < had.saturating_add(self.threshold)
     }
 
     fn pulse(&self) -> Pulse {
