@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -18,6 +18,9 @@ use crate::units::Timestamp;
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(5);
 const TRIES: u32 = 10;
 const TRIES_IF_SHARED: u32 = 1000;
+
+/// Bytes by which a file that is written over may be longer than what is in it.
+const SURPLUS: u64 = 1 << 20;
 
 /// Who holds the lock.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -105,6 +108,24 @@ impl StateDir {
     /// Those of the operating system; the old file is still there then.
     pub fn replace(&self, name: &str, parts: &[&[u8]], durable: bool) -> Result<(), Error> {
         replace(&self.path, name, parts, durable)
+    }
+
+    /// Writes a file over in its place, which costs the file system next to nothing. It survives the process, not the machine;
+    /// whoever reads it, at that moment or after a loss of power, may meet a mixture of old and new. What an older one had
+    /// beyond the end stays there, unless it is more than a MiB.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; what is in the file then nobody knows.
+    pub(super) fn write_over(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.file(name);
+        let file = file::open(&path, true).map_err(Error::io("open", &path))?;
+        file.write_all_at(bytes, 0).map_err(Error::io("write", &path))?;
+        let len = file.metadata().map_err(Error::io("look at", &path))?.len();
+        if len.saturating_sub(bytes.len() as u64) > SURPLUS {
+            file.set_len(bytes.len() as u64).map_err(Error::io("shorten", &path))?;
+        }
+        Ok(())
     }
 
     /// A new file that nobody else can open: it is gone when it is closed, however the process ends.

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! hashes      magic 8 │ generation 16 │ objects since the snapshot u64 │ checksum u64 │ pages u32 │ 0 u32 │ hash u64 × pages
-//! hashes.log  generation 16 │ objects u64 │ pages u32 │ n u32 │ n × { page u32, hash u64 } │ crc32c u32       little-endian
+//! hashes.log  generation 16 │ objects u64 │ pages u32 │ n u32 │ n × { page u32, hash u64 } │ crc32c u32 │ …     little-endian
 //! ```
 //!
 //! A table of another object than the replica's newest would let a page that went back to an older image pass as
 //! unchanged. So a change first goes to the log, whole, and then into the table: a process that dies in between does
-//! it again at the next start. Nothing of it is synced, since it can be made again from the replica: after a power loss
+//! it again at the next start. The log is written over in its place, and has behind it what is left of a longer one. Nothing of it is synced, since it can be made again from the replica: after a power loss
 //! the table may be a mixture of old and new, and is then told by its hashes, which no longer add up to the checksum.
 
 use std::fs::{self, File};
@@ -211,7 +211,8 @@ impl PageHashes {
             record.extend_from_slice(&hash.0.to_le_bytes());
         }
         let sum = crc32c::crc32c(&record);
-        dir.replace(LOG, &[&record, &sum.to_le_bytes()], false)?;
+        record.extend_from_slice(&sum.to_le_bytes());
+        dir.write_over(LOG, &record)?;
         self.take(changes, pages)?;
         self.stand_for(generation, objects)
     }
@@ -224,10 +225,11 @@ impl PageHashes {
     /// Takes the change that was under way when the process ended; `false` if there is no such change.
     fn redo(&mut self, dir: &StateDir, generation: GenerationId, objects: u64) -> Result<bool, Error> {
         let Some(record) = dir.read(LOG)? else { return Ok(false) };
-        let Some((record, sum)) = record.len().checked_sub(4).and_then(|at| record.split_at_checked(at)) else {
+        let count = record.get(28..32).map(|four| u32::from_le_bytes(four.try_into().expect("four bytes")) as usize);
+        let Some((record, rest)) = count.and_then(|count| record.split_at_checked(32 + 12 * count)) else {
             return Ok(false);
         };
-        if record.len() < 32 || crc32c::crc32c(record).to_le_bytes() != sum {
+        if !rest.starts_with(&crc32c::crc32c(record).to_le_bytes()) {
             return Ok(false);
         }
         let (head, entries) = record.split_at(32);
@@ -369,6 +371,29 @@ mod tests {
             let loaded = PageHashes::load(&dir, generation(), 1).unwrap().unwrap();
             assert_eq!((loaded.checksum(), loaded.pages()), (sum, 11), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_log_is_read_with_what_is_left_of_a_longer_one_behind_it_and_not_when_it_is_torn() {
+        let (_temporary, dir) = dir();
+        let mut made = table(&dir);
+        made.apply(&dir, generation(), 1, &[(page(2), PageHash(5)), (page(11), PageHash(9))], 11).unwrap();
+        let (table, log) = (fs::read(dir.file(TABLE)).unwrap(), fs::read(dir.file(LOG)).unwrap());
+        made.apply(&dir, generation(), 2, &[(page(3), PageHash(6))], 11).unwrap();
+        let over = fs::read(dir.file(LOG)).unwrap();
+        assert_eq!(over.len(), log.len());
+        let load = |log: &[u8]| {
+            fs::write(dir.file(TABLE), &table).unwrap();
+            fs::write(dir.file(LOG), log).unwrap();
+            PageHashes::load(&dir, generation(), 2).unwrap().map(|loaded| loaded.checksum())
+        };
+        assert_eq!(load(&over), Some(made.checksum()));
+        let end = 32 + 12 + 4;
+        for cut in 0..end {
+            assert_eq!(load(&[&over[..cut], &log[cut..]].concat()), None, "torn at {cut}");
+            assert_eq!(load(&over[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(load(&over[..end]), Some(made.checksum()));
     }
 
     #[test]

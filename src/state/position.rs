@@ -1,6 +1,7 @@
 //! What the replica holds for certain, and where in the WAL that is.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,16 @@ use crate::planted;
 use crate::units::{FrameNo, SegmentIndex, Timestamp};
 use crate::wal::{Checksum, Position};
 
+/// Written over in its place: a file for each upload that takes another's name costs the file system of the application
+/// more than what is in it. So it says a checksum of itself, and its length is a multiple of [`ROOM`], spaces at its end.
 const NAME: &str = "position.json";
+
+/// Bytes that the file is long, or a multiple: nearly none is ever longer.
+const ROOM: usize = 2048;
+
+/// How often it is read, and after what time again, where somebody may be writing it.
+const READS: u32 = 5;
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// The same as it was when the generation began, or the replicator was started: durable. Each upload would otherwise cost
 /// the disk of the application one more sync; and a machine that has lost power has to know at least whose replica it is.
@@ -65,6 +75,30 @@ pub struct Acknowledged {
     pub is_found: bool,
 }
 
+/// How a file begins, before the sum: CRC-32C in eight hex digits of what comes behind it, up to the end of the object. What
+/// begins otherwise people have written.
+const BEGIN: &[u8] = b"{\n  \"crc32c\": \"";
+
+/// The position in a file, or why there is none; `None` if the file is empty. Behind it may be what is left of a longer one.
+fn parse(bytes: &[u8]) -> Option<Result<Acknowledged, String>> {
+    let parsed = || {
+        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Acknowledged>();
+        let position = values.next().ok_or("there is nothing in it")?.map_err(|error| error.to_string())?;
+        let text = &bytes[..values.byte_offset()];
+        let is_whole = |rest: &[u8]| rest.split_at_checked(8).is_some_and(|(sum, rest)| sum == sum_of(rest).as_bytes());
+        match text.strip_prefix(BEGIN) {
+            _ if position.format != 1 => Err(format!("it is of another version, {}", position.format)),
+            Some(rest) if !is_whole(rest) => Err("it is a mixture of two".to_owned()),
+            _ => Ok(position),
+        }
+    };
+    (!bytes.is_empty()).then(parsed)
+}
+
+fn sum_of(bytes: &[u8]) -> String {
+    format!("{:08x}", crc32c::crc32c(bytes))
+}
+
 /// A place in the WAL as it is kept: JSON knows no arrays of 32 bytes, and people read hex.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct WalPlace {
@@ -99,30 +133,29 @@ impl Acknowledged {
     ///
     /// Those of the operating system.
     pub fn load(dir: &StateDir) -> Result<Option<Acknowledged>, Error> {
-        let (kept, newest) = (dir.read(KEPT)?, dir.read(NAME)?);
-        Ok(Acknowledged::newer(kept, newest))
+        Ok(Acknowledged::newer([dir.read(KEPT)?, dir.read(NAME)?].map(|bytes| parse(&bytes?))))
     }
 
     /// The same without the lock, for those who only look.
     pub fn read(state_dir: &Path) -> Option<Acknowledged> {
-        let read = |name| std::fs::read(state_dir.join(name)).ok();
-        Acknowledged::newer(read(KEPT), read(NAME))
+        let read = |name| parse(&std::fs::read(state_dir.join(name)).ok()?);
+        let mut newest = read(NAME);
+        for _ in 1..READS {
+            if !matches!(newest, Some(Err(_))) {
+                break;
+            }
+            std::thread::sleep(AGAIN);
+            newest = read(NAME);
+        }
+        Acknowledged::newer([read(KEPT), newest])
     }
 
     /// The one with more objects; if both have as many, the second.
-    fn newer(kept: Option<Vec<u8>>, newest: Option<Vec<u8>>) -> Option<Acknowledged> {
-        let parse = |bytes: Vec<u8>| match serde_json::from_slice::<Acknowledged>(&bytes) {
-            Ok(position) if position.format == 1 => Some(position),
-            Ok(position) => {
-                tracing::warn!(format = position.format, "the kept position is of another version");
-                None
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the kept position cannot be read");
-                None
-            }
+    fn newer(found: [Option<Result<Acknowledged, String>>; 2]) -> Option<Acknowledged> {
+        let readable = |found: Result<Acknowledged, String>| {
+            found.inspect_err(|error| tracing::warn!(error, "the kept position cannot be read")).ok()
         };
-        [kept, newest].into_iter().flatten().filter_map(parse).max_by_key(Acknowledged::place)
+        found.into_iter().flatten().filter_map(readable).max_by_key(Acknowledged::place)
     }
 
     /// Keeps it: for the life of the machine, not beyond a power loss; the store and the WAL tell then.
@@ -131,7 +164,7 @@ impl Acknowledged {
     ///
     /// Those of the operating system.
     pub fn save(&self, dir: &StateDir) -> Result<(), Error> {
-        dir.replace(NAME, &[&self.text()], false)
+        dir.write_over(NAME, &self.text())
     }
 
     /// The same, also beyond a power loss, until something newer is kept so. When this returns, it is durable.
@@ -147,7 +180,10 @@ impl Acknowledged {
     }
 
     fn text(&self) -> Vec<u8> {
-        let mut text = serde_json::to_vec_pretty(self).expect("plain fields become JSON");
+        let fields = serde_json::to_vec_pretty(self).expect("plain fields become JSON");
+        let rest = [b"\",", &fields[1..]].concat();
+        let mut text = [BEGIN, sum_of(&rest).as_bytes(), &rest].concat();
+        text.resize((text.len() + 1).next_multiple_of(ROOM) - 1, b' ');
         text.push(b'\n');
         text
     }
@@ -224,5 +260,75 @@ impl Acknowledged {
     pub fn is_outweighed(&self) -> bool {
         self.segment_bytes > self.snapshot_bytes.max(OUTWEIGHS_AT_LEAST)
             && self.segment_pages > u64::from(self.pages) * 3 / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(index: u64) -> Acknowledged {
+        Acknowledged {
+            format: 1,
+            destination: "s3://bucket/app".into(),
+            replica: ReplicaId([1; 16]),
+            database: DatabaseId([2; 16]),
+            writer: WriterId([3; 16]),
+            generation: GenerationId::new(Timestamp(1), [7; 10]),
+            index: Some(index),
+            digest: Digest([index as u8; 32]),
+            at_ms: 1_800_000_000_000 + index as i64,
+            transactions: index,
+            pages: 10,
+            page_size: 4096,
+            checksum: format!("{index:016x}"),
+            snapshot_at_ms: 1_800_000_000_000,
+            snapshot_bytes: 4096,
+            segment_bytes: 100 * index,
+            segment_pages: index,
+            wal: WalPlace::default(),
+            is_found: false,
+        }
+    }
+
+    #[test]
+    fn a_position_comes_back_or_the_one_that_was_durable() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = StateDir::lock(temporary.path(), Timestamp(0)).unwrap();
+        let load = || Acknowledged::load(&dir).unwrap();
+        assert_eq!(load(), None);
+        position(1).save_durably(&dir).unwrap();
+        position(98).save(&dir).unwrap();
+        let before = std::fs::read(dir.file(NAME)).unwrap();
+        position(99).save(&dir).unwrap();
+        let after = std::fs::read(dir.file(NAME)).unwrap();
+        assert_eq!((load(), after.len()), (Some(position(99)), ROOM));
+        assert_eq!(Acknowledged::read(temporary.path()), Some(position(99)));
+        // Any mixture of the two is one of them, or none.
+        for cut in 0..ROOM {
+            std::fs::write(dir.file(NAME), [&after[..cut], &before[cut..]].concat()).unwrap();
+            let expected = [position(1), position(98), position(99)];
+            let loaded = load().unwrap();
+            assert!(expected.contains(&loaded), "{loaded:?}");
+            assert!(loaded == expected[0] || std::fs::read(dir.file(NAME)).unwrap() == loaded.text(), "cut at {cut}");
+        }
+        for nothing in [&b""[..], b"{", &[b' '; 100]] {
+            std::fs::write(dir.file(NAME), nothing).unwrap();
+            assert_eq!(load(), Some(position(1)));
+            assert_eq!(Acknowledged::read(temporary.path()), Some(position(1)));
+        }
+    }
+
+    #[test]
+    fn a_longer_position_and_one_that_somebody_wrote_are_read() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = StateDir::lock(temporary.path(), Timestamp(0)).unwrap();
+        let long = Acknowledged { destination: "x".repeat(3000), ..position(1) };
+        long.save(&dir).unwrap();
+        assert_eq!(Acknowledged::load(&dir).unwrap(), Some(long));
+        position(2).save(&dir).unwrap();
+        assert_eq!(Acknowledged::load(&dir).unwrap(), Some(position(2)));
+        std::fs::write(dir.file(NAME), serde_json::to_vec(&position(3)).unwrap()).unwrap();
+        assert_eq!(Acknowledged::load(&dir).unwrap(), Some(position(3)));
     }
 }
