@@ -36,6 +36,8 @@ pub(super) struct Collector {
     backlog: Backlog,
     /// What pages were read into before, to be used again.
     room: Room,
+    /// What was sent, of which the same is true.
+    sent_from: Vec<u8>,
     /// The upload has bytes that it could not send.
     unsent: bool,
     /// How many pages the last round had.
@@ -93,6 +95,7 @@ impl Collector {
             work: Some(Work { file, sealing, table }),
             backlog: Backlog::default(),
             room: Room::default(),
+            sent_from: Vec::new(),
             unsent: false,
             round: usize::MAX,
             sent: 0,
@@ -254,6 +257,7 @@ impl Collector {
     async fn add(&mut self, context: &Context, step: Step) -> Result<Vec<u8>, Error> {
         context.hooks.progress.advance(step.images.len() as u64);
         let mut work = self.work.take().expect("the writing thread has given its work back");
+        work.file.reuse(std::mem::take(&mut self.sent_from));
         let (hasher, page_len) = (context.hasher.clone(), self.page_size.len());
         let done = crate::task::blocking(move || {
             let bytes = work.add(&step, &hasher, page_len);
@@ -266,8 +270,14 @@ impl Collector {
 
     async fn write(&mut self, context: &Context, bytes: Vec<u8>) -> Result<(), Error> {
         self.sent += bytes.len() as u64;
-        let written = self.upload.write(Bytes::from(bytes)).await;
+        let bytes = Bytes::from(bytes);
+        let written = self.upload.write(bytes.clone()).await;
         self.unsent = written.is_err();
+        // An upload that has not kept them.
+        if let Ok(mut room) = bytes.try_into_mut() {
+            room.clear();
+            self.sent_from = room.into();
+        }
         // A store may begin an upload in parts only when there is more than one part.
         if self.upload.id() != self.intended {
             self.intend(context).await?;

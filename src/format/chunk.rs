@@ -45,11 +45,13 @@ pub(super) struct Chunks {
     compression: Compression,
     /// In place as long as this lives.
     compressor: Option<Compressor>,
+    /// What records were written to before.
+    rooms: Vec<Vec<u8>>,
 }
 
 impl Chunks {
     pub(super) fn new(compression: Compression) -> Result<Chunks, compress::Error> {
-        Ok(Chunks { compression, compressor: Some(compressor(compression)?) })
+        Ok(Chunks { compression, compressor: Some(compressor(compression)?), rooms: Vec::new() })
     }
 
     /// The records of these chunks, in their order.
@@ -59,13 +61,15 @@ impl Chunks {
     /// If a compressor finds no memory.
     pub(super) fn records(&mut self, chunks: &[Chunk<'_>]) -> Result<Vec<Record>, compress::Error> {
         let records: Vec<OnceLock<_>> = chunks.iter().map(|_| OnceLock::new()).collect();
+        let rooms: Vec<Mutex<Vec<u8>>> = chunks.iter().map(|_| self.rooms.pop().unwrap_or_default().into()).collect();
         let next = AtomicUsize::new(0);
         let work = |compressor: &mut Compressor| {
-            while let Some((chunk, record)) = {
+            while let Some(((chunk, record), room)) = {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                chunks.get(at).zip(records.get(at))
+                chunks.get(at).zip(records.get(at)).zip(rooms.get(at))
             } {
-                let _ = record.set(encode(compressor, chunk));
+                let room = std::mem::take(&mut *room.lock().unwrap_or_else(PoisonError::into_inner));
+                let _ = record.set(encode(compressor, chunk, room));
             }
         };
         let helpers = Helpers::take(chunks.len().saturating_sub(1));
@@ -85,6 +89,11 @@ impl Chunks {
             }
         });
         records.into_iter().map(|record| record.into_inner().expect("every one was taken by somebody")).collect()
+    }
+
+    /// Takes the room of a record back, to be used again.
+    pub(super) fn done(&mut self, record: Record) {
+        self.rooms.push(record.bytes);
     }
 }
 
@@ -139,9 +148,10 @@ fn spare(compressor: Compressor) {
     spares.push(compressor);
 }
 
-fn encode(compressor: &mut Compressor, chunk: &Chunk<'_>) -> Result<Record, compress::Error> {
+fn encode(compressor: &mut Compressor, chunk: &Chunk<'_>, mut bytes: Vec<u8>) -> Result<Record, compress::Error> {
     let runs = encode_runs(&chunk.pages);
-    let mut bytes = vec![0; FRAME_LEN];
+    bytes.clear();
+    bytes.extend_from_slice(&[0; FRAME_LEN]);
     bytes.extend_from_slice(&((runs.len() / 8) as u32).to_le_bytes());
     bytes.extend_from_slice(&runs);
     compressor.compress(&chunk.images, &mut bytes)?;

@@ -140,6 +140,14 @@ impl PageFileWriter {
         std::mem::take(&mut self.out)
     }
 
+    /// Takes back what [`PageFileWriter::take`] gave, to write what comes next there: fresh memory takes longer.
+    pub fn reuse(&mut self, mut room: Vec<u8>) {
+        if self.out.is_empty() {
+            room.clear();
+            self.out = room;
+        }
+    }
+
     /// How many bytes [`PageFileWriter::take`] would give.
     pub fn ready(&self) -> usize {
         self.out.len()
@@ -226,6 +234,7 @@ impl PageFileWriter {
             self.index.extend_from_slice(&record.digest.0);
             self.index.extend_from_slice(&record.runs);
             pages.iter().for_each(|(_, hash)| self.index.extend_from_slice(&hash.0.to_le_bytes()));
+            self.records.done(record);
             self.chunks += 1;
             self.count += pages.len() as u64;
             // Its room is that of the next one.
