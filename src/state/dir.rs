@@ -119,7 +119,7 @@ impl StateDir {
     /// Those of the operating system; what is in the file then nobody knows.
     pub(super) fn write_over(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.file(name);
-        let file = file::open(&path, true).map_err(Error::io("open", &path))?;
+        let file = file::open_ours(&path).map_err(Error::io("open", &path))?;
         file.write_all_at(bytes, 0).map_err(Error::io("write", &path))?;
         let len = file.metadata().map_err(Error::io("look at", &path))?.len();
         if len.saturating_sub(bytes.len() as u64) > SURPLUS {

@@ -9,12 +9,22 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// Reads and writes a file that is there, or, if `create`, one that is made.
 pub(super) fn open(path: &Path, create: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(create).truncate(false).mode(0o600);
     options.custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
+}
+
+/// A file that is there, or is made: in the place of a link, and of a file that has another name as well.
+pub(super) fn open_ours(path: &Path) -> io::Result<File> {
+    match open(path, true) {
+        Ok(file) if file.metadata()?.nlink() == 1 => Ok(file),
+        Err(error) if error.raw_os_error() != Some(Errno::LOOP.raw_os_error()) => Err(error),
+        _ => anew(path),
+    }
 }
 
 /// A new file, in the place of whatever is there.
@@ -62,5 +72,22 @@ mod tests {
         assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!((fs::read(&precious).unwrap(), fs::read(&link).unwrap()), (b"x".to_vec(), Vec::new()));
         give(&link, user, group).unwrap();
+    }
+
+    #[test]
+    fn what_is_ours_has_one_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let [precious, symbolic, hard, fresh] =
+            ["precious", "symbolic", "hard", "fresh"].map(|name| dir.path().join(name));
+        fs::write(&precious, "x").unwrap();
+        std::os::unix::fs::symlink(&precious, &symbolic).unwrap();
+        fs::hard_link(&precious, &hard).unwrap();
+        for path in [&symbolic, &hard, &fresh] {
+            let inode = |file: &File| file.metadata().unwrap().ino();
+            let made = open_ours(path).unwrap();
+            assert_ne!(inode(&made), inode(&File::open(&precious).unwrap()));
+            assert_eq!(inode(&made), inode(&open_ours(path).unwrap()), "it is written over from now on");
+        }
+        assert_eq!(fs::read(&precious).unwrap(), b"x");
     }
 }

@@ -225,8 +225,9 @@ impl PageHashes {
     /// Takes the change that was under way when the process ended; `false` if there is no such change.
     fn redo(&mut self, dir: &StateDir, generation: GenerationId, objects: u64) -> Result<bool, Error> {
         let Some(record) = dir.read(LOG)? else { return Ok(false) };
-        let count = record.get(28..32).map(|four| u32::from_le_bytes(four.try_into().expect("four bytes")) as usize);
-        let Some((record, rest)) = count.and_then(|count| record.split_at_checked(32 + 12 * count)) else {
+        let count = record.get(28..32).map(|four| u32::from_le_bytes(four.try_into().expect("four bytes")));
+        let len = count.and_then(|count| usize::try_from(32 + 12 * u64::from(count)).ok());
+        let Some((record, rest)) = len.and_then(|len| record.split_at_checked(len)) else {
             return Ok(false);
         };
         if !rest.starts_with(&crc32c::crc32c(record).to_le_bytes()) {

@@ -150,12 +150,17 @@ impl Acknowledged {
         Acknowledged::newer([read(KEPT), newest])
     }
 
-    /// The one with more objects; if both have as many, the second.
+    /// The one with more objects. If both have as many, one that knows no place in the log: that it was forgotten may be
+    /// durable in one file only. Else the second.
     fn newer(found: [Option<Result<Acknowledged, String>>; 2]) -> Option<Acknowledged> {
         let readable = |found: Result<Acknowledged, String>| {
             found.inspect_err(|error| tracing::warn!(error, "the kept position cannot be read")).ok()
         };
-        found.into_iter().flatten().filter_map(readable).max_by_key(Acknowledged::place)
+        found
+            .into_iter()
+            .flatten()
+            .filter_map(readable)
+            .max_by_key(|known| (known.place(), known.wal.header.is_empty()))
     }
 
     /// Keeps it: for the life of the machine, not beyond a power loss; the store and the WAL tell then.
@@ -317,6 +322,24 @@ mod tests {
             assert_eq!(load(), Some(position(1)));
             assert_eq!(Acknowledged::read(temporary.path()), Some(position(1)));
         }
+    }
+
+    /// Else pages that something else than SQLite had written would never have been compared.
+    #[test]
+    fn a_place_in_the_log_that_was_forgotten_stays_so_when_the_power_is_lost() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = StateDir::lock(temporary.path(), Timestamp(0)).unwrap();
+        let wal = WalPlace { header: "aa".repeat(32), frame: 7, checksum: [1, 2] };
+        let known = Acknowledged { wal, ..position(5) };
+        known.save_durably(&dir).unwrap();
+        let before = std::fs::read(dir.file(NAME)).unwrap();
+        Acknowledged::forget_place(&dir).unwrap();
+        std::fs::write(dir.file(NAME), before).unwrap();
+        let loaded = Acknowledged::load(&dir).unwrap().unwrap();
+        assert_eq!((loaded.index, loaded.wal.position()), (Some(5), None));
+        let next = Acknowledged { index: Some(6), ..known };
+        next.save(&dir).unwrap();
+        assert_eq!(Acknowledged::load(&dir).unwrap(), Some(next));
     }
 
     #[test]

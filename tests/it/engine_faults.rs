@@ -120,15 +120,17 @@ async fn a_state_directory_that_fails_during_a_snapshot_does_not_end_the_replica
     let mut replicator = scene.start().await;
     replicator.sync().await.unwrap();
     scene.faulty.set_delay(Duration::from_millis(20));
-    let blocked = state_file(&scene.db(), "hashes.log");
+    let (blocked, aside) = (state_file(&scene.db(), "position.json"), state_file(&scene.db(), "aside"));
     let (begun, synced) = tokio::join!(replicator.snapshot(), async {
         tokio::time::sleep(Duration::from_millis(60)).await;
+        std::fs::rename(&blocked, &aside).unwrap();
         std::fs::create_dir(&blocked).unwrap();
         scene.insert(9000);
         replicator.sync().await
     });
     assert_eq!((begun.unwrap_err().code(), synced.unwrap_err().code()), ("engine.interrupted", "state.io"));
     std::fs::remove_dir(&blocked).unwrap();
+    std::fs::rename(&aside, &blocked).unwrap();
     scene.faulty.set_delay(Duration::ZERO);
     scene.insert(9000);
     replicator.sync().await.unwrap();
