@@ -117,6 +117,14 @@ async fn by_segments(store: &Replica, objects: &Objects, last: SegmentIndex) -> 
 
 /// Every merged segment leads to what its segments led to, and only what is merged is left.
 async fn compare_and_thin(store: &Replica) -> Objects {
+    let (all, unreached) = compare_and_thin_some(store).await;
+    assert_eq!(unreached, 0);
+    all
+}
+
+/// The same where time passes as it will: a merge that came late, after that of a longer range, may end where nothing else
+/// leads to its beginning. Says how many.
+async fn compare_and_thin_some(store: &Replica) -> (Objects, usize) {
     let all = objects(store).await;
     let generation = all.generation;
     let mut expected = BTreeMap::new();
@@ -131,12 +139,17 @@ async fn compare_and_thin(store: &Replica) -> Objects {
     for &(at, _) in all.segments.iter().filter(|&&(at, _)| covered(at)) {
         store.delete(&Name::Segment(generation, at).key()).await.unwrap();
     }
+    let mut unreached = 0;
     for (&last, pages) in &expected {
         let target = Target::Generation(generation, Some(Point::Index(last)));
-        assert!(restored(store, target).await.1 == *pages, "in the place of its segments: {last}");
+        match restore::plan(store, target).await {
+            Err(restore::Error::Merged { .. }) => unreached += 1,
+            _ => assert!(restored(store, target).await.1 == *pages, "in the place of its segments: {last}"),
+        }
     }
+    assert!(expected.is_empty() || unreached < expected.len());
     prove(store).await;
-    all
+    (all, unreached)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +234,7 @@ async fn a_page_written_during_a_merge_has_in_it_the_image_of_its_end() {
     stop.store(true, Ordering::SeqCst);
     let app = writer.join().unwrap();
     replicator.shutdown().await.unwrap();
-    let all = compare_and_thin(&store).await;
+    let (all, _) = compare_and_thin_some(&store).await;
     assert!(all.merged.len() >= 3, "{} merges", all.merged.len());
     assert!(restored(&store, Target::Latest).await.1 == model::pages_of(&app));
 }
