@@ -189,8 +189,8 @@ impl fmt::Debug for Compressor {
     }
 }
 
-/// Decompresses one piece after the other, and keeps what can be used again in between: to make it anew for each would
-/// cost a third of the time.
+/// Decompresses one piece after the other, and keeps what can be used again in between: large memory that is made anew for
+/// each piece is mapped, cleared and unmapped by the system each time.
 #[derive(Default)]
 pub struct Decompressor {
     zstd: zstd::Decoder,
