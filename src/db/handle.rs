@@ -81,6 +81,16 @@ pub(super) fn drop_lookaside(connection: &Connection) -> Result<(), Code> {
     check(code)
 }
 
+/// How much memory a connection has of one kind, in bytes: one of `SQLITE_DBSTATUS_…`.
+#[cfg(test)]
+pub(super) fn memory(connection: &Connection, kind: c_int) -> c_int {
+    let (mut now, mut most): (c_int, c_int) = (0, 0);
+    // SAFETY: the handle is open for the life of `connection`, and both numbers are writable.
+    let code = unsafe { ffi::sqlite3_db_status(connection.handle(), kind, &raw mut now, &raw mut most, 0) };
+    check(code).expect("a kind that SQLite knows");
+    now
+}
+
 fn check(code: c_int) -> Result<(), Code> {
     if code == ffi::SQLITE_OK { Ok(()) } else { Err(Code(code)) }
 }

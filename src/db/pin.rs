@@ -28,10 +28,19 @@ impl Pin {
         let connection = open::connect(path)?;
         open::require_wal(&connection, path, options)?;
         let pin = Pin { connection };
+        pin.forget_schema(path)?;
         pin.hold(path)?;
         let index = pin.index();
         pin.release();
         index.map(|_| pin)
+    }
+
+    /// The settings made at its opening have read the schema, which is not asked for again. As many tables as an application
+    /// has, it would be in memory twice for each database: what `RESET` does is
+    /// <https://www.sqlite.org/pragma.html#pragma_writable_schema>.
+    fn forget_schema(&self, path: &Path) -> Result<(), Error> {
+        let forgotten = self.connection.execute_batch("PRAGMA writable_schema = RESET");
+        forgotten.map_err(Error::sqlite("open the database", path))
     }
 
     /// From now on it waits for no lock for longer than 100 ms: others are watched by the same thread.
@@ -54,12 +63,17 @@ impl Pin {
         }
     }
 
-    /// Ends the read transaction. Nothing was written, so nothing can fail that matters.
+    /// Ends the read transaction, and lets go of the page that it has read. Nothing was written, so nothing can fail that
+    /// matters.
     pub(super) fn release(&self) {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
             tracing::warn!(%error, "cannot end a read transaction");
+        }
+        // The next one reads it again in any case: that there is one means that something was committed.
+        if let Err(error) = self.connection.release_memory() {
+            tracing::debug!(%error, "a connection keeps its memory");
         }
     }
 
@@ -100,4 +114,38 @@ pub(super) struct Backfill {
     salts: [u8; 8],
     /// The frames copied.
     pub(super) frames: FrameNo,
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_pin_keeps_no_schema_and_only_while_it_holds_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let application = Connection::open(&path).unwrap();
+        application.pragma_update(None, "journal_mode", "wal").unwrap();
+        for n in 0..50 {
+            application.execute_batch(&format!("CREATE TABLE t{n} (a, b); CREATE INDEX i{n} ON t{n} (a)")).unwrap();
+        }
+        let path = open::resolve(&path).unwrap();
+        let schema = |connection: &Connection| handle::memory(connection, ffi::SQLITE_DBSTATUS_SCHEMA_USED);
+        let pages = |connection: &Connection| handle::memory(connection, ffi::SQLITE_DBSTATUS_CACHE_USED);
+        let other = open::connect(&path).unwrap();
+        let all = schema(&other);
+        assert!(all > 10_000, "{all}");
+        let pin = Pin::open(&path, open::Options::default()).unwrap();
+        for _ in 0..2 {
+            let idle = pages(&pin.connection);
+            pin.hold(&path).unwrap();
+            pin.index().unwrap();
+            assert!(schema(&pin.connection) < 1000, "{} of {all}", schema(&pin.connection));
+            assert!(pages(&pin.connection) >= idle + 4096, "{idle}");
+            pin.release();
+            assert_eq!(pages(&pin.connection), idle);
+        }
+    }
 }

@@ -93,7 +93,9 @@ impl Actor {
 
     /// Runs until it is shut down, nobody can ask it any more, or another writer has taken over.
     /// The report is that of a shutdown.
-    pub(super) async fn run(mut self) -> Result<Option<Report>, PublicError> {
+    ///
+    /// Of a box: a future has room for what it is given twice, as it was given and as it is used.
+    pub(super) async fn run(mut self: Box<Self>) -> Result<Option<Report>, PublicError> {
         loop {
             let command = match self.waiting.pop_front() {
                 Some(command) => Some(command),

@@ -59,9 +59,10 @@ impl Pruner {
             }
             objects = status.borrow().report.objects;
             if status.borrow().generation.is_some() {
-                self.enforce_and_tell().await;
+                // Boxed: a thousand that wait take no room for what they do once an hour.
+                Box::pin(self.enforce_and_tell()).await;
                 if Instant::now() >= uploads_due {
-                    self.abort_uploads().await;
+                    Box::pin(self.abort_uploads()).await;
                     uploads_due = Instant::now() + UPLOADS_EVERY;
                 }
             }

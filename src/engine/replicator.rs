@@ -139,7 +139,7 @@ impl Replicator {
         let pruner =
             policy.map(|policy| Pruner { replica: context.replica.clone(), policy, hooks: context.hooks.clone() });
         let (automatic, replica) = (context.options.automatic, context.replica.clone());
-        let task = tokio::spawn(Actor::new(context, session, receiver).run());
+        let task = tokio::spawn(Box::new(Actor::new(context, session, receiver)).run());
         let requests = Requests::new(commands, shown);
         let mut replicator =
             Replicator { requests, task: Some(task), end: None, control, pruner, pruning: None, replica, state_dir };
