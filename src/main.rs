@@ -2,7 +2,7 @@
 
 fn main() -> std::process::ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    glibc::map_large_blocks();
+    glibc::keep_memory_small();
     waloy::cli::main()
 }
 
@@ -15,6 +15,7 @@ mod glibc {
 
     /// From `malloc.h`.
     const M_MMAP_THRESHOLD: c_int = -3;
+    const M_ARENA_MAX: c_int = -8;
 
     // SAFETY: as glibc declares it.
     unsafe extern "C" {
@@ -28,7 +29,11 @@ mod glibc {
     /// and leaves twice as much free at the end of every heap; and nearly every thread has a heap. Segments, parts of
     /// uploads and what compresses them are such blocks: after some minutes each thread held the largest of its life.
     /// A limit that was set stays.
-    pub(crate) fn map_large_blocks() {
+    ///
+    /// And there are two heaps for all threads: what is free in one is of no use to the others, and glibc makes up to eight
+    /// for each core. Threads seldom meet there: each has a small store of blocks of its own, and large ones are mapped.
+    pub(crate) fn keep_memory_small() {
         mallopt(M_MMAP_THRESHOLD, 128 << 10);
+        mallopt(M_ARENA_MAX, 2);
     }
 }
