@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pin_keeps_no_schema() {
+    fn a_pin_keeps_no_schema_and_leaves_others_their_pages() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.db");
         let application = Connection::open(&path).unwrap();
@@ -133,6 +133,8 @@ mod tests {
         let schema = |connection: &Connection| handle::memory(connection, ffi::SQLITE_DBSTATUS_SCHEMA_USED);
         let all = schema(&open::connect(&path).unwrap());
         assert!(all > 10_000, "{all}");
+        let cached = || handle::memory(&application, ffi::SQLITE_DBSTATUS_CACHE_USED);
+        let before = cached();
         let pin = Pin::open(&path, open::Options::default()).unwrap();
         for _ in 0..2 {
             pin.hold(&path).unwrap();
@@ -140,5 +142,6 @@ mod tests {
             pin.release();
             assert!(schema(&pin.connection) < 1000, "{} of {all}", schema(&pin.connection));
         }
+        assert!(before > 100_000 && cached() == before, "{before}, then {}", cached());
     }
 }
