@@ -26,14 +26,18 @@ mod glibc {
     /// Blocks of 128 KiB and more are mapped, and so given back when they are freed.
     ///
     /// That is how glibc begins. But it raises the limit to the size of each mapped block that is freed, up to 32 MiB,
-    /// and leaves twice as much free at the end of every heap; and nearly every thread has a heap. Segments, parts of
-    /// uploads and what compresses them are such blocks: after some minutes each thread held the largest of its life.
+    /// and leaves twice as much free at the end of every heap. Segments, parts of uploads and what compresses them are
+    /// such blocks: after some minutes each heap held the largest of its life.
     /// A limit that was set stays.
     ///
-    /// And there are two heaps for all threads: what is free in one is of no use to the others, and glibc makes up to eight
-    /// for each core. Threads seldom meet there: each has a small store of blocks of its own, and large ones are mapped.
+    /// And there are two heaps for all threads, where glibc makes up to eight for each core: what is free in one is of no use
+    /// to the others. Threads seldom meet there: each has a small store of blocks of its own, and large ones are mapped.
+    /// Whoever has set another number in the environment keeps it.
     pub(crate) fn keep_memory_small() {
         mallopt(M_MMAP_THRESHOLD, 128 << 10);
-        mallopt(M_ARENA_MAX, 2);
+        let is_set = ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"].into_iter().any(|name| std::env::var_os(name).is_some());
+        if !is_set {
+            mallopt(M_ARENA_MAX, 2);
+        }
     }
 }

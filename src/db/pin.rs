@@ -35,9 +35,9 @@ impl Pin {
         index.map(|_| pin)
     }
 
-    /// The settings made at its opening have read the schema, which is not asked for again. As many tables as an application
-    /// has, it would be in memory twice for each database: what `RESET` does is
-    /// <https://www.sqlite.org/pragma.html#pragma_writable_schema>.
+    /// The settings made at its opening have read the schema, which is not asked for again, and would be in memory twice for
+    /// each database, with as many tables as its application has. `RESET` has SQLite load it anew
+    /// (<https://www.sqlite.org/pragma.html#pragma_writable_schema>): it frees it, and loads it when it is needed.
     fn forget_schema(&self, path: &Path) -> Result<(), Error> {
         let forgotten = self.connection.execute_batch("PRAGMA writable_schema = RESET");
         forgotten.map_err(Error::sqlite("open the database", path))
@@ -66,7 +66,7 @@ impl Pin {
     /// Ends the read transaction. Nothing was written, so nothing can fail that matters.
     ///
     /// The page that it has read stays in memory: `sqlite3_db_release_memory` takes what other connections of the process
-    /// have cached as well, where SQLite is built with `SQLITE_ENABLE_MEMORY_MANAGEMENT`, as the bundled one is.
+    /// have cached as well, where SQLite is built with `SQLITE_ENABLE_MEMORY_MANAGEMENT`, as rusqlite 0.39 bundles it.
     pub(super) fn release(&self) {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
