@@ -47,12 +47,22 @@ pub struct KeyObjects {
 }
 
 impl KeyObjects {
-    /// Reads them: one listing, and a small read each.
+    /// Reads them: one listing, and a small read each; twice where there is no slot beside `replica`.
     ///
     /// # Errors
     ///
     /// Those of the store.
     pub async fn read(store: &dyn Store) -> Result<KeyObjects, Error> {
+        let objects = KeyObjects::read_once(store).await?;
+        // A replica is begun by a slot, and `replica` after it: between the listing and the last read all of that may have
+        // happened, and an operator must not be told that no slot is left.
+        match objects.replica.is_some() && objects.slots.is_empty() && objects.damaged.is_empty() {
+            true => KeyObjects::read_once(store).await,
+            false => Ok(objects),
+        }
+    }
+
+    async fn read_once(store: &dyn Store) -> Result<KeyObjects, Error> {
         let names = key_names(store).await?;
         let (mut slots, mut data_keys): (Vec<KeyName>, Vec<KeyName>) =
             names.into_iter().partition(|name| matches!(name, KeyName::Slot(_)));

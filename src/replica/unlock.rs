@@ -82,13 +82,19 @@ impl Replica {
         now: Timestamp,
     ) -> Result<Replica, Error> {
         loop {
-            let begun = match find(&store, key, None, Some(fresh.replica)).await? {
+            let mut found = find(&store, key, None, Some(fresh.replica)).await?;
+            let is_whole = |found: &Found| matches!(found, Found::Replica(_));
+            if !is_whole(&found) && super::has_snapshot(&*store).await? {
+                // Unless somebody has begun meanwhile.
+                found = find(&store, key, None, Some(fresh.replica)).await?;
+                if !is_whole(&found) {
+                    return Err(Error::missing(&*store, REPLICA));
+                }
+            }
+            let begun = match found {
                 Found::Replica(sealed) => {
                     with_data_key(&*store, &sealed, now).await?;
                     Some(sealed)
-                }
-                _ if super::has_snapshot(&*store).await? => {
-                    return Err(Error::missing(&*store, REPLICA));
                 }
                 Found::Slot(slot, root) if slot.replica() == fresh.replica => {
                     begin(&store, key, Some((slot, root)), fresh, now).await?
@@ -111,7 +117,15 @@ async fn with_data_key(store: &dyn Store, sealed: &Sealed, now: Timestamp) -> Re
     }
     let key = KeyName::DataKey(Epoch::FIRST).to_string();
     if super::has_snapshot(store).await? {
-        return Err(damage.unwrap_or_else(|| Error::missing(store, &key)));
+        if let Some(damage) = damage {
+            return Err(damage);
+        }
+        // Unless somebody has made it meanwhile.
+        return match store.get(&key, LIMIT).await {
+            Ok(there) => sealed.add(store, Epoch::FIRST, &there).map(drop),
+            Err(error) if error.is_not_found() => Err(Error::missing(store, &key)),
+            Err(error) => Err(error.into()),
+        };
     }
     // Looked for again before one is put: it may have been changed on its way here only, and a store that knows no
     // conditions replaces what is there.

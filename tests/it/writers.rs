@@ -380,10 +380,10 @@ async fn of_two_databases_that_begin_together_one_goes_on_and_the_other_is_told(
 /// Wherever one is held up that begins on an empty prefix, while another one begins and has commits acknowledged.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_databases_of_which_one_is_held_up_as_it_begins_one_goes_on_and_the_other_is_told() {
-    for conditional in [true, false] {
+    for (conditional, sealed) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut held_at = 0;
         loop {
-            let prefix = Prefix::new((conditional, false));
+            let prefix = Prefix::new((conditional, sealed));
             let slow = Arc::new(FaultyStore::new(prefix.store.clone()));
             let mut held = slow.hold_nth(held_at + 1);
             let mut one = tokio::spawn(prefix.begin("one.db", Replica::plain(slow), Hooks::default()));
@@ -394,7 +394,7 @@ async fn of_two_databases_of_which_one_is_held_up_as_it_begins_one_goes_on_and_t
             }
             let two = prefix.begin("two.db", prefix.replica(), Hooks::default()).await;
             drop(held);
-            let what = format!("conditional: {conditional}, held at request {held_at}");
+            let what = format!("conditional: {conditional}, sealed: {sealed}, held at request {held_at}");
             prefix.one_is_left([one.await.unwrap(), two], &what).await;
         }
         assert!(held_at > 10, "{held_at}");
