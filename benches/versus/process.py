@@ -94,7 +94,13 @@ def flush(path: Path) -> None:
 
 
 def evict(path: Path) -> None:
-    """Asks the kernel to forget what it has cached of a file. To drop every cache for certain takes root."""
+    """Asks the kernel to forget what it has cached of a file. To drop every cache for certain takes root.
+
+    In a virtual machine free memory goes back to the host two seconds later (free page reporting), and whoever reads into
+    it then waits for the host to give it again, three times as long as for the disk. When this returns, all of it has gone
+    back: whoever reads next finds the same as everybody else.
+    """
     flush(path)
     with open(path, "rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    time.sleep(5)

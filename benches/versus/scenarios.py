@@ -395,11 +395,7 @@ def unchanged(bed: Bed) -> None:
 
 
 def dd_of(path: Path) -> float:
-    """Seconds that dd takes to read a file of which nothing is cached.
-
-    In a virtual machine the first reader of memory that was not used lately waits for the host to give it: so before and
-    after what it is compared with.
-    """
+    """Seconds that dd takes to read a file of which nothing is cached."""
     evict(path)
     begun = time.monotonic()
     subprocess.run(["dd", f"if={path}", "of=/dev/null", "bs=1M", "status=none"], check=True)

@@ -81,6 +81,12 @@ pub(super) fn drop_lookaside(connection: &Connection) -> Result<(), Code> {
     check(code)
 }
 
+/// Frees the pages that this connection has cached, and those of no other, unless it is in a transaction.
+pub(super) fn drop_cache(connection: &Connection) {
+    // A SQLite that does not know it keeps them.
+    let _ = control(connection, ffi::SQLITE_FCNTL_RESET_CACHE, ptr::null_mut());
+}
+
 /// How much memory a connection has of one kind, in bytes: one of `SQLITE_DBSTATUS_…`.
 #[cfg(test)]
 pub(super) fn memory(connection: &Connection, kind: c_int) -> c_int {

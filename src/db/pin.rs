@@ -29,6 +29,7 @@ impl Pin {
         open::require_wal(&connection, path, options)?;
         let pin = Pin { connection };
         pin.forget_schema(path)?;
+        pin.shrink(path)?;
         pin.hold(path)?;
         let index = pin.index();
         pin.release();
@@ -41,6 +42,18 @@ impl Pin {
     fn forget_schema(&self, path: &Path) -> Result<(), Error> {
         let forgotten = self.connection.execute_batch("PRAGMA writable_schema = RESET");
         forgotten.map_err(Error::sqlite("open the database", path))
+    }
+
+    /// Gives the block of 20 pages back with which SQLite begins a cache (`SQLITE_DEFAULT_PCACHE_INITSZ`), before a smaller
+    /// one was asked for; with two pages there is no other.
+    ///
+    /// There is none where all caches of a process are one (`SQLITE_ENABLE_MEMORY_MANAGEMENT`, with which rusqlite 0.39
+    /// bundles it), and this would take the pages of the application's connections.
+    fn shrink(&self, path: &Path) -> Result<(), Error> {
+        let failed = || Error::sqlite("open the database", path);
+        let shared = "SELECT sqlite_compileoption_used('ENABLE_MEMORY_MANAGEMENT')";
+        let shared: bool = self.connection.query_row(shared, [], |row| row.get(0)).map_err(failed())?;
+        if shared { Ok(()) } else { self.connection.execute_batch("PRAGMA shrink_memory").map_err(failed()) }
     }
 
     /// From now on it waits for no lock for longer than 100 ms: others are watched by the same thread.
@@ -63,16 +76,15 @@ impl Pin {
         }
     }
 
-    /// Ends the read transaction. Nothing was written, so nothing can fail that matters.
-    ///
-    /// The page that it has read stays in memory: `sqlite3_db_release_memory` takes what other connections of the process
-    /// have cached as well, where SQLite is built with `SQLITE_ENABLE_MEMORY_MANAGEMENT`, as rusqlite 0.39 bundles it.
+    /// Ends the read transaction, and gives back the page that it has read. Nothing was written, so nothing can fail that
+    /// matters.
     pub(super) fn release(&self) {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
             tracing::warn!(%error, "cannot end a read transaction");
         }
+        handle::drop_cache(&self.connection);
     }
 
     /// The wal-index at this moment, read again while it is being written.
@@ -133,16 +145,18 @@ mod tests {
         let schema = |connection: &Connection| handle::memory(connection, ffi::SQLITE_DBSTATUS_SCHEMA_USED);
         let all = schema(&open::connect(&path).unwrap());
         assert!(all > 10_000, "{all}");
-        let cached = || handle::memory(&application, ffi::SQLITE_DBSTATUS_CACHE_USED);
-        let before = cached();
+        let pages = |connection: &Connection| handle::memory(connection, ffi::SQLITE_DBSTATUS_CACHE_USED);
+        let before = pages(&application);
         let pin = Pin::open(&path, open::Options::default()).unwrap();
         for _ in 0..2 {
             pin.hold(&path).unwrap();
             pin.index().unwrap();
             pin.release();
             assert!(schema(&pin.connection) < 1000, "{} of {all}", schema(&pin.connection));
+            // SQLite counts a page of working space as well.
+            assert!(pages(&pin.connection) < 2 * 4096, "{}", pages(&pin.connection));
         }
         // Caches of other tests may take a few of them.
-        assert!(before > 100_000 && cached() > before / 2, "{before}, then {}", cached());
+        assert!(before > 100_000 && pages(&application) > before / 2, "{before}, then {}", pages(&application));
     }
 }

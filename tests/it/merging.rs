@@ -607,7 +607,8 @@ async fn an_idle_database_is_merged_once_and_then_costs_nothing() {
     replicator.sync().await.unwrap();
     for _ in 0..3 {
         app.execute("INSERT INTO t(x) VALUES (randomblob(2000))", []).unwrap();
-        replicator.sync().await.unwrap().unwrap();
+        // Or it went by itself.
+        replicator.sync().await.unwrap();
     }
     settled(&store, 1).await;
     tokio::time::sleep(Duration::from_millis(1200)).await;
