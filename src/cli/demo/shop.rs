@@ -71,7 +71,7 @@ impl Shop {
     pub(super) async fn pause_and_copy(&self) -> Result<Copy> {
         self.call(|counter| {
             counter.open = false;
-            copy(&counter.connection)
+            copy(&mut counter.connection)
         })
         .await
     }
@@ -170,8 +170,8 @@ impl Counter {
     }
 }
 
-/// What a connection sees, page by page.
-fn copy(connection: &Connection) -> rusqlite::Result<Copy> {
+/// What a connection sees, page by page. With rusqlite 0.41 nobody else may use it meanwhile.
+fn copy(connection: &mut Connection) -> rusqlite::Result<Copy> {
     let image = connection.serialize("main")?.to_vec();
     let (orders, cents) = count(connection)?;
     Ok(Copy { image, orders, cents })
