@@ -96,11 +96,10 @@ def flush(path: Path) -> None:
 def evict(path: Path) -> None:
     """Asks the kernel to forget what it has cached of a file. To drop every cache for certain takes root.
 
-    In a virtual machine free memory goes back to the host two seconds later (free page reporting), and whoever reads into
-    it then waits for the host to give it again, three times as long as for the disk. When this returns, all of it has gone
-    back: whoever reads next finds the same as everybody else.
+    In a virtual machine free memory may go back to the host after some seconds (free page reporting), and whoever reads
+    into it waits for the host to give it again, which takes longer than the disk. This returns when that has happened.
     """
-    flush(path)
+    os.sync()
     with open(path, "rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     time.sleep(5)

@@ -83,7 +83,7 @@ pub(super) fn drop_lookaside(connection: &Connection) -> Result<(), Code> {
 
 /// Frees the pages that this connection has cached, and those of no other, unless it is in a transaction.
 pub(super) fn drop_cache(connection: &Connection) {
-    // A SQLite that does not know it keeps them.
+    // It cannot fail on an open connection, and all that would be lost is some memory.
     let _ = control(connection, ffi::SQLITE_FCNTL_RESET_CACHE, ptr::null_mut());
 }
 

@@ -29,7 +29,6 @@ impl Pin {
         open::require_wal(&connection, path, options)?;
         let pin = Pin { connection };
         pin.forget_schema(path)?;
-        pin.shrink(path)?;
         pin.hold(path)?;
         let index = pin.index();
         pin.release();
@@ -42,18 +41,6 @@ impl Pin {
     fn forget_schema(&self, path: &Path) -> Result<(), Error> {
         let forgotten = self.connection.execute_batch("PRAGMA writable_schema = RESET");
         forgotten.map_err(Error::sqlite("open the database", path))
-    }
-
-    /// Gives the block of 20 pages back with which SQLite begins a cache (`SQLITE_DEFAULT_PCACHE_INITSZ`), before a smaller
-    /// one was asked for; with two pages there is no other.
-    ///
-    /// There is none where all caches of a process are one (`SQLITE_ENABLE_MEMORY_MANAGEMENT`, with which rusqlite 0.39
-    /// bundles it), and this would take the pages of the application's connections.
-    fn shrink(&self, path: &Path) -> Result<(), Error> {
-        let failed = || Error::sqlite("open the database", path);
-        let shared = "SELECT sqlite_compileoption_used('ENABLE_MEMORY_MANAGEMENT')";
-        let shared: bool = self.connection.query_row(shared, [], |row| row.get(0)).map_err(failed())?;
-        if shared { Ok(()) } else { self.connection.execute_batch("PRAGMA shrink_memory").map_err(failed()) }
     }
 
     /// From now on it waits for no lock for longer than 100 ms: others are watched by the same thread.
