@@ -97,7 +97,8 @@ def evict(path: Path) -> None:
     """Asks the kernel to forget what it has cached of a file. To drop every cache for certain takes root.
 
     In a virtual machine free memory may go back to the host after some seconds (free page reporting), and whoever reads
-    into it waits for the host to give it again, which takes longer than the disk. This returns when that has happened.
+    into it waits for the host to give it again, which takes longer than the disk. Five seconds are for that: not always
+    enough, but as long for one as for the other.
     """
     os.sync()
     with open(path, "rb") as file:
