@@ -130,8 +130,15 @@ class Bed:
 
     def ready(self) -> float:
         """Waits until every database has an upload to be restored from, and returns when that was."""
+        there: set[str] = set()
+        looked = 0
+
         def all_there() -> bool:
-            return len({request.path.split("/")[2] for request in self.stored()}) == len(self.replicas)
+            nonlocal looked
+            uploads = self.stored()
+            there.update(request.path.split("/")[2] for request in uploads[looked:])
+            looked = len(uploads)
+            return len(there) == len(self.replicas)
         self.wait(all_there, "first upload", READY)
         return time.monotonic()
 

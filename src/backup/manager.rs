@@ -26,7 +26,8 @@ pub struct BackupManager {
 
 impl BackupManager {
     /// Opens the database, goes on with its backup, or begins one. When this returns, the backup holds a state of the
-    /// database, and everything committed since then is being captured.
+    /// database, and everything committed since then is being captured. A call whose future is dropped can be made again at
+    /// once.
     ///
     /// # Errors
     ///

@@ -117,7 +117,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<Exit> {
     // Two threads are enough to wait for a store, and each costs memory.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        // For what blocks there are 512 by default; none of that work waits for another.
+        // For what blocks there are 512 by default; none of that work waits long for another.
         .max_blocking_threads(16)
         .enable_all()
         .build()

@@ -1,7 +1,9 @@
 //! Whose replica it is.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::collector::joined;
 use super::context::FIRST;
 use super::error::Error;
 use super::keys;
@@ -11,13 +13,14 @@ use crate::clock;
 use crate::ids::{DatabaseId, HashKey, ReplicaId};
 use crate::replica::{self, Replica, ReplicaIds};
 use crate::state::{Acknowledged, Claimed, Conditional, StateDir};
+use crate::task::blocking;
 use crate::units::Timestamp;
 
 /// The ids of the replica at this store, claimed if nobody has; refused if this database is replicated elsewhere, unless
 /// it may leave there.
 ///
 /// `true`: they were made here, after a listing that had no generation.
-async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<(ReplicaIds, bool), Error> {
+async fn ids(replica: &Replica, state: &Arc<StateDir>, options: &Options) -> Result<(ReplicaIds, bool), Error> {
     let mut known = Acknowledged::load(state)?;
     if let Some(left) = known.take_if(|known| {
         options.may_leave.as_ref() == Some(&known.destination) && known.destination != replica.location()
@@ -59,7 +62,7 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<(
                 hash_key: HashKey(clock::entropy()),
             };
             // Before it is so: whoever is cut short in between has claimed it all the same.
-            Claimed::save(state, fresh.replica)?;
+            note(state, fresh.replica).await?;
             let claimed = replica::claim_ids(replica, &fresh).await?;
             if let Some(known) = known.filter(|known| known.replica == claimed.replica) {
                 // It was not gone: what is known of it counts.
@@ -68,6 +71,12 @@ async fn ids(replica: &Replica, state: &StateDir, options: &Options) -> Result<(
             Ok((claimed, claimed == fresh && nobody))
         }
     }
+}
+
+/// Keeps that the replica with this id was begun here: on disk when this returns.
+pub(super) async fn note(state: &Arc<StateDir>, id: ReplicaId) -> Result<(), Error> {
+    let state = Arc::clone(state);
+    joined(blocking(move || Claimed::save(&state, id)).await)
 }
 
 /// Somebody has listed a moment ago, and there was nothing.
@@ -106,7 +115,7 @@ pub(super) struct Claim {
 /// Those of the store, a replica of another database, and a key that does not open it.
 pub(super) async fn claim(
     replica: &Replica,
-    state: &StateDir,
+    state: &Arc<StateDir>,
     options: &Options,
     hooks: &Hooks,
 ) -> Result<Claim, Error> {

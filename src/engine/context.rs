@@ -34,7 +34,8 @@ pub(super) struct Context {
     /// What the store has under the name of the replica.
     pub(super) ids: ReplicaIds,
     pub(super) status: watch::Sender<Status>,
-    /// The store keeps an object that is there when told to; otherwise it is looked for before each put.
+    /// The store keeps an object that is there when told to; otherwise it is looked for before each put, if anybody else
+    /// may have put it.
     pub(super) conditional: bool,
     /// When it was known that there is no generation, and the ids were put here by us.
     pub(super) made: Option<Moment>,

@@ -1,5 +1,7 @@
 //! How the replica is sealed: as it is configured, and never less than it was.
 
+use std::sync::Arc;
+
 use super::context::Context;
 use super::error::Error;
 use super::options::Options;
@@ -12,7 +14,7 @@ use crate::units::Timestamp;
 /// A database that was sealed is not replicated in the clear because a passphrase is missing from a configuration.
 pub(super) async fn open(
     replica: &Replica,
-    state: &StateDir,
+    state: &Arc<StateDir>,
     options: &Options,
     now: Timestamp,
 ) -> Result<Replica, Error> {
@@ -52,7 +54,7 @@ impl Context {
 mod sealed {
     use super::*;
     use crate::clock;
-    use crate::engine::claim::require_meant;
+    use crate::engine::claim::{self, require_meant};
     use crate::format::ReplicaIds;
     use crate::ids::{DatabaseId, HashKey, ReplicaId};
     use crate::replica::{self, Key};
@@ -62,7 +64,7 @@ mod sealed {
         replica: &Replica,
         key: &Key,
         noted: Noted,
-        state: &StateDir,
+        state: &Arc<StateDir>,
         options: &Options,
         now: Timestamp,
     ) -> Result<Replica, Error> {
@@ -100,7 +102,7 @@ mod sealed {
                 hash_key: HashKey(clock::entropy()),
             };
             // Before it is so: whoever is cut short in between has claimed it all the same.
-            Claimed::save(state, fresh.replica)?;
+            claim::note(state, fresh.replica).await?;
             unlocked = Replica::begin(store.clone(), key, &fresh, now).await.map_err(overtaken)?;
             if let (Some(known), Some(keys)) = (&here, unlocked.keys())
                 && known.replica == keys.ids().replica

@@ -51,6 +51,8 @@ pub(super) enum ParcelKind {
         after: Option<GenerationId>,
         /// The turn to collect, which is over once the store has it: until then what is sent takes memory.
         turn: Turn,
+        /// It was tried to put it.
+        is_tried: bool,
     },
 }
 
@@ -92,14 +94,18 @@ impl Parcel {
     ///
     /// After any error it may be called again, and may have succeeded all the same.
     pub(super) async fn put(&mut self, context: &Context) -> Result<bool, Error> {
-        let ParcelKind::Snapshot { after, turn, .. } = &mut self.kind else {
+        let ParcelKind::Snapshot { after, turn, is_tried, .. } = &mut self.kind else {
             put(context, self.name, self.digest, &mut self.body).await?;
             return Ok(true);
         };
         let generation = self.name.generation();
         // It may have waited long for the store: whoever has begun another one meanwhile goes on there.
         require_none_begun(context, *after, generation).await?;
-        put(context, self.name, self.digest, &mut self.body).await?;
+        // Of a generation that was begun here a moment ago nobody else has the name, which has 80 random bits.
+        match !std::mem::replace(is_tried, true) && after.is_none() && context.is_first() {
+            true => put_untaken(context, self.name, self.digest, &mut self.body).await?,
+            false => put(context, self.name, self.digest, &mut self.body).await?,
+        }
         turn.end();
         let shown = match hint::write(context, generation).await {
             // Who begins in the same moment has nothing else to see ours by.
@@ -129,6 +135,12 @@ pub(super) async fn put(context: &Context, name: Name, digest: Digest, body: &mu
     if unsure && context.replica.is_taken(&key).await? {
         return require_ours(context, name, digest).await;
     }
+    put_untaken(context, name, digest, body).await
+}
+
+/// The same, where a store that knows no condition need not be asked whether the name is taken.
+async fn put_untaken(context: &Context, name: Name, digest: Digest, body: &mut Body) -> Result<(), Error> {
+    let key = name.key();
     let put = match body {
         Body::Bytes(bytes) => context.told_if_late(context.replica.put_if_absent(&key, bytes.clone())).await?,
         Body::Upload(upload) => upload.finish_if_absent().await?,

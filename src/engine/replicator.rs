@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::actor::{Actor, one_line, pause};
 use super::claim::{Claim, claim};
+use super::collector::joined;
 use super::context::Context;
 use super::control;
 use super::error::Error;
@@ -29,6 +30,7 @@ use crate::ids::WriterId;
 use crate::replica::Replica;
 use crate::retention;
 use crate::state::{Acknowledged, StateDir};
+use crate::task::blocking;
 use crate::units::Timestamp;
 use crate::wal::HEADER_LEN;
 
@@ -68,7 +70,7 @@ impl Drop for Replicator {
 
 impl Replicator {
     /// Opens the database, settles what an earlier process left, and begins to capture. Nothing is uploaded yet but
-    /// the ids of a new replica, and what that process had under way.
+    /// the ids of a new replica, and what that process had under way. A call whose future is dropped can be made again at once.
     ///
     /// # Errors
     ///
@@ -82,7 +84,7 @@ impl Replicator {
         options.db_path = std::path::absolute(&options.db_path).unwrap_or_else(|_| resolved.clone());
         preflight(&options).await?;
         let state_dir = options.state_dir.clone().unwrap_or_else(|| default_state_dir(&resolved));
-        let state = StateDir::lock(&state_dir, hooks.clock.now()).map_err(PublicError::from)?;
+        let state = Arc::new(lock(&state_dir, &hooks).await?);
         let options = Arc::new(options);
         let mut pace = Pace::new(options.clone(), hooks.clone());
         let Claim { replica, ids, conditional, made } = loop {
@@ -103,8 +105,8 @@ impl Replicator {
             options,
             hooks,
             replica,
-            writer: writer(&state).map_err(PublicError::from)?,
-            state: Arc::new(state),
+            writer: writer(&state).await?,
+            state,
             hasher: PageHasher::new(&ids.hash_key),
             ids,
             status,
@@ -292,23 +294,33 @@ pub fn default_state_dir(db: &Path) -> PathBuf {
 /// A database that is refused leaves nothing behind, here or in the store.
 async fn preflight(options: &Options) -> Result<()> {
     let (path, options) = (options.db_path.clone(), options.db_options());
-    let done = crate::task::blocking(move || db::preflight(&path, options)).await;
+    let done = blocking(move || db::preflight(&path, options)).await;
     done.map_err(|error| PublicError::new(Kind::Internal, "engine.internal", error.to_string()))??;
     Ok(())
 }
 
+/// Locks the state directory, made if need be.
+async fn lock(state_dir: &Path, hooks: &Hooks) -> Result<StateDir> {
+    let (path, now) = (state_dir.to_owned(), hooks.clock.now());
+    Ok(joined(blocking(move || StateDir::lock(&path, now)).await)?)
+}
+
 /// The id of this state directory, made at its first use. It is the first thing that is durable there: without it, what
 /// else is there was left over from one that was deleted, and counts for nothing.
-fn writer(state: &StateDir) -> Result<WriterId, crate::state::Error> {
+async fn writer(state: &Arc<StateDir>) -> Result<WriterId> {
     const NAME: &str = "writer";
-    let kept = state.read(NAME)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
-    if let Some(writer) = kept {
-        return Ok(writer);
-    }
-    Acknowledged::forget(state)?;
-    let writer = WriterId(clock::random());
-    state.replace(NAME, &[writer.to_string().as_bytes(), b"\n"], true)?;
-    Ok(writer)
+    let state = Arc::clone(state);
+    let known_or_made = move || {
+        let kept = state.read(NAME)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        if let Some(writer) = kept {
+            return Ok::<_, crate::state::Error>(writer);
+        }
+        Acknowledged::forget(&state)?;
+        let writer = WriterId(clock::random());
+        state.replace(NAME, &[writer.to_string().as_bytes(), b"\n"], true)?;
+        Ok(writer)
+    };
+    Ok(joined(blocking(known_or_made).await)?)
 }
 
 /// The database with links resolved, once it is there; a file that an application is about to create is not opened

@@ -240,6 +240,7 @@ impl Rollover {
                 db_bytes,
                 after: self.after,
                 turn: self.turn,
+                is_tried: false,
             },
             began: self.began,
         })

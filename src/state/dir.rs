@@ -13,10 +13,12 @@ use super::{Error, file};
 use crate::planted;
 use crate::units::Timestamp;
 
-/// How long to wait until a lock is tried again, and how often: one that somebody has alone may be let go of just now, and
-/// [`StateDir::owner`] shares it for an instant, which is long where the machine has much else to do.
+/// How long to wait until a lock is tried again, and how often: one that somebody has alone may be let go of just now;
+/// what this process had begun to write, and nobody waits for any more, is written to its end; and [`StateDir::owner`] shares
+/// it for an instant, which is long where the machine has much else to do.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(5);
 const TRIES: u32 = 10;
+const TRIES_IF_OURS: u32 = 200;
 const TRIES_IF_SHARED: u32 = 1000;
 
 /// Bytes by which a file that is written over may be longer than what is in it.
@@ -31,6 +33,12 @@ pub struct Owner {
     pub host: String,
     /// Since when, RFC 3339.
     pub since: String,
+}
+
+impl Owner {
+    fn is_this_process(&self) -> bool {
+        self.pid == std::process::id() && self.host == host()
+    }
 }
 
 impl fmt::Display for Owner {
@@ -59,12 +67,20 @@ impl StateDir {
         make(path)?;
         let name = path.join("lock");
         let mut lock = file::open(&name, true).map_err(Error::io("open", &name))?;
-        let mut attempt = 0;
+        let (mut attempt, mut is_ours) = (0, false);
         let locked = loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Err(rustix::io::Errno::WOULDBLOCK)
-                    if attempt < if is_shared(&lock) { TRIES_IF_SHARED } else { TRIES } =>
-                {
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let tries = if is_shared(&lock) {
+                        TRIES_IF_SHARED
+                    } else {
+                        // Whoever lets go of it takes his name away first.
+                        is_ours |= read_owner(&mut lock).is_this_process();
+                        if is_ours { TRIES_IF_OURS } else { TRIES }
+                    };
+                    if attempt >= tries {
+                        break Err(rustix::io::Errno::WOULDBLOCK);
+                    }
                     attempt += 1;
                     std::thread::sleep(AGAIN);
                 }
@@ -235,7 +251,7 @@ fn is_shared(lock: &File) -> bool {
 
 fn read_owner(lock: &mut File) -> Owner {
     let mut text = String::new();
-    let _ = lock.take(4096).read_to_string(&mut text);
+    let _ = lock.rewind().and_then(|()| lock.take(4096).read_to_string(&mut text));
     serde_json::from_str(&text).unwrap_or(Owner { pid: 0, host: "unknown host".into(), since: "unknown".into() })
 }
 
@@ -273,5 +289,19 @@ mod tests {
         drop(first);
         assert_eq!(StateDir::owner(&path), None);
         StateDir::lock(&path, Timestamp(2)).unwrap();
+    }
+
+    /// A start that was dropped while it wrote, and is tried again at once.
+    #[test]
+    fn what_this_process_still_writes_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let first = StateDir::lock(&path, Timestamp(0)).unwrap();
+        let writing = std::thread::spawn(move || {
+            std::thread::sleep(AGAIN * TRIES * 3);
+            drop(first);
+        });
+        StateDir::lock(&path, Timestamp(1)).unwrap();
+        writing.join().unwrap();
     }
 }

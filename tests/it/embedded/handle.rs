@@ -1,6 +1,7 @@
 //! The handle: what it acknowledges, how callers share uploads, how it ends.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -79,6 +80,39 @@ async fn a_handle_uploads_by_itself_and_is_asked_from_many_places_on_one_thread(
     let key = BackupConfig { encryption_key: Some("a passphrase".into()), ..config };
     let open = BackupManager::restore_with_config(&key, dir.path().join("sealed.db")).await.unwrap_err();
     assert_eq!((open.code(), open.kind()), ("object.not_encrypted", Kind::Damaged));
+}
+
+/// By a time limit of the application, or a `select!`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_may_be_dropped_at_any_point_and_tried_again_at_once() {
+    for pauses in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let app = application(&dir.path().join("app.db"));
+        insert(&app, "a");
+        let mut start = Box::pin(BackupManager::new(config(dir.path())));
+        let mut left = pauses;
+        let started = std::future::poll_fn(|context| match start.as_mut().poll(context) {
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => {
+                left -= 1;
+                Poll::Pending
+            }
+            Poll::Ready(started) => Poll::Ready(Some(started)),
+        })
+        .await;
+        drop(start);
+        let is_over = started.is_some();
+        drop(started);
+        let again = BackupManager::new(config(dir.path())).await;
+        let mut again = again.unwrap_or_else(|error| panic!("dropped in pause {pauses}: {error}"));
+        again.shutdown().await.unwrap();
+        let restored = dir.path().join("restored.db");
+        BackupManager::restore_with_config(&config(dir.path()), &restored).await.unwrap();
+        assert_eq!(names(&restored), ["a"], "dropped in pause {pauses}");
+        if is_over {
+            return;
+        }
+    }
 }
 
 /// Ten writers who wait for each of their commits: in series it would be an upload a commit.
