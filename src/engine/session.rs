@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,6 +27,7 @@ use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
 use crate::planted;
 use crate::replica::{self, Name};
 use crate::state::{Acknowledged, Intent, PageHashes, Restored};
+use crate::task::blocking;
 use crate::units::{PageNo, SegmentIndex, Timestamp};
 
 /// After how many segments the manifest is written again.
@@ -156,7 +158,7 @@ impl Session {
         let joint = self.joint(context)?;
         let (hasher, sealing) = (context.hasher.clone(), context.replica.sealing(joint.name()).await?);
         let table = self.table.take().expect("a session with a replica has its table");
-        let done = crate::task::blocking(move || {
+        let done = blocking(move || {
             let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher, sealing);
             Ok::<_, Error>((sealed, joint, table))
         });
@@ -307,21 +309,28 @@ impl Session {
         let duration = parcel.elapsed();
         let Parcel { name, change, next, kind, part, .. } = parcel;
         let (generation, objects) = (next.generation, next.objects());
+        let (state, noted, is_segment) =
+            (Arc::clone(&context.state), next.clone(), matches!(kind, ParcelKind::Segment { .. }));
+        let note = move |table: PageHashes| {
+            assert_eq!(table.checksum().to_string(), noted.checksum, "the table stands for what was sealed");
+            let saved = if is_segment { noted.save(&state) } else { noted.save_durably(&state) };
+            saved?;
+            Intent::clear(&state)?;
+            Ok::<_, crate::state::Error>(table)
+        };
         let table = match change {
-            Change::Table(table) => table.install(&context.state, generation, objects)?,
+            Change::Table(table) => {
+                let state = Arc::clone(&context.state);
+                joined(blocking(move || note(table.install(&state, generation, objects)?)).await)?
+            }
+            // A few bytes that are not synced.
             Change::Pages(changes) => {
                 let mut table = self.table.take().expect("a session with a replica has its table");
                 table.apply(&context.state, generation, objects, &changes, next.pages)?;
-                table
+                note(table)?
             }
         };
         let checksum = table.checksum();
-        assert_eq!(checksum.to_string(), next.checksum, "the table stands for what was sealed");
-        match kind {
-            ParcelKind::Segment { .. } => next.save(&context.state)?,
-            ParcelKind::Snapshot { .. } => next.save_durably(&context.state)?,
-        }
-        Intent::clear(&context.state)?;
         let before = self.replica.replace(next.clone());
         self.table = Some(table);
         let stored_bytes = match (&kind, &before) {
