@@ -26,8 +26,10 @@ pub struct BackupManager {
 
 impl BackupManager {
     /// Opens the database, goes on with its backup, or begins one. When this returns, the backup holds a state of the
-    /// database, and everything committed since then is being captured. A call whose future is dropped can be made again at
-    /// once.
+    /// database, and everything committed since then is being captured.
+    ///
+    /// If its future is dropped, what is under way comes to its end first, a request to the store as well: a call that is
+    /// made again within this process waits a second for that, and may find the database locked then.
     ///
     /// # Errors
     ///

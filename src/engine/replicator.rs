@@ -70,7 +70,10 @@ impl Drop for Replicator {
 
 impl Replicator {
     /// Opens the database, settles what an earlier process left, and begins to capture. Nothing is uploaded yet but
-    /// the ids of a new replica, and what that process had under way. A call whose future is dropped can be made again at once.
+    /// the ids of a new replica, and what that process had under way.
+    ///
+    /// If its future is dropped, what it writes to the state directory is written to its end. A call that is made again at
+    /// once, in this process, waits a second for that.
     ///
     /// # Errors
     ///
