@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// The same once nothing has happened for a while, and a write to the files wakes somebody who has it looked.
 const IDLE_TICK: Duration = Duration::from_secs(2);
-const IDLE_AFTER: Duration = Duration::from_secs(30);
+const IDLE_AFTER: Duration = Duration::from_secs(3);
 
 /// How soon the next tick comes, and for how long, once the WAL has grown by more than its threshold in one.
 const HURRIED_TICK: Duration = Duration::from_millis(20);

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::error::Error;
+use super::merging::Part;
+use super::page_set::PageSet;
+use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Span};
 use crate::compress::Compression;
 use crate::format::{Flags, Header, Kind, PageFileWriter, PageHasher, Summary, Unobserved, WalMark};
@@ -103,6 +107,23 @@ pub(super) struct SealedSegment {
     pub(super) digest: Digest,
     pub(super) summary: Summary,
     pub(super) changes: Vec<(PageNo, PageHash)>,
+}
+
+impl SealedSegment {
+    /// Ready to be put.
+    pub(super) fn into_parcel(self, joint: &Joint, span: Span, began: Instant) -> Parcel {
+        let SealedSegment { bytes, digest, summary, changes } = self;
+        Parcel {
+            name: joint.name(),
+            digest,
+            next: joint.before.followed_by(&summary, digest, changes.len() as u64, bytes.len() as u64),
+            body: Body::Bytes(bytes),
+            part: Some(Part::of(joint, &summary, span, PageSet::of(changes.iter().map(|change| change.0)))),
+            change: Change::Pages(changes),
+            kind: ParcelKind::Segment { span, unobserved: unobserved(&summary) },
+            began,
+        }
+    }
 }
 
 /// Images that are compressed together, in bytes: on all cores.

@@ -15,7 +15,6 @@ use super::event::{Event, Synced};
 use super::hint::show;
 use super::merging::{Merging, Part};
 use super::observer::{Batch, Watched};
-use super::page_set::PageSet;
 use super::parcel::{Body, Change, Parcel, ParcelKind};
 use super::pending::{Boundary, Pages, Span, Tracker};
 use super::resume::manifest;
@@ -26,7 +25,7 @@ use crate::db;
 use crate::format::{Manifest, ManifestSegment, Reason, Unobserved};
 use crate::planted;
 use crate::replica::{self, Name};
-use crate::state::{Acknowledged, Intent, PageHashes, Restored};
+use crate::state::{Acknowledged, Intent, PageHashes, Restored, StateDir};
 use crate::task::blocking;
 use crate::units::{PageNo, SegmentIndex, Timestamp};
 
@@ -73,7 +72,19 @@ pub(super) struct Session {
 pub(super) struct Outbound {
     pub(super) parcel: Parcel,
     /// Its intent is on disk.
-    intended: bool,
+    is_intended: bool,
+}
+
+impl Outbound {
+    /// With its intent on disk, unless that fails: it is tried once more before the object is put.
+    fn intended(parcel: Parcel, state: &StateDir) -> Outbound {
+        let (intent, payload) = parcel.intent();
+        let saved = intent.save(state, &payload);
+        if let Err(error) = &saved {
+            tracing::debug!(%error, "cannot keep the intent; it is tried again");
+        }
+        Outbound { parcel, is_intended: saved.is_ok() }
+    }
 }
 
 impl Session {
@@ -142,7 +153,7 @@ impl Session {
         let sealed = self.try_seal(context, images, span, boundary).await;
         // The images are gone, and the next segment must not be made without them: the WAL may still have them.
         self.broken |= sealed.is_err();
-        self.send(sealed?);
+        self.outbox = Some(sealed?);
         self.outage = false;
         Ok(())
     }
@@ -153,38 +164,21 @@ impl Session {
         images: BTreeMap<PageNo, Box<[u8]>>,
         span: Span,
         boundary: Boundary,
-    ) -> Result<Parcel, Error> {
+    ) -> Result<Outbound, Error> {
         let began = Instant::now();
         let joint = self.joint(context)?;
         let (hasher, sealing) = (context.hasher.clone(), context.replica.sealing(joint.name()).await?);
+        let state = Arc::clone(&context.state);
         let table = self.table.take().expect("a session with a replica has its table");
         let done = blocking(move || {
             let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher, sealing);
-            Ok::<_, Error>((sealed, joint, table))
+            // On the same thread: a small segment costs little more than the changes from one to the other.
+            let outbound = sealed.map(|sealed| Outbound::intended(sealed.into_parcel(&joint, span, began), &state));
+            Ok::<_, Error>((outbound, table))
         });
-        let (sealed, joint, table) = joined(done.await)?;
+        let (outbound, table) = joined(done.await)?;
         self.table = Some(table);
-        let sealed = sealed?;
-        Ok(Parcel {
-            name: joint.name(),
-            digest: sealed.digest,
-            next: joint.before.followed_by(
-                &sealed.summary,
-                sealed.digest,
-                sealed.changes.len() as u64,
-                sealed.bytes.len() as u64,
-            ),
-            body: Body::Bytes(sealed.bytes),
-            part: Some(Part::of(
-                &joint,
-                &sealed.summary,
-                span,
-                PageSet::of(sealed.changes.iter().map(|change| change.0)),
-            )),
-            change: Change::Pages(sealed.changes),
-            kind: ParcelKind::Segment { span, unobserved: segment::unobserved(&sealed.summary) },
-            began,
-        })
+        outbound
     }
 
     /// Streams a segment too large for memory into the store, up to the step that makes it visible.
@@ -262,10 +256,10 @@ impl Session {
     /// Puts what is in the outbox, and takes note of it.
     pub(super) async fn deliver(&mut self, context: &Context) -> Result<Option<Synced>, Error> {
         let Some(outbound) = &mut self.outbox else { return Ok(None) };
-        if !outbound.intended {
+        if !outbound.is_intended {
             let (intent, payload) = outbound.parcel.intent();
             context.intend(intent, payload).await?;
-            outbound.intended = true;
+            outbound.is_intended = true;
         }
         if let Name::Segment(generation, index) = outbound.parcel.name {
             let seen = self.lookout.before_segment(context, generation, index, self.latest_is_due).await?;
@@ -300,7 +294,7 @@ impl Session {
 
     /// Puts an object into the outbox.
     pub(super) fn send(&mut self, parcel: Parcel) {
-        self.outbox = Some(Outbound { parcel, intended: false });
+        self.outbox = Some(Outbound { parcel, is_intended: false });
     }
 
     /// The store has it: hashes first, then the position, then the intent goes. A process that ends in between finds

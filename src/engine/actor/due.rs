@@ -49,7 +49,12 @@ pub(super) async fn due(
                     return;
                 }
             }
-            () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => return,
+            () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => {
+                // Until the merge is done nobody hears of writes: the ticks see them again.
+                listening.set(false);
+                session.observer.nudge();
+                return;
+            }
             () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
                 session.observer.nudge();
                 look_at = pauses.next().map(|&pause| Instant::now() + pause);

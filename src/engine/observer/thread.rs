@@ -225,3 +225,40 @@ mod here {
         watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{IDLE_AFTER, IDLE_TICK};
+    use super::*;
+
+    #[test]
+    fn ticks_are_few_only_while_somebody_hears_of_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.db");
+        let app = rusqlite::Connection::open(&path).unwrap();
+        app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)").unwrap();
+        let hooks = Hooks::default();
+        let (status, _) = watch::channel(Status::new(hooks.clock.now(), String::new()));
+        let mut watched =
+            Watch::begin(&Options::new(&path), hooks, status, watch::channel(Pulse::default()).0, None).unwrap();
+        let listening = Listening(Arc::clone(&watched.observer.is_told));
+        // When the tick was before, when the next one is due, and when that was known.
+        let mut tick = || {
+            let before = Instant::now();
+            watched.tick();
+            watched.observer.changed = Instant::now() - IDLE_AFTER;
+            (before, watched.due(), Instant::now())
+        };
+        let (_, due, now) = tick();
+        assert!(due <= now + TICK, "it was opened just now");
+        let (_, due, now) = tick();
+        assert!(due <= now + TICK, "nobody hears of writes");
+        listening.set(true);
+        let (before, due, _) = tick();
+        assert!(due >= before + IDLE_TICK);
+        drop(listening);
+        // A nudge is enough: the next tick is not two seconds away any more.
+        watched.serve(Observer::look);
+        assert!(watched.due() <= Instant::now() + TICK);
+    }
+}
