@@ -27,7 +27,7 @@ mod thread;
 /// How often the pin is moved at least, if anything happened.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The same once nothing has happened for a while, and a write to the files wakes somebody who has it looked.
+/// The same once nothing has happened for a while, and somebody hears of writes to the files.
 const IDLE_TICK: Duration = Duration::from_secs(2);
 const IDLE_AFTER: Duration = Duration::from_secs(3);
 
@@ -88,9 +88,9 @@ pub(super) struct Observer {
     ticked: u64,
     /// When the WAL grew by more than its threshold in one tick.
     hurried: Option<Instant>,
-    /// When something about the WAL had last changed.
+    /// When something about the WAL had last changed, or somebody heard of a write.
     changed: Instant,
-    /// Somebody is told when the files are written to, and has it look then: see [`thread::Listening`].
+    /// Somebody hears of writes to the files, and has it look then: see [`thread::Listening`].
     is_told: Arc<AtomicBool>,
     captured_at: Timestamp,
     lost: bool,
@@ -199,6 +199,17 @@ impl Observer {
             }
             (pages, span) => Ok(Some(Batch::Images { pages, span, boundary })),
         }
+    }
+
+    /// Looks at the WAL a moment after somebody heard of a write to the files; of those moments, the last one.
+    fn look_after_write(&mut self, is_last: bool) {
+        // When it counts, nothing tells: a commit may have to wait for its sync.
+        self.changed = Instant::now();
+        if is_last {
+            // It may be none of SQLite's.
+            self.live.ask_identity();
+        }
+        self.look();
     }
 
     /// Looks at the WAL, as it is to be done every so often.

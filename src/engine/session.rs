@@ -76,12 +76,12 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    /// With its intent on disk, unless that fails: it is tried once more before the object is put.
+    /// With its intent on disk, unless that fails: it is tried again before the object is put.
     fn intended(parcel: Parcel, state: &StateDir) -> Outbound {
         let (intent, payload) = parcel.intent();
         let saved = intent.save(state, &payload);
         if let Err(error) = &saved {
-            tracing::debug!(%error, "cannot keep the intent; it is tried again");
+            tracing::warn!(%error, "cannot keep what is about to be put; it is tried again");
         }
         Outbound { parcel, is_intended: saved.is_ok() }
     }
@@ -172,6 +172,7 @@ impl Session {
         let table = self.table.take().expect("a session with a replica has its table");
         let done = blocking(move || {
             let sealed = segment::seal(&images, span, boundary, &joint, &table, &hasher, sealing);
+            drop(images);
             // On the same thread: a small segment costs little more than the changes from one to the other.
             let outbound = sealed.map(|sealed| Outbound::intended(sealed.into_parcel(&joint, span, began), &state));
             Ok::<_, Error>((outbound, table))

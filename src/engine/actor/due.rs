@@ -49,15 +49,10 @@ pub(super) async fn due(
                     return;
                 }
             }
-            () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => {
-                // Until the merge is done nobody hears of writes: the ticks see them again.
-                listening.set(false);
-                session.observer.nudge();
-                return;
-            }
+            () = sleep_until(merge.unwrap_or_else(Instant::now)), if merge.is_some() => return,
             () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
-                session.observer.nudge();
                 look_at = pauses.next().map(|&pause| Instant::now() + pause);
+                session.observer.written(look_at.is_none());
             }
             // Those that come while it is looked are seen by the looks to come, or by the one when it is armed again.
             () = wake.written(), if look_at.is_none() => {

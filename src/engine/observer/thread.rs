@@ -27,19 +27,22 @@ pub(in crate::engine) struct Watched {
     pub(in crate::engine) pages: u32,
 }
 
-/// Somebody who nudges when the files are written to, as long as he says so and this is there.
+/// Somebody who hears of writes to the files, as long as he says so and this is there.
 #[derive(Debug)]
-pub(in crate::engine) struct Listening(Arc<AtomicBool>);
+pub(in crate::engine) struct Listening<'w>(&'w Watched);
 
-impl Listening {
+impl Listening<'_> {
     pub(in crate::engine) fn set(&self, listens: bool) {
-        self.0.store(listens, Ordering::Relaxed);
+        self.0.is_told.store(listens, Ordering::Relaxed);
     }
 }
 
-impl Drop for Listening {
+impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        self.set(false);
+        // From now on the ticks are to see what is written, and the next one may be far.
+        if self.0.is_told.swap(false, Ordering::Relaxed) {
+            self.0.nudge();
+        }
     }
 }
 
@@ -104,16 +107,25 @@ impl Watched {
 
     /// Has it look at the WAL now, without waiting for that.
     pub(in crate::engine) fn nudge(&self) {
+        self.have(Observer::look);
+    }
+
+    /// The same a moment after the files were written to; of those moments, the last one.
+    pub(in crate::engine) fn written(&self, is_last: bool) {
+        self.have(move |observer| observer.look_after_write(is_last));
+    }
+
+    fn have(&self, job: impl FnOnce(&mut Observer) + Send + 'static) {
         match &self.asked {
-            Asked::Thread(seat) => seat.ask(Box::new(Observer::look)),
+            Asked::Thread(seat) => seat.ask(Box::new(job)),
             #[cfg(feature = "testing")]
-            Asked::Here(here) => here.watch().serve(Observer::look),
+            Asked::Here(here) => here.watch().serve(job),
         }
     }
 
-    /// To say whether it is nudged when the files are written to, so that it need not look by itself as often.
-    pub(in crate::engine) fn listening(&self) -> Listening {
-        Listening(Arc::clone(&self.is_told))
+    /// To say whether writes to the files are heard of, so that it need not look by itself as often.
+    pub(in crate::engine) fn listening(&self) -> Listening<'_> {
+        Listening(self)
     }
 
     /// What it tells without being asked.
@@ -228,37 +240,82 @@ mod here {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use super::super::{IDLE_AFTER, IDLE_TICK};
     use super::*;
 
-    #[test]
-    fn ticks_are_few_only_while_somebody_hears_of_writes() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("app.db");
+    /// A database that an application has open, and its watch.
+    fn watch_one(dir: &Path) -> (rusqlite::Connection, PathBuf, Watch) {
+        let path = dir.join("app.db");
         let app = rusqlite::Connection::open(&path).unwrap();
         app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)").unwrap();
         let hooks = Hooks::default();
         let (status, _) = watch::channel(Status::new(hooks.clock.now(), String::new()));
-        let mut watched =
-            Watch::begin(&Options::new(&path), hooks, status, watch::channel(Pulse::default()).0, None).unwrap();
-        let listening = Listening(Arc::clone(&watched.observer.is_told));
+        let (pulses, _) = watch::channel(Pulse::default());
+        let watch = Watch::begin(&Options::new(&path), hooks, status, pulses, None).unwrap();
+        (app, path, watch)
+    }
+
+    #[test]
+    fn ticks_are_few_only_while_somebody_hears_of_writes_and_there_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_app, _, mut watch) = watch_one(dir.path());
         // When the tick was before, when the next one is due, and when that was known.
-        let mut tick = || {
+        let tick = |watch: &mut Watch| {
+            watch.observer.changed = Instant::now() - IDLE_AFTER;
             let before = Instant::now();
-            watched.tick();
-            watched.observer.changed = Instant::now() - IDLE_AFTER;
-            (before, watched.due(), Instant::now())
+            watch.tick();
+            (before, watch.due(), Instant::now())
         };
-        let (_, due, now) = tick();
-        assert!(due <= now + TICK, "it was opened just now");
-        let (_, due, now) = tick();
+        let (_, due, now) = tick(&mut watch);
+        assert!(due <= now + TICK, "the first one moves the pin");
+        let (_, due, now) = tick(&mut watch);
         assert!(due <= now + TICK, "nobody hears of writes");
-        listening.set(true);
-        let (before, due, _) = tick();
+        watch.observer.is_told.store(true, Ordering::Relaxed);
+        let (before, due, _) = tick(&mut watch);
         assert!(due >= before + IDLE_TICK);
+        watch.serve(|observer| observer.look_after_write(false));
+        assert!(watch.due() <= Instant::now() + TICK, "what was written may be committed any time");
+        let (before, due, _) = tick(&mut watch);
+        assert!(due >= before + IDLE_TICK);
+        watch.observer.is_told.store(false, Ordering::Relaxed);
+        watch.serve(Observer::look);
+        assert!(watch.due() <= Instant::now() + TICK, "nobody hears of writes any more");
+    }
+
+    #[cfg(feature = "testing")]
+    #[tokio::test(start_paused = true)]
+    async fn when_nobody_hears_of_writes_any_more_the_next_tick_is_near() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_app, _, watch) = watch_one(dir.path());
+        let (pulse, is_told) = (watch.pulses.subscribe(), Arc::clone(&watch.observer.is_told));
+        let (page_size, pages) = (watch.observer.live.page_size(), watch.observer.live.pages());
+        let watched = Watched { asked: Asked::Here(here::Here::new(watch)), pulse, is_told, page_size, pages };
+        let is_near = || {
+            let Asked::Here(here) = &watched.asked else { unreachable!("it was put there above") };
+            here.watch().due() <= Instant::now() + TICK
+        };
+        let listening = watched.listening();
+        listening.set(true);
+        tokio::time::sleep(IDLE_AFTER).await;
+        while is_near() {
+            tokio::time::sleep(TICK).await;
+        }
         drop(listening);
-        // A nudge is enough: the next tick is not two seconds away any more.
-        watched.serve(Observer::look);
-        assert!(watched.due() <= Instant::now() + TICK);
+        assert!(is_near());
+    }
+
+    #[test]
+    fn after_a_write_it_is_asked_whether_the_file_is_still_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_app, path, mut watch) = watch_one(dir.path());
+        watch.tick();
+        watch.observer.live.ask_identity();
+        watch.serve(Observer::look);
+        std::fs::copy(&path, dir.path().join("other.db")).unwrap();
+        std::fs::rename(dir.path().join("other.db"), &path).unwrap();
+        watch.serve(|observer| observer.look_after_write(true));
+        assert!(watch.observer.lost);
     }
 }
