@@ -81,6 +81,11 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(self.put_if_absent(key, bytes).await? == Put::Exists)
     }
 
+    /// What [`Store::keeps_what_is_there`] will say, if that was found out before and costs no request any more.
+    fn is_known_to_keep(&self) -> Option<bool> {
+        None
+    }
+
     /// The whole object, of at most `limit` bytes ([`ErrorKind::TooLarge`] otherwise).
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error>;
 

@@ -169,6 +169,10 @@ impl Store for Retrying {
         self.store.keeps_what_is_there(key, bytes).await
     }
 
+    fn is_known_to_keep(&self) -> Option<bool> {
+        self.store.is_known_to_keep()
+    }
+
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
         self.run(|| self.store.get(key, limit)).await
     }

@@ -533,8 +533,10 @@ async fn whether_a_bucket_knows_conditions_is_tried_once_for_all_who_share_conne
     let options = options(&server);
     let [one, two] = [S3Store::open("bucket", "one", &options).await, S3Store::open("bucket", "two", &options).await];
     let (one, two, bytes) = (one.unwrap(), two.unwrap(), || Bytes::from_static(b"ids"));
+    assert_eq!(two.is_known_to_keep(), None);
     assert!(!one.keeps_what_is_there("replica", bytes()).await.unwrap());
     let asked = server.requests().len();
+    assert_eq!(two.is_known_to_keep(), Some(false));
     assert!(!two.keeps_what_is_there("replica", bytes()).await.unwrap());
     assert_eq!(server.requests().len(), asked, "it is known");
     assert_eq!(two.put_if_absent("a", bytes()).await.unwrap(), Put::Created);
@@ -542,6 +544,7 @@ async fn whether_a_bucket_knows_conditions_is_tried_once_for_all_who_share_conne
     let methods: Vec<_> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!((methods[..2].to_vec(), methods.last()), (vec!["PUT", "HEAD"], Some(&"PUT")), "{lines:?}");
     let elsewhere = S3Store::open("other", "two", &options).await.unwrap();
+    assert_eq!(elsewhere.is_known_to_keep(), None);
     elsewhere.keeps_what_is_there("replica", bytes()).await.unwrap();
     assert!(server.requests().len() > asked + lines.len(), "of another bucket nothing is known");
 }

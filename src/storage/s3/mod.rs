@@ -41,7 +41,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_s3::Client;
 use bytes::Bytes;
@@ -143,6 +143,11 @@ impl Inner {
         key::check(operation, &self.location(), key)
     }
 
+    /// Of each bucket, whether it keeps what is there, once that was tried.
+    fn keeps(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.keeps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until one more request may be sent.
     async fn turn(&self) -> SemaphorePermit<'_> {
         self.requests.acquire().await.expect("the semaphore is never closed")
@@ -169,14 +174,17 @@ impl Store for S3Store {
 
     /// Tried once for all stores of a bucket that share their connections.
     async fn keeps_what_is_there(&self, key: &str, bytes: Bytes) -> Result<bool, Error> {
-        let keeps = || self.inner.keeps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&known) = keeps().get(&self.inner.bucket) {
+        if let Some(known) = self.is_known_to_keep() {
             return Ok(known);
         }
         // One that has never heard of conditions was asked before each put whether the object is there.
         let found = self.put_if_absent(key, bytes).await? == Put::Exists && self.is_conditional();
-        keeps().insert(self.inner.bucket.clone(), found);
+        self.inner.keeps().insert(self.inner.bucket.clone(), found);
         Ok(found)
+    }
+
+    fn is_known_to_keep(&self) -> Option<bool> {
+        self.inner.keeps().get(&self.inner.bucket).copied()
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
