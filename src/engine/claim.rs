@@ -121,14 +121,16 @@ pub(super) async fn claim(
 ) -> Result<Claim, Error> {
     let (now, before) = (hooks.clock.now(), Moment::now(hooks));
     let replica = keys::open(replica, state, options, now).await?;
-    let is_known = replica.is_known_to_keep().is_some();
     let (ids, made) = ids(&replica, state, options).await?;
     let made = made.then_some(before);
+    // What `ids` asked last was what they are, in every case.
+    let were_read_just_now = replica.is_known_to_keep().is_some();
     if is_conditional(&replica, state, &ids, now).await? {
         return Ok(Claim { replica, ids, conditional: true, made });
     }
-    // Of several who begin in the same moment, the last one's stay. Where nothing had to be tried, they were read just now.
-    let read = if is_known { Ok(Some(ids)) } else { replica::read_ids(&replica).await };
+    // Of several who begin in the same moment, the last one's stay: as far as that is seen here. Whoever comes later is seen
+    // by the hint and the listing.
+    let read = if were_read_just_now { Ok(Some(ids)) } else { replica::read_ids(&replica).await };
     let stayed = match read {
         // Sealed with another root key.
         Err(replica::Error::Seal { .. }) => {

@@ -10,10 +10,10 @@ use super::collector::joined;
 use super::error::Error;
 use super::event::{Event, Report};
 use super::options::{Hooks, OnConflict, Options};
-use super::rival::Moment;
+use super::rival::{Moment, require_newest};
 use super::status::{Degraded, Status};
 use crate::format::{PageHasher, ReplicaIds};
-use crate::ids::WriterId;
+use crate::ids::{GenerationId, WriterId};
 use crate::replica::{self, Replica};
 use crate::state::{Acknowledged, Intent, StateDir};
 use crate::task::blocking;
@@ -76,11 +76,11 @@ impl Context {
     }
 
     /// The ids are ours: with others, or without any, nothing of a generation of ours could be read. What somebody has
-    /// deleted is put back.
+    /// deleted is put back. `ours`: the generation that was seen just now to be the newest, if one was.
     ///
     /// On a store that replaces what is there, whoever began in the same moment may have put its own ids over ours; and ours
     /// is the newest generation, so that the other one is told.
-    pub(super) async fn keep_ids(&self) -> Result<(), Error> {
+    pub(super) async fn keep_ids(&self, ours: Option<GenerationId>) -> Result<(), Error> {
         if self.conditional {
             // Of a sealed one that is seen to with its keys.
             return if self.replica.is_sealed() { Ok(()) } else { self.claim_ids().await };
@@ -92,8 +92,21 @@ impl Context {
             read => drop(read?),
         }
         tracing::warn!("another writer had put its ids in the place of ours");
-        replica::write_ids(&self.replica, &self.ids).await?;
+        self.put_ids_over(ours).await?;
         Ok(self.replica.keep_keys().await?)
+    }
+
+    /// Puts the ids over those of somebody who has begun an older generation. That may take long: if a younger one has come
+    /// meanwhile, which is read with what was there before, that is put back.
+    async fn put_ids_over(&self, ours: Option<GenerationId>) -> Result<(), Error> {
+        let theirs = replica::replace_ids(&self.replica, &self.ids).await?;
+        let Some(ours) = ours else { return Ok(()) };
+        let newest = require_newest(self, ours).await;
+        if let (Err(Error::Overtaken { .. }), Some(theirs)) = (&newest, theirs) {
+            tracing::warn!("a younger generation has come meanwhile: its ids are put back");
+            self.replica.put(replica::REPLICA, theirs).await?;
+        }
+        newest
     }
 
     /// Puts the ids where there are none.

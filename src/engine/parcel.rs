@@ -118,7 +118,7 @@ impl Parcel {
         };
         // Of two that are put in the same moment the younger one counts: one of the writers sees both.
         require_newest(context, generation).await?;
-        context.keep_ids().await?;
+        context.keep_ids(Some(generation)).await?;
         Ok(shown)
     }
 

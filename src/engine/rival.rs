@@ -116,7 +116,7 @@ impl Lookout {
         if is_long_ago || is_fresh_no_more || (is_fresh && hint_is_due) {
             require_newest(context, generation).await?;
             if !is_fresh || !context.conditional {
-                context.keep_ids().await?;
+                context.keep_ids(Some(generation)).await?;
             }
             let now = Moment::now(hooks);
             (self.listed, self.looked) = (Some(now), now);
@@ -129,7 +129,7 @@ impl Lookout {
         } else if is_fresh || self.looked.is_over(check, hooks) {
             seen = look_at_the_hint(context, generation).await?;
             if seen != Seen::Nothing || !context.conditional {
-                context.keep_ids().await?;
+                context.keep_ids(Some(generation)).await?;
             }
             self.looked = Moment::now(hooks);
         }

@@ -69,8 +69,8 @@ impl Rollover {
             adopt::close_the_newest(context).await?;
         }
         // Before the snapshot is there: with another's ids nobody could read it, and it would be the newest.
-        if session.replica.is_some() {
-            context.keep_ids().await?;
+        if let Some(replica) = &session.replica {
+            context.keep_ids(session.goes_on().then_some(replica.generation)).await?;
         }
         let nobody = reason == Reason::First && session.replica.is_none() && context.is_first();
         let listed = if nobody { Vec::new() } else { replica::generations(&*context.replica).await? };

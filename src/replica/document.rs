@@ -56,9 +56,17 @@ impl Document {
     ///
     /// Those of the store, [`Error::Sealed`].
     pub async fn read(self, replica: &Replica) -> Result<Option<Bytes>, Error> {
+        match self.stored(replica).await? {
+            Some(bytes) => replica.open_document(self, bytes).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The object, as it is stored; `None` if there is none.
+    pub(super) async fn stored(self, replica: &Replica) -> Result<Option<Bytes>, Error> {
         let limit = if matches!(self, Document::Manifest(_)) { MANIFEST_LIMIT } else { LIMIT };
         match replica.get(&self.key(), limit).await {
-            Ok(bytes) => replica.open_document(self, bytes).await.map(Some),
+            Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -1,5 +1,7 @@
 //! The ids of a replica, claimed by its first writer.
 
+use bytes::Bytes;
+
 use super::{Document, Error, REPLICA, Replica};
 use crate::format::ReplicaIds;
 use crate::storage::{Put, Retry};
@@ -37,9 +39,11 @@ pub async fn keeps_what_is_there(replica: &Replica, ids: &ReplicaIds) -> Result<
     }
 }
 
-/// Writes the ids over those that are there. When this returns, they are durable.
-pub(crate) async fn write_ids(replica: &Replica, ids: &ReplicaIds) -> Result<(), Error> {
-    Document::Replica.put(replica, ids.encode()).await
+/// Writes the ids over those that are there, and says what was there, as it is stored. When this returns, they are durable.
+pub(crate) async fn replace_ids(replica: &Replica, ids: &ReplicaIds) -> Result<Option<Bytes>, Error> {
+    let before = Document::Replica.stored(replica).await?;
+    Document::Replica.put(replica, ids.encode()).await?;
+    Ok(before)
 }
 
 /// Claims the replica with these ids unless it has some already, and says which it has now: who loses a race takes the

@@ -54,7 +54,7 @@ pub use error::Error;
 pub(crate) use error::{located, without_location};
 pub use handle::Replica;
 pub use hints::{read_latest, read_manifest, write_latest, write_manifest};
-pub(crate) use ids::write_ids;
+pub(crate) use ids::replace_ids;
 pub use ids::{claim_ids, keeps_what_is_there, read_ids};
 pub use inventory::{Inventory, Objects, generations, has_snapshot};
 #[cfg(feature = "encryption")]

@@ -81,7 +81,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(self.put_if_absent(key, bytes).await? == Put::Exists)
     }
 
-    /// What [`Store::keeps_what_is_there`] will say, if that was found out before and costs no request any more.
+    /// What [`Store::keeps_what_is_there`] will say, if that was found out before and costs no request any more: `Some` stays
+    /// so for as long as this store lives. `None` is always right. A store around another one forwards both or neither.
     fn is_known_to_keep(&self) -> Option<bool> {
         None
     }

@@ -298,6 +298,7 @@ trait Reply {
 }
 
 impl Reply for () {}
+impl Reply for bool {}
 impl Reply for Vec<(String, Error)> {}
 impl Reply for Put {}
 impl Reply for Meta {}
@@ -330,6 +331,17 @@ impl Store for FaultyStore {
 
     async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Put, Error> {
         self.request(Operation::PutIfAbsent, key, self.store.put_if_absent(key, bytes)).await
+    }
+
+    async fn keeps_what_is_there(&self, key: &str, bytes: Bytes) -> Result<bool, Error> {
+        match self.is_known_to_keep() {
+            Some(known) => Ok(known),
+            None => self.request(Operation::PutIfAbsent, key, self.store.keeps_what_is_there(key, bytes)).await,
+        }
+    }
+
+    fn is_known_to_keep(&self) -> Option<bool> {
+        self.store.is_known_to_keep()
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {

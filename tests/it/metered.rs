@@ -13,16 +13,29 @@ pub(crate) struct Metered {
     written: Arc<AtomicU64>,
     /// As stores do that know no `If-None-Match`.
     replaces: AtomicBool,
+    /// And this was found out before, for another database of the bucket.
+    is_known: AtomicBool,
 }
 
 impl Metered {
     pub(crate) fn new(store: Arc<dyn Store>) -> Arc<Metered> {
-        Arc::new(Metered { store, written: Arc::default(), replaces: AtomicBool::new(false) })
+        Arc::new(Metered {
+            store,
+            written: Arc::default(),
+            replaces: AtomicBool::default(),
+            is_known: AtomicBool::default(),
+        })
     }
 
     /// From now on puts replace what is there, whatever they were told.
     pub(crate) fn without_conditions(&self) {
         self.replaces.store(true, Ordering::Relaxed);
+    }
+
+    /// It is known that they do.
+    pub(crate) fn known_to_replace(&self) {
+        self.without_conditions();
+        self.is_known.store(true, Ordering::Relaxed);
     }
 
     /// Bytes written since the last call.
@@ -48,6 +61,17 @@ impl Store for Metered {
         }
         self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.store.put_if_absent(key, bytes).await
+    }
+
+    async fn keeps_what_is_there(&self, key: &str, bytes: Bytes) -> Result<bool, Error> {
+        match self.is_known_to_keep() {
+            Some(known) => Ok(known),
+            None => Ok(self.put_if_absent(key, bytes).await? == Put::Exists),
+        }
+    }
+
+    fn is_known_to_keep(&self) -> Option<bool> {
+        self.is_known.load(Ordering::Relaxed).then_some(false)
     }
 
     async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {

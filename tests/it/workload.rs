@@ -185,7 +185,7 @@ fn a_process_of_the_application() {
 struct Writer {
     connection: Connection,
     log: Log,
-    /// Whoever waits for `turn` holds this, so that `VACUUM` gets its turn.
+    /// Whoever waits for `turn` holds this, so that `VACUUM` gets its turn; and whoever waits for the write lock.
     gate: File,
     /// Shared by transactions; exclusive for `VACUUM`, whose digest can only be taken after its commit.
     turn: File,
@@ -251,10 +251,12 @@ impl Writer {
     }
 
     fn transaction(&mut self, end: &str, change: fn(&Connection, &mut Rng)) {
+        // With the gate held until it has the lock: SQLite is not fair to who waits, and on a slow disk one of several writers
+        // would wait for all of its timeout. Who fails now was kept waiting by somebody else.
         self.gate.lock().unwrap();
         self.turn.lock_shared().unwrap();
-        self.gate.unlock().unwrap();
         self.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        self.gate.unlock().unwrap();
         let before = last_commit(&self.connection);
         change(&self.connection, &mut self.rng);
         let payload: Vec<u8> = (0..8).flat_map(|_| self.rng.below(u64::MAX).to_le_bytes()).collect();

@@ -41,6 +41,13 @@ struct Host {
 }
 
 impl Prefix {
+    /// Of a bucket of which another database has found out that it replaces what is there.
+    fn known_to_replace(sealed: bool) -> Prefix {
+        let prefix = Prefix::new((false, sealed));
+        prefix.store.known_to_replace();
+        prefix
+    }
+
     fn new((conditional, sealed): (bool, bool)) -> Prefix {
         let store = Metered::new(Arc::new(MemoryStore::new()));
         if !conditional {
@@ -370,7 +377,11 @@ async fn a_replicator_that_nobody_asks_ends_or_takes_the_prefix_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_databases_that_begin_together_one_goes_on_and_the_other_is_told() {
     for round in 0..20 {
-        let prefix = Prefix::new((round % 2 == 0, round % 4 < 2));
+        let sealed = round % 4 < 2;
+        let prefix = match round % 8 {
+            1 | 3 => Prefix::known_to_replace(sealed),
+            other => Prefix::new((other % 2 == 0, sealed)),
+        };
         let begin = |name| tokio::spawn(prefix.begin(name, prefix.replica(), Hooks::default()));
         let (one, two) = tokio::join!(begin("one.db"), begin("two.db"));
         prefix.one_is_left([one.unwrap(), two.unwrap()], &format!("round {round}")).await;
@@ -380,10 +391,14 @@ async fn of_two_databases_that_begin_together_one_goes_on_and_the_other_is_told(
 /// Wherever one is held up that begins on an empty prefix, while another one begins and has commits acknowledged.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_databases_of_which_one_is_held_up_as_it_begins_one_goes_on_and_the_other_is_told() {
-    for (conditional, sealed) in [(true, false), (false, false), (true, true), (false, true)] {
+    // What is known of a store without conditions spares a request, and nothing else.
+    for (conditional, sealed) in KINDS {
         let mut held_at = 0;
         loop {
-            let prefix = Prefix::new((conditional, sealed));
+            let prefix = match conditional || sealed {
+                true => Prefix::new((conditional, sealed)),
+                false => Prefix::known_to_replace(sealed),
+            };
             let slow = Arc::new(FaultyStore::new(prefix.store.clone()));
             let mut held = slow.hold_nth(held_at + 1);
             let mut one = tokio::spawn(prefix.begin("one.db", Replica::plain(slow), Hooks::default()));
@@ -424,6 +439,36 @@ async fn who_is_the_older_of_two_that_begin_together_is_told_when_the_younger_on
     // Long enough by either clock for a listing.
     clock.0.fetch_add(36_001_000, Ordering::Relaxed);
     is_overtaken(&mut older).await;
+}
+
+/// The older of two puts its ids over those of the younger one, which arrive when the younger one has commits acknowledged
+/// and writes nothing any more: a restore needs the ids that were there.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_arrive_late_do_not_stay_in_the_place_of_those_of_a_younger_generation() {
+    let prefix = Prefix::new((false, false));
+    let begin = |name, at, holds: [(Operation, u64); 2]| {
+        let hooks = Hooks { clock: Arc::new(Dial(AtomicI64::new(at))), ..Hooks::default() };
+        let store = Arc::new(FaultyStore::new(prefix.store.clone()));
+        let [first, second] = holds.map(|(operation, n)| store.hold_nth_of(operation, n));
+        (tokio::spawn(prefix.begin(name, Replica::plain(store), hooks)), first, second)
+    };
+    // The younger one has seen nobody when it is about to put its ids.
+    let holds = [(Operation::PutIfAbsent, 1), (Operation::Finish, 1)];
+    let (younger, mut at_its_ids, mut at_its_snapshot) = begin("two.db", 1_800_000_000_005, holds);
+    at_its_ids.reached().await;
+    // The first put of the older one is the hint at its generation.
+    let (older, mut at_the_snapshot, mut at_the_ids) =
+        begin("one.db", 1_800_000_000_000, [(Operation::Finish, 1), (Operation::Put, 2)]);
+    at_the_snapshot.reached().await;
+    drop(at_its_ids);
+    at_its_snapshot.reached().await;
+    drop(at_the_snapshot);
+    at_the_ids.reached().await;
+    drop(at_its_snapshot);
+    let younger = younger.await.unwrap().unwrap();
+    drop(at_the_ids);
+    assert_eq!(older.await.unwrap().err().map(|error| error.code()), Some("replica.overtaken"));
+    assert!(prefix.restored(Target::Latest).await == model::pages_of(&younger.app));
 }
 
 /// It is refused as long as the other one writes, however often it is started: nothing is noted before that is known.
