@@ -185,6 +185,7 @@ pub(super) const CODES: &[(&str, &str, &str)] = &[
     ("usage.arguments", "2", "the arguments cannot be read"),
     ("usage.conflict", "2", "two arguments that exclude each other"),
     ("usage.destinations_meet", "2", "two databases with one destination"),
+    ("usage.folder", "2", "a folder as the destination of one of the databases, without a scheme"),
     ("usage.generation", "2", "a point of a generation that is none"),
     ("usage.invalid_value", "2", "a value that is none"),
     ("usage.key", "2", "not the key of an object"),

@@ -77,6 +77,7 @@ const ERRORS: &[(&[&str], i32, &str, &str, &str)] = &[
         "leave",
     ),
     (&["replicate", "app.db", "s3://b/{host}"], 2, "usage.placeholder", "unknown placeholder {host}", "{hostname}"),
+    (&["replicate", "app.db=backups"], 2, "usage.folder", "needs a scheme", "waloy replicate app.db=file:///"),
     (&["replicate", "s3://b/x"], 2, "usage.no_database", "no database was given", "waloy replicate DB"),
     (&["replicate", "app.db", "s3://b/x", "--to", "y"], 2, "usage.two_destinations", "two destinations", "one of them"),
     (&["replicate", "app.db", "--timeout", "5s"], 2, "usage.timeout", "runs until it is stopped", "--once"),
