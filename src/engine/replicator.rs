@@ -318,7 +318,9 @@ async fn writer(state: &Arc<StateDir>) -> Result<WriterId> {
         if let Some(writer) = kept {
             return Ok::<_, crate::state::Error>(writer);
         }
-        Acknowledged::forget(&state)?;
+        if !state.is_new() {
+            Acknowledged::forget(&state)?;
+        }
         let writer = WriterId(clock::random());
         state.replace(NAME, &[writer.to_string().as_bytes(), b"\n"], true)?;
         Ok(writer)

@@ -55,6 +55,7 @@ impl fmt::Display for Owner {
 pub struct StateDir {
     path: PathBuf,
     lock: File,
+    is_new: bool,
 }
 
 impl StateDir {
@@ -64,7 +65,7 @@ impl StateDir {
     ///
     /// [`Error::Locked`] if somebody else has it.
     pub fn lock(path: &Path, now: Timestamp) -> Result<StateDir, Error> {
-        make(path)?;
+        let is_new = make(path)?;
         let name = path.join("lock");
         let mut lock = file::open(&name, true).map_err(Error::io("open", &name))?;
         let (mut attempt, mut is_ours) = (0, false);
@@ -98,7 +99,12 @@ impl StateDir {
             .and_then(|()| lock.rewind())
             .and_then(|()| lock.write_all(text.as_bytes()))
             .map_err(Error::io("write", &name))?;
-        Ok(StateDir { path: path.to_owned(), lock })
+        Ok(StateDir { path: path.to_owned(), lock, is_new })
+    }
+
+    /// It was made when it was locked: nothing of an earlier one is in it, nor comes back after a loss of power.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Who holds the lock of this directory now, if anybody does.
@@ -201,16 +207,22 @@ impl Drop for StateDir {
 }
 
 /// Makes a directory and those above it that are missing. When this returns, their names are durable, too: what is synced
-/// in a directory that a loss of power takes away is lost with it.
-fn make(path: &Path) -> Result<(), Error> {
+/// in a directory that a loss of power takes away is lost with it. `false`: it was there.
+fn make(path: &Path) -> Result<bool, Error> {
     // It, or `{db}.waloy` in which it is.
     if let Some(path) = path.ancestors().take(2).find(|path| file::is_strange_link(path)) {
         return Err(Error::StrangeLink { path: path.to_owned() });
     }
     let missing = path.ancestors().take_while(|ancestor| !ancestor.exists()).count();
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create", path))?;
+    let create = |path: &Path, recursive| fs::DirBuilder::new().recursive(recursive).mode(0o700).create(path);
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let is_new = match above.map_or(Ok(()), |above| create(above, true)).and_then(|()| create(path, false)) {
+        Ok(()) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => false,
+        Err(error) => return Err(Error::io("create", path)(error)),
+    };
     if planted::is("the name of the state directory is not synced") {
-        return Ok(());
+        return Ok(is_new);
     }
     for (made, above) in path.ancestors().skip(1).take(missing.max(2)).enumerate() {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
@@ -221,7 +233,7 @@ fn make(path: &Path) -> Result<(), Error> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(is_new)
 }
 
 /// [`StateDir::replace`], for who knows that the lock is held.
@@ -289,6 +301,18 @@ mod tests {
         drop(first);
         assert_eq!(StateDir::owner(&path), None);
         StateDir::lock(&path, Timestamp(2)).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_new_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.db.waloy/state");
+        assert!(StateDir::lock(&path, Timestamp(0)).unwrap().is_new());
+        assert!(!StateDir::lock(&path, Timestamp(1)).unwrap().is_new());
+        fs::remove_dir_all(&path).unwrap();
+        assert!(StateDir::lock(&path, Timestamp(2)).unwrap().is_new());
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(matches!(StateDir::lock(&dir.path().join("file"), Timestamp(3)), Err(Error::Io { .. })));
     }
 
     /// A start that was dropped while it wrote, and is tried again at once.

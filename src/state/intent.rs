@@ -62,14 +62,15 @@ impl Intent {
         let path = dir.file(NAME);
         let file = file::open(&path, true).map_err(Error::io("open", &path))?;
         let has = file.metadata().map_err(Error::io("look at", &path))?.len();
-        if has < ROOM {
-            // Its name first, then the room for most of those to come: the length tells that both are there.
+        let is_first = has < ROOM;
+        if is_first {
+            // Its name first, then, with the content, the room for most of those to come: the length tells that both are there.
             dir.sync()?;
-            file.write_all_at(&[0; ROOM as usize], 0).map_err(Error::io("write", &path))?;
-            file.sync_all().map_err(Error::io("sync", &path))?;
+            bytes.resize(bytes.len().max(ROOM as usize), 0);
         }
         file.write_all_at(&bytes, 0).map_err(Error::io("write", &path))?;
-        file.sync_data().map_err(Error::io("sync", &path))
+        let synced = if is_first { file.sync_all() } else { file.sync_data() };
+        synced.map_err(Error::io("sync", &path))
     }
 
     /// The intent of an earlier process, and the bytes kept with it. `None` if there is none, or one that was never

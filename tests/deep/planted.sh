@@ -29,7 +29,7 @@ printf '%-70s  %-8s  %s\n' "fault" "rung" "seeds"
 for fault in "${faults[@]}"; do
     found=
     # The rungs from the quickest to the slowest; the seeds are those of everybody.
-    for attempt in "found 20" "wal 24" "sim 500" "crash 2300" "sim 10000"; do
+    for attempt in "found 20" "wal 24" "sim 500" "crash 2000" "sim 10000"; do
         read -r rung count <<< "$attempt"
         out=$(PLANTED_FAULT=$fault RUST_BACKTRACE=0 "$program" deep "$rung" --count "$count" --first 2> /dev/null) || true
         seed=$(sed -n 's/^ *seed \([0-9]*\): .*/\1/p' <<< "$out" | head -1)

@@ -24,7 +24,7 @@ use crate::sim::store::Bucket;
 use crate::sim::time::Time;
 
 /// More than the script has calls.
-pub(crate) const POINTS: u64 = 2300;
+pub(crate) const POINTS: u64 = 2000;
 /// The same where the replica is in a directory of the same machine, whose files are calls, too.
 pub(crate) const POINTS_IN_A_DIRECTORY: u64 = 2600;
 
