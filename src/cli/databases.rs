@@ -101,7 +101,9 @@ fn plan(
     for (path, own) in given {
         if let Some(text) = path.to_str().filter(|_| !path.exists()) {
             Location::check_slashes(text)?;
-            require_no_folder(text)?;
+            if own.is_none() {
+                require_no_folder(text)?;
+            }
         }
         // What was written for one database is not meant for the others.
         let (url, to) = match &own {
@@ -126,13 +128,14 @@ fn plan(
 
 /// A folder has no scheme by itself, and the whole would be taken for the path of a database that is not there.
 fn require_no_folder(text: &str) -> Result<()> {
-    let Some((database, folder)) = text.rsplit_once('=').filter(|(database, _)| Path::new(database).is_file()) else {
-        return Ok(());
-    };
+    let mut pairs = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    let Some((database, folder)) = pairs.find(|(database, _)| Path::new(database).is_file()) else { return Ok(()) };
+    Location::check_slashes(folder)?;
     let message = format!("{text} does not exist, and {database} does: a folder as its destination needs a scheme");
-    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
-    let pair = format!("{database}=file://{}", folder.display());
-    Err(Error::new(Kind::Usage, "usage.folder", message).hint(format!("waloy replicate {}", quoted(&pair))))
+    let (pair, alone) = (quoted(&format!("{database}=file:///path")), quoted(database));
+    Err(Error::new(Kind::Usage, "usage.folder", message)
+        .hint(format!("write {pair}, with the whole path of the folder"))
+        .hint(format!("or, for one database, {alone} --to {}", quoted(folder))))
 }
 
 fn two_destinations(first: &str, second: &str) -> Error {

@@ -76,7 +76,7 @@ impl Context {
     }
 
     /// The ids are ours: with others, or without any, nothing of a generation of ours could be read. What somebody has
-    /// deleted is put back. `ours`: the generation that was seen just now to be the newest, if one was.
+    /// deleted is put back. `ours`: the generation that is to be the newest, unless it is about to be left.
     ///
     /// On a store that replaces what is there, whoever began in the same moment may have put its own ids over ours; and ours
     /// is the newest generation, so that the other one is told.
@@ -97,12 +97,17 @@ impl Context {
     }
 
     /// Puts the ids over those of somebody who has begun an older generation. That may take long: if a younger one has come
-    /// meanwhile, which is read with what was there before, that is put back.
+    /// meanwhile, which is taken to be read with what was there before, that is put back, unless somebody was faster.
     async fn put_ids_over(&self, ours: Option<GenerationId>) -> Result<(), Error> {
+        if let Some(ours) = ours {
+            require_newest(self, ours).await?;
+        }
         let theirs = replica::replace_ids(&self.replica, &self.ids).await?;
         let Some(ours) = ours else { return Ok(()) };
         let newest = require_newest(self, ours).await;
-        if let (Err(Error::Overtaken { .. }), Some(theirs)) = (&newest, theirs) {
+        if let (Err(Error::Overtaken { .. }), Some(theirs)) = (&newest, theirs)
+            && matches!(replica::read_ids(&self.replica).await, Ok(Some(ids)) if ids == self.ids)
+        {
             tracing::warn!("a younger generation has come meanwhile: its ids are put back");
             self.replica.put(replica::REPLICA, theirs).await?;
         }
